@@ -19,6 +19,7 @@ import pytest
 from functions.handlers import announce, deliver, record, submit
 from functions.projects.model import Project, Quota
 from functions.projects.store import ProjectStore
+from functions.submissions.direct import DirectRunners
 from functions.webhooks.sending import attempts, deliverer
 from infra.embedded import services
 from infra.embedded.engine import Engine, open_engine
@@ -254,6 +255,6 @@ def counted_system(quota: Quota, *, slots: int, runner_latency_secs: float) -> I
 
 
 def _close_connections() -> None:
-    direct = submit.deployment().direct_run
-    while direct is not None and direct.runner._connections._kept:
-        direct.runner._connections._kept.pop()[1].close()
+    runner = submit.ENV[DirectRunners].runner
+    while runner is not None and runner._connections._kept:
+        runner._connections._kept.pop()[1].close()

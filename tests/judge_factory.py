@@ -1,18 +1,17 @@
 """Judge runs for tests: rows before and after the golden messages of `events/judge_completed`."""
 
 import json
-from typing import TYPE_CHECKING, Any
+from types import SimpleNamespace
+from typing import Any
 
 from events.judged import JudgeCompleted
+from functions.aws.payloads import Payloads
+from functions.env import Env
 from functions.judging.model import Plan, PlannedCase, PlannedGroup, Visibility
-from functions.judging.runs import JudgedRuns
+from functions.judging.runs import JudgedRuns, ProgressStore
 from functions.submissions.model import Submission
 from functions.submissions.store import with_completion
 from tests.submission_factory import golden, new_submission
-
-if TYPE_CHECKING:
-    from functions.aws.payloads import Payloads
-    from functions.judging.runs import ProgressStore
 
 BASE_URL = "https://api.example.com"
 
@@ -26,7 +25,10 @@ def judged_runs() -> JudgedRuns:
     nothing: Any = _Unused()
     payloads: Payloads = nothing
     progress: ProgressStore = nothing
-    return JudgedRuns(payloads, progress, BASE_URL)
+    env = Env("test", ())
+    env.__dict__["settings"] = SimpleNamespace(public_base_url=BASE_URL)
+    env._parts |= {Payloads: payloads, ProgressStore: progress}
+    return JudgedRuns(env)
 
 
 def completed(name: str, **changes: Any) -> JudgeCompleted:

@@ -9,7 +9,6 @@ A reader begins with these, lowest first. None imports one that follows it in th
 * `runs`: a run: from a due row or an event through a submission to its own events
 * `cards`: events of checks for chat services
 * `public_views`: the status page in HTML, and badges
-* `deployment`: the wiring of all this
 * `views`, `api`: what clients see of checks; routes of checks and of quiet times
 * `run_api`: what clients see of runs and outages, and their routes
 * `pings`: a heartbeat: runs that a job elsewhere reports

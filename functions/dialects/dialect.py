@@ -9,15 +9,16 @@ from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoRouteError
 
 from events.vocabulary import Profile
+from functions.aws.payloads import Payloads
+from functions.env import Env
 from functions.errors import NotFoundError, ServiceError, TooLargeError, UnauthorizedError
 from functions.http.answers import JSON_TYPE
 from functions.http.http_event import HttpEvent, json_body
 from functions.http.json_body import LIST_MAX_BYTES, body_text, escaped_bytes
-from functions.http.long_poll import SHORTEST_WAIT_SECS
+from functions.http.long_poll import SHORTEST_WAIT_SECS, long_poll
 from functions.http.parameters import key_of
 from functions.http.resolver import Method, Resolver, Route, Wait
 from functions.http.validation import Problems, read_json
-from functions.judging.deployment import JudgeDeployment
 from functions.projects.authentication import authenticate_key
 from functions.projects.model import Project
 from functions.submissions.accept.acceptance import NewSubmission
@@ -33,7 +34,7 @@ from functions.submissions.submit_api import accept_and_wait, program_rules
 class DialectRoutes:
     """The routes of a dialect, for one request with a valid key. All raise ServiceError."""
 
-    deployment: JudgeDeployment
+    env: Env
     app: Resolver
     project: Project
 
@@ -50,19 +51,19 @@ class DialectRoutes:
 
     def checked(self, body: Mapping[str, Any], problems: Problems | None = None) -> ValidSubmission:
         """Check a translated request, which has the fields of POST /api/submit. `problems`: those found before."""
-        rules = program_rules(self.deployment, self.app.current_event, self.project)
+        rules = program_rules(self.env, self.app.current_event, self.project)
         return check_submission(body, rules, Problems() if problems is None else problems)
 
     def run(self, request: ValidSubmission, wait_secs: float) -> Submission:
         """Accept a run, wait for its end for as long, and return the submission as it is then."""
-        begun, event = self.deployment.long_poll.monotonic(), self.app.current_event
+        begun, event = self.env[long_poll].monotonic(), self.app.current_event
         secs = min(wait_secs, max(self.app.secs_left(), SHORTEST_WAIT_SECS))
         new = NewSubmission(self.project, request, None, secs, event.correlation_id, event.traceparent)
-        return accept_and_wait(self.deployment, self.app, new, begun).submission
+        return accept_and_wait(self.env, self.app, new, begun).submission
 
     def outputs(self, row: Submission) -> tuple[bytes, bytes]:
         """Return stdout and stderr of a final submission, nothing for a deleted one."""
-        payloads = self.deployment.payloads
+        payloads = self.env[Payloads]
         return output_if_kept(payloads, row, "stdout"), output_if_kept(payloads, row, "stderr")
 
 
@@ -114,19 +115,19 @@ class Dialect(NamedTuple):
     part: type[DialectRoutes]
     routes: Sequence[DialectRoute]
 
-    def served(self) -> tuple[Route[JudgeDeployment], ...]:
+    def served(self) -> tuple[Route[Env], ...]:
         """Return the routes as rows of the API's table, without what only the OpenAPI document says."""
         return tuple(
             Route(row.method, row.path, self._served(row.serve), "", "", {}, waits=row.waits) for row in self.routes
         )
 
     def _served(self, serve: Callable[..., Response[str]]) -> Callable[..., Response[str]]:
-        def answered(deployment: JudgeDeployment, app: Resolver, *variables: str) -> Response[str]:
-            if self.name not in deployment.settings.dialects:
+        def answered(env: Env, app: Resolver, *variables: str) -> Response[str]:
+            if self.name not in env.settings.dialects:
                 raise NotFoundError(f"/{self.name} is off: the parameter Dialects of this deployment is without it.")
             key = _sent_key(app.current_event, self.key_header)
-            project = authenticate_key(app.current_event, deployment, key)
-            return serve(self.part(deployment, app, project), *variables)
+            project = authenticate_key(app.current_event, env, key)
+            return serve(self.part(env, app, project), *variables)
 
         return answered
 
@@ -136,10 +137,10 @@ class DialectResolver(Resolver):
 
     _dialects: tuple[Dialect, ...] = ()
 
-    def serve_dialect(self, dialect: Dialect, deployment: Callable[[], JudgeDeployment]) -> None:
+    def serve_dialect(self, dialect: Dialect, env: Env) -> None:
         """Answer the routes of a dialect. Our OpenAPI document leaves them out: the protocol has its own."""
         self._dialects = (*self._dialects, dialect)
-        self.serve(dialect.served(), deployment)
+        self.serve(dialect.served(), lambda: env)
 
     def resolve(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         """Answer one event. A slash at the end of a path means nothing to these services."""

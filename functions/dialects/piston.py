@@ -17,6 +17,7 @@ from functions.dialects import without_heading
 from functions.dialects.dialect import Dialect, DialectRoute, DialectRoutes, answering, json_answer, refusing
 from functions.errors import BadRequestError, ForbiddenError, UnavailableError
 from functions.http.parameters import SUBMIT_MAX_SECS
+from functions.submissions.runners.fleet import Fleet, ceilings_of_operator
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from events.limits import Ceilings, RaisedCeilings
     from events.vocabulary import Profile
     from functions.submissions.model import Submission
-    from functions.submissions.runners.fleet import Fleet
 
     type End = tuple[int | None, str | None, str | None, str | None]
 
@@ -290,12 +290,12 @@ class PistonRoutes(DialectRoutes):
 
     def runtimes(self) -> Response[str]:
         """Answer with the languages and their versions."""
-        known = runtimes(self.deployment.fleet)
+        known = runtimes(self.env[Fleet])
         return json_answer([{"language": one.name, "version": one.version, "aliases": one.aliases} for one in known])
 
     def packages(self) -> Response[str]:
         """Answer with the same: every language is installed."""
-        known = runtimes(self.deployment.fleet)
+        known = runtimes(self.env[Fleet])
         return json_answer(
             [{"language": one.name, "language_version": one.version, "installed": True} for one in known]
         )
@@ -303,8 +303,8 @@ class PistonRoutes(DialectRoutes):
     def execute(self) -> Response[str]:
         """Run a program, and answer with its output."""
         body = self.body
-        runtime = chosen_runtime(body, self.deployment.fleet)
-        run = self.checked(translated(body, runtime, self.profile, self.deployment.raised_ceilings))
+        runtime = chosen_runtime(body, self.env[Fleet])
+        run = self.checked(translated(body, runtime, self.profile, self.env[ceilings_of_operator]))
         row = self.run(run, SUBMIT_MAX_SECS)
         if not row.is_final:
             raise UnavailableError(f"The run is not finished in time and continues as {row.submission_id}.")

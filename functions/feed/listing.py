@@ -7,19 +7,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.table import Page, Table, bounds, merge, query_page
-from functions.aws.payloads import Payloads
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.errors import BadRequestError
 from functions.event_log.model import Entry
 from functions.event_log.rows import list_pk, to_entry
 from functions.http.parameters import since_ms, uuid
-from functions.judging.runs import JudgedRuns, ProgressStore
-from functions.submissions.completed_event import event_of
+from functions.submissions.completed_event import SubmissionEvents
 from functions.submissions.results.list_store import SubmissionList
 from functions.submissions.store import SubmissionStore
 from functions.webhooks.deliveries.replay import DeliveryList
@@ -107,11 +104,7 @@ class EventBodies:
         self._deliveries = env[DeliveryStore]
         self._submissions = env[SubmissionStore]
         self._clock = env.clock
-        runs, base_url = (
-            JudgedRuns(env[Payloads], env[ProgressStore], env.settings.public_base_url),
-            env.settings.public_base_url,
-        )
-        self._event_of = partial(event_of, runs, env[Payloads], base_url)
+        self._events = env[SubmissionEvents]
 
     def stored(self, entries: Iterable[Entry]) -> dict[str, Event | None]:
         """Return the events that have rows of their own, by id; None for those of deleted submissions."""
@@ -129,7 +122,7 @@ class EventBodies:
         ]
         for row in self._submissions.get_all(rendered).values() if rendered else ():
             if row.is_final and row.project_id == project_id and row.ttl * MS_PER_SEC > self._clock():
-                events[row.submission_id] = self._event_of(row)
+                events[row.submission_id] = self._events.of(row)
         return events
 
 

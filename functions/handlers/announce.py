@@ -1,30 +1,19 @@
 """Lambda entry point of the stream of the submissions table: announce final submissions on the event bus."""
 
-from functools import cache, partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.aws.deployment import preload
-from functions.checks.deployment import CheckDeployment
 from functions.checks.runs.hints import CheckHints
 from functions.checks.settings.trigger_rows import SubmissionTriggers, TriggerStore
-from functions.judging.deployment import JudgeDeployment
-from functions.settings import load_settings
-from functions.submissions.completed_event import Announced, Announcer, event_of
+from functions.env import Env
+from functions.judging.runs import JudgedRuns
+from functions.submissions.completed_event import Announced, Announcer, OnFinal, judge_runs, on_final
 from functions.submissions.store import SUBMISSION_SK, submission_id_of
-from functions.telemetry import logger, metrics
+from functions.telemetry import metrics
 
 SERVICE = "announce"
 
-
-preload(
-    "checks.runs.hints",
-    "checks.settings.trigger_rows",
-    "event_log.bus",
-    "judging.runs",
-    "submissions.store",
-)
 
 SETTINGS = (
     *("submissions_table", "checks_table", "checks_queue_url", "payloads_bucket"),
@@ -32,17 +21,16 @@ SETTINGS = (
 )
 
 
-class AnnounceDeployment(CheckDeployment, JudgeDeployment):
-    """Submissions and judge runs, and the checks that follow them."""
+ENV = Env(SERVICE, SETTINGS)
+ENV.provide(judge_runs, JudgedRuns)
 
 
-@cache
-def wired() -> Announcer:
-    """Return the wired parts, created on the first call."""
-    deployment = AnnounceDeployment(load_settings(SETTINGS), logger(SERVICE))
-    started = SubmissionTriggers(deployment[TriggerStore], deployment[CheckHints].send_submission)
-    event = partial(event_of, deployment.judge_runs, deployment.payloads, deployment.settings.public_base_url)
-    return Announcer(deployment.submissions, deployment.event_bus, event, started.start_checks)
+def start_checks(env: Env) -> OnFinal:
+    """Return what starts the checks that follow a final submission."""
+    return SubmissionTriggers(env[TriggerStore], env[CheckHints].send_submission).start_checks
+
+
+ENV.provide(on_final, start_checks)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
@@ -52,8 +40,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
         keys = record["dynamodb"]["Keys"]
         if record["eventName"] != "REMOVE" and keys["sk"]["S"] == SUBMISSION_SK:
             latest[submission_id_of(keys["pk"]["S"])] = record["dynamodb"]["SequenceNumber"]
-    announced = wired().announce(list(latest)) if latest else Announced()
-    log = logger(SERVICE)
+    announced = ENV[Announcer].announce(list(latest)) if latest else Announced()
+    log = ENV.log
     log.info("Changed submissions announced", count=announced.count)
     for submission_id, code in announced.refused.items():
         log.warning("Event refused by the bus; Lambda repeats it", submission_id=submission_id, error_code=code)

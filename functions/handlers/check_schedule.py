@@ -16,8 +16,7 @@ from functions.checks.settings.trigger_rows import SubmissionEnded
 from functions.clock import MS_PER_SEC
 from functions.env import Env
 from functions.handlers.batches import handle_batch
-from functions.submissions.accept.acceptance import Acceptance
-from functions.submissions.deployment import SubmissionDeployment
+from functions.submissions.direct import direct_run
 from functions.submissions.sweeper import round_robin
 from functions.telemetry import metrics
 
@@ -33,21 +32,7 @@ SETTINGS = (
     *("retention_days", "max_queue_depth", "pending_redrive_secs"),
 )
 ENV = Env(SERVICE, SETTINGS)
-
-
-class _Lower(SubmissionDeployment):
-    """What the lower parts do not take out of an environment yet."""
-
-    def __init__(self, env: Env) -> None:
-        super().__init__(env.settings, env.log, env.clock)
-
-    @property
-    def direct_run(self) -> None:
-        """Nobody waits for the program of a check."""
-        return
-
-
-ENV.provide(Acceptance, lambda env: env[_Lower].acceptance)
+ENV.provide(direct_run, lambda _: None)  # nobody waits for the program of a check
 
 
 def handle(env: Env, message: str) -> None:

@@ -1,44 +1,17 @@
 """Lambda entry point of /judge0, /mcp and /piston: protocols of other services, off until `Dialects` names them."""
 
-import functools
-
-from functions.aws.deployment import preload
-from functions.checks.deployment import CheckDeployment
+from functions.checks.runs.hints import tell_checks
 from functions.dialects.dialect import DialectResolver
 from functions.dialects.judge0.api import JUDGE0
 from functions.dialects.mcp.api import MCP
 from functions.dialects.piston import PISTON
+from functions.env import Env
 from functions.http.resolver import PerThread
-from functions.judging.deployment import JudgeDeployment
-from functions.settings import load_settings, refuse_insecure_stage
-from functions.telemetry import logger
+from functions.judging.runs import JudgedRuns
+from functions.settings import refuse_insecure_stage
+from functions.submissions.completed_event import judge_runs, on_final
 
 refuse_insecure_stage()
-preload(
-    "aws.payloads",
-    "aws.clients",
-    "checks.runs.hints",
-    "files.objects",
-    "files.store",
-    "files.use",
-    "judging.runs",
-    "projects.quota_store",
-    "projects.store",
-    "submissions.accept.acceptance",
-    "submissions.completed_event",
-    "submissions.completion",
-    "submissions.direct",
-    "submissions.live_runs",
-    "submissions.queues",
-    "submissions.results.results",
-    "submissions.runners.fleet",
-    "submissions.runners.store",
-    "submissions.store",
-    "webhooks.deliveries.publication",
-    "webhooks.deliveries.store",
-    "webhooks.endpoints.store",
-    "webhooks.sealed_secrets",
-)
 
 SETTINGS = (
     *("stage", "dialects", "projects_table", "submissions_table", "deliveries_table", "runners_table", "quotas_table"),
@@ -57,24 +30,18 @@ SETTINGS = (
 )
 
 
+ENV = Env("dialects", SETTINGS)
+ENV.provide(judge_runs, JudgedRuns)
+ENV.provide(on_final, tell_checks)
+
 DIALECTS = (JUDGE0, MCP, PISTON)
-
-
-class DialectDeployment(CheckDeployment, JudgeDeployment):
-    """Submissions, and the checks that wait for the end of cancelled ones."""
-
-
-@functools.cache
-def deployment() -> DialectDeployment:
-    """Return the deployment, created on the first call."""
-    return DialectDeployment(load_settings(SETTINGS), logger("dialects"))
 
 
 def build_resolver() -> DialectResolver:
     """Return a resolver with the routes of all dialects."""
-    app = DialectResolver(logger("dialects"))
+    app = DialectResolver(ENV.log)
     for dialect in DIALECTS:
-        app.serve_dialect(dialect, deployment)
+        app.serve_dialect(dialect, ENV)
     return app
 
 

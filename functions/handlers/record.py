@@ -1,7 +1,7 @@
 """Lambda entry point of the completions queue: starts, results and heartbeats of the runners."""
 
 from contextlib import suppress
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
@@ -10,32 +10,18 @@ from aws_lambda_powertools.utilities.typing import LambdaContext
 from events import MessageInvalidError
 from events.completed import EndOfExecution, FromExecution
 from events.runner import CompletionsMessage, ExecutionStarted, RunnerHeartbeat, parse_completions_message
-from functions.aws.deployment import preload
-from functions.checks.deployment import CheckDeployment
+from functions.checks.runs.hints import tell_checks
+from functions.env import Env
 from functions.handlers.batches import handle_batch
-from functions.judging.deployment import JudgeDeployment
-from functions.settings import load_settings
+from functions.judging.runs import JudgedRuns
+from functions.submissions.completed_event import judge_runs, on_final
+from functions.submissions.completion import Recorder
 from functions.submissions.model import Submission
-from functions.telemetry import logger, metrics
+from functions.telemetry import metrics
 from functions.webhooks.deliveries.publication import Hint
 
 SERVICE = "record"
 
-
-preload(
-    "aws.payloads",
-    "checks.runs.hints",
-    "files.store",
-    "judging.runs",
-    "projects.quota_store",
-    "submissions.completed_event",
-    "submissions.completion",
-    "submissions.runners.store",
-    "submissions.store",
-    "webhooks.deliveries.publication",
-    "webhooks.deliveries.store",
-    "webhooks.endpoints.store",
-)
 
 SETTINGS = (
     *("submissions_table", "deliveries_table", "runners_table", "quotas_table", "payloads_bucket"),
@@ -43,23 +29,18 @@ SETTINGS = (
 )
 
 
-class RecordDeployment(CheckDeployment, JudgeDeployment):
-    """Submissions and judge runs, and the checks that wait for them."""
-
-
-@cache
-def deployment() -> RecordDeployment:
-    """Return the deployment, created on the first call."""
-    return RecordDeployment(load_settings(SETTINGS), logger(SERVICE))
+ENV = Env(SERVICE, SETTINGS)
+ENV.provide(judge_runs, JudgedRuns)
+ENV.provide(on_final, tell_checks)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature
     """Record a batch. A failed message is received again; after too many receives it goes to the dead-letter queue."""
     parsed = {record["messageId"]: _parse(record["body"]) for record in event["Records"]}
-    rows = deployment().recorder.rows_of(filter(None, parsed.values()))  # one read for the whole batch
+    rows = ENV[Recorder].rows_of(filter(None, parsed.values()))  # one read for the whole batch
     hints: list[Hint] = []
     answer = handle_batch(event, partial(_record, parsed, rows, hints))
-    deployment().recorder.send(hints)  # if this process ends before, the messages are received again
+    ENV[Recorder].send(hints)  # if this process ends before, the messages are received again
     return answer
 
 
@@ -72,10 +53,10 @@ def _parse(body: str) -> CompletionsMessage | None:
 def _record(
     parsed: dict[str, CompletionsMessage | None], rows: dict[str, Submission], hints: list[Hint], record: SQSRecord
 ) -> None:
-    log = logger(SERVICE)
+    log = ENV.log
     try:
         message = parsed[record.message_id] or parse_completions_message(record.body)  # again, for its error
-        hints += deployment().recorder.apply(message, rows)
+        hints += ENV[Recorder].apply(message, rows)
     except Exception:
         log.exception("Completion not recorded", message_id=record.message_id, **_ids(parsed[record.message_id]))
         raise

@@ -1,44 +1,20 @@
 """Lambda entry point of results, languages, health, the OpenAPI file, the console, and every unknown path."""
 
-import functools
+from collections.abc import Mapping
 
-from functions.aws.deployment import preload
-from functions.checks.deployment import CheckDeployment
+from functions.checks.runs.hints import tell_checks
 from functions.console.api import CONSOLE_ROUTES, ICON_ROUTES, ConsoleRoutes
+from functions.env import Env
 from functions.files.api import FILE_CONTENT_ROUTES, FILE_ROUTES, FileContentRoutes, FileRoutes
+from functions.files.use import IsHeld, file_holders
 from functions.http.openapi.page import DOCUMENT_ROUTES, DocumentRoutes
 from functions.http.resolver import PerThread, Resolver
-from functions.judging.deployment import JudgeDeployment
-from functions.settings import load_settings
+from functions.judging.model import HOLDER
+from functions.judging.problem_store import ProblemLookup
+from functions.judging.runs import JudgedRuns
+from functions.submissions.completed_event import judge_runs, on_final
 from functions.submissions.results_api import RESULT_ROUTES, ResultRoutes
 from functions.submissions.runners.fleet import HEALTH_ROUTES, HealthRoutes
-from functions.telemetry import logger
-
-preload(
-    "aws.payloads",
-    "aws.clients",
-    "checks.runs.hints",
-    "files.objects",
-    "files.store",
-    "files.use",
-    "http.long_poll",
-    "judging.runs",
-    "projects.quota_store",
-    "projects.store",
-    "submissions.completed_event",
-    "submissions.completion",
-    "submissions.direct",
-    "submissions.live_runs",
-    "submissions.queues",
-    "submissions.results.list_store",
-    "submissions.results.results",
-    "submissions.runners.fleet",
-    "submissions.runners.store",
-    "submissions.store",
-    "webhooks.deliveries.publication",
-    "webhooks.deliveries.store",
-    "webhooks.endpoints.store",
-)
 
 SETTINGS = (
     *("projects_table", "submissions_table", "deliveries_table", "runners_table", "quotas_table", "payloads_bucket"),
@@ -49,23 +25,26 @@ SETTINGS = (
 )
 
 
-class ResultDeployment(CheckDeployment, JudgeDeployment):
-    """Submissions and files, and the checks that wait for the end of cancelled ones."""
+ENV = Env("result", SETTINGS)
+ENV.provide(judge_runs, JudgedRuns)
+ENV.provide(on_final, tell_checks)
 
 
-@functools.cache
-def deployment() -> ResultDeployment:
-    """Return the deployment, created on the first call."""
-    return ResultDeployment(load_settings(SETTINGS), logger("result"))
+def holders(env: Env) -> Mapping[str, IsHeld]:
+    """Return what knows the files of problems. Those of checks are believed: this function cannot read them."""
+    return {HOLDER: env[ProblemLookup].is_held}
+
+
+ENV.provide(file_holders, holders)
 
 
 def build_resolver() -> Resolver:
     """Return a resolver with the routes."""
-    app = Resolver(logger("result"))
-    app.serve(RESULT_ROUTES, lambda: ResultRoutes(deployment()))
-    app.serve(FILE_ROUTES, lambda: FileRoutes(deployment()))
-    app.serve(FILE_CONTENT_ROUTES, lambda: FileContentRoutes(deployment()))
-    app.serve(HEALTH_ROUTES, lambda: HealthRoutes(deployment()))
+    app = Resolver(ENV.log)
+    app.serve(RESULT_ROUTES, lambda: ENV[ResultRoutes])
+    app.serve(FILE_ROUTES, lambda: ENV[FileRoutes])
+    app.serve(FILE_CONTENT_ROUTES, lambda: ENV[FileContentRoutes])
+    app.serve(HEALTH_ROUTES, lambda: ENV[HealthRoutes])
     app.serve(DOCUMENT_ROUTES, lambda: DocumentRoutes(_openapi_text, _reference_page))
     app.serve((*CONSOLE_ROUTES, *ICON_ROUTES), ConsoleRoutes)
     return app

@@ -1,38 +1,13 @@
 """Lambda entry point of POST /api/submit: accept a submission; answer with its result if the client waits."""
 
-import functools
-
-from functions.aws.deployment import preload
-from functions.http.resolver import PerThread, Resolver
-from functions.judging.deployment import JudgeDeployment
-from functions.settings import load_settings, refuse_insecure_stage
+from functions.env import Env
+from functions.http.resolver import api_handler
+from functions.judging.runs import JudgedRuns
+from functions.settings import refuse_insecure_stage
+from functions.submissions.completed_event import judge_runs
 from functions.submissions.submit_api import SUBMIT_ROUTES, SubmitRoutes
-from functions.telemetry import logger
 
 refuse_insecure_stage()
-preload(
-    "aws.payloads",
-    "aws.clients",
-    "files.objects",
-    "files.store",
-    "files.use",
-    "judging.runs",
-    "projects.quota_store",
-    "projects.store",
-    "submissions.accept.acceptance",
-    "submissions.completed_event",
-    "submissions.completion",
-    "submissions.direct",
-    "submissions.queues",
-    "submissions.results.results",
-    "submissions.runners.fleet",
-    "submissions.runners.store",
-    "submissions.store",
-    "webhooks.deliveries.publication",
-    "webhooks.deliveries.store",
-    "webhooks.endpoints.store",
-    "webhooks.sealed_secrets",
-)
 
 SETTINGS = (
     *("stage", "projects_table", "submissions_table", "deliveries_table", "runners_table", "quotas_table"),
@@ -51,19 +26,8 @@ SETTINGS = (
     *("runner_url", "network_runner_url", "runner_token_parameter", "runner_ca_parameter", "allow_runner_http"),
 )
 
+ENV = Env("submit", SETTINGS)
+ENV.provide(judge_runs, JudgedRuns)
 
-@functools.cache
-def deployment() -> JudgeDeployment:
-    """Return the deployment, created on the first call."""
-    return JudgeDeployment(load_settings(SETTINGS), logger("submit"))
-
-
-def build_resolver() -> Resolver:
-    """Return a resolver with the route."""
-    app = Resolver(logger("submit"))
-    app.serve(SUBMIT_ROUTES, lambda: SubmitRoutes(deployment()))
-    return app
-
-
-handler = PerThread(build_resolver).resolve
+handler = api_handler(ENV, (SUBMIT_ROUTES, SubmitRoutes))
 """Lambda entry point, for events of an HTTP API."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Callable
 
+    from functions.env import Env
+
 FIRST_STEP_SECS = 0.010
 LONGEST_STEP_SECS = 0.250
 GROWTH = 1.5
@@ -51,3 +53,8 @@ class LongPoll:
     def left_secs(self, deadline: float) -> float:
         """Return how long it may wait until a time of its clock."""
         return min(deadline - self.monotonic(), self.secs_left())
+
+
+def long_poll(_env: Env) -> LongPoll:
+    """Return the clock of the waits of an entry point."""
+    return LongPoll()

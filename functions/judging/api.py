@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -12,7 +13,7 @@ from functions.aws.payloads import PayloadMissingError
 from functions.errors import ConflictError, NotFoundError
 from functions.http.answers import JSON_TYPE, answer
 from functions.http.http_event import json_body
-from functions.http.long_poll import SHORTEST_WAIT_SECS
+from functions.http.long_poll import SHORTEST_WAIT_SECS, long_poll
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError, RefusedError
 from functions.http.openapi.operation import BAD, ID, KEYED, TRACEPARENT_HEADER, path, query
 from functions.http.parameters import (
@@ -27,7 +28,9 @@ from functions.http.parameters import (
 from functions.http.resolver import Route
 from functions.judging.body import JudgeBody
 from functions.judging.model import Plan
+from functions.judging.problem_store import ProblemLookup
 from functions.judging.requests import parse_judge_request
+from functions.judging.runs import JudgedRuns, ProgressStore
 from functions.judging.views import (
     FinalJudgeRun,
     JudgeAccepted,
@@ -40,7 +43,9 @@ from functions.judging.views import (
     timeout_body,
 )
 from functions.projects.authentication import authenticate, note_usage
-from functions.submissions.accept.acceptance import NewSubmission
+from functions.submissions.accept.acceptance import Acceptance, NewSubmission
+from functions.submissions.live_runs import Cancellation
+from functions.submissions.model import Kind
 from functions.submissions.results.results import (
     ACCEPTING,
     IDEMPOTENCY_KEY,
@@ -48,36 +53,42 @@ from functions.submissions.results.results import (
     SLOW,
     UNKNOWN,
     RawOutput,
+    Results,
     output_answer,
     wait_parameter,
 )
 from functions.submissions.results.short_views import OutputLink
 from functions.submissions.results.views import Cancelling, Deleted, cancelling_body, deleted_body
-from functions.submissions.submit_api import report_accepted
-from functions.webhooks.webhook_url import AddressRules
+from functions.submissions.submit_api import program_rules, report_accepted
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from events.judged import CaseResult
+    from functions.env import Env
     from functions.http.resolver import Resolver
-    from functions.judging.deployment import JudgeDeployment
     from functions.submissions.model import Submission
 
 
-def case_output(deployment: JudgeDeployment, row: Submission, index: int) -> Response[Any]:
+class JudgeResults(Results):
+    """Judge runs of projects."""
+
+    kind = Kind.JUDGE
+
+
+def case_output(env: Env, row: Submission, index: int) -> Response[Any]:
     """Answer with the exact output of one case, or a link to it. Raises NotFoundError and ConflictError."""
     plan = Plan.of_json(row.plan or {})
     if index >= len(plan.cases) or not shows_output(plan.cases[index]):
         raise NotFoundError("There is no such case, or its visibility does not show its output.")
     if not row.is_final:
         raise ConflictError("The judge run is not finished, so its outputs are not complete yet.")
-    run = next((case.run for case in deployment.judge_runs.results(row) if case.index == index), None)
+    run = next((case.run for case in env[JudgedRuns].results(row) if case.index == index), None)
     if run is None:
         raise NotFoundError("The program did not run on this case.")
     output = RawOutput(row.submission_id, run.stdout.head, run.stdout.object_key, run.stdout.size_bytes)
     try:
-        return output_answer(deployment.settings, deployment.clock(), deployment.payloads, output)
+        return output_answer(env, output)
     except PayloadMissingError:  # deleted since the row was read
         raise NotFoundError(NO_SUCH_RESULT) from None
 
@@ -103,94 +114,86 @@ class _Polled:
 class JudgeRoutes:
     """The routes. All raise ServiceError."""
 
-    deployment: JudgeDeployment
+    env: Env
 
     def judge(self, app: Resolver) -> Response[str]:
         """Judge a program, and answer with the result if the client waits."""
-        deployment, event = self.deployment, app.current_event
-        begun = deployment.long_poll.monotonic()
-        project = authenticate(event, deployment)
+        env, event = self.env, app.current_event
+        begun = env[long_poll].monotonic()
+        project = authenticate(event, env)
         asked_secs = wait_secs(event.query_string_parameters, SUBMIT_MAX_SECS, "true")
         secs = min(asked_secs, max(app.secs_left(), SHORTEST_WAIT_SECS))
         key = idempotency_key(event.headers)
-        insecure = deployment.settings.allow_insecure_webhook_targets
-        rules = AddressRules(insecure, (event.request_context.domain_name or "",))
+        rules = program_rules(env, event, project)
         body = json_body(event, BODY_MAX_BYTES)
-        request = parse_judge_request(
-            body,
-            offered=deployment.fleet.languages(),
-            rules=rules,
-            raised=deployment.raised_ceilings,
-            find_problem=lambda text: deployment.problem_lookup.use(project.project_id, text),
-            project=project,
-        )
-        accepted = deployment.acceptance.accept(
+        request = parse_judge_request(body, rules, partial(env[ProblemLookup].use, project.project_id))
+        accepted = env[Acceptance].accept(
             NewSubmission(project, request, key, secs, event.correlation_id, event.traceparent, joins_in_flight=True)
         )
         if accepted.usage is not None:
-            note_usage(event, deployment, accepted.usage, project.quota(request.program.profile))
+            note_usage(event, env, accepted.usage, project.quota(request.program.profile))
             cases = len(request.plan.cases)
-            report_accepted(deployment.log, "Judge run accepted", accepted, app, cases)
+            report_accepted(env, "Judge run accepted", accepted, app, cases)
         row = accepted.submission
         if secs:
             # A direct run may have used up most of the time.
-            left_secs = min(secs, deployment.settings.longest_wait_secs) - (deployment.long_poll.monotonic() - begun)
-            row = deployment.judge_results.wait(row, left_secs, deployment.long_poll.within(app.secs_left))
+            left_secs = min(secs, env.settings.longest_wait_secs) - (env[long_poll].monotonic() - begun)
+            row = env[JudgeResults].wait(row, left_secs, env[long_poll].within(app.secs_left))
         if row.is_final:
             return self._final(row, warnings=request.warnings)
         if secs:
             path = app.prefix + judge_path(row.submission_id)
-            return answer(timeout_body(row, deployment.progress.cases(row), path, request.warnings), 408)
+            return answer(timeout_body(row, env[ProgressStore].cases(row), path, request.warnings), 408)
         return answer(accepted_body(row, accepted.queue_depth, request.warnings), 202)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Answer with one judge run; with `wait`, hold the request until there is news."""
-        deployment, query = self.deployment, app.current_event.query_string_parameters
-        project_id = authenticate(app.current_event, deployment).project_id
-        secs = min(wait_secs(query, LONG_POLL_MAX_SECS), deployment.settings.longest_wait_secs)
+        env, query = self.env, app.current_event.query_string_parameters
+        project_id = authenticate(app.current_event, env).project_id
+        secs = min(wait_secs(query, LONG_POLL_MAX_SECS), env.settings.longest_wait_secs)
         after = case_index(query["after"]) if "after" in query else None
-        row = deployment.judge_results.get(uuid(id_text), project_id)
+        row = env[JudgeResults].get(uuid(id_text), project_id)
 
         def read() -> _Polled | None:
-            current = deployment.judge_results.find(row.submission_id, project_id)
+            current = env[JudgeResults].find(row.submission_id, project_id)
             return None if current is None else self._polled(current, after)
 
-        long_poll = deployment.long_poll.within(app.secs_left)
-        polled = long_poll.wait(self._polled(row, after), read, lambda polled: polled.has_news(after), secs)
+        waiting = env[long_poll].within(app.secs_left)
+        polled = waiting.wait(self._polled(row, after), read, lambda polled: polled.has_news(after), secs)
         if polled is None:
             raise NotFoundError(NO_SUCH_RESULT)
         if polled.row.is_final:
             return self._final(polled.row, after=after or 0)
-        return answer(open_body(polled.row, deployment.progress.cases(polled.row), after=after or 0))
+        return answer(open_body(polled.row, env[ProgressStore].cases(polled.row), after=after or 0))
 
     def stdout(self, app: Resolver, id_text: str, index_text: str) -> Response[Any]:
         """Answer with the exact output of one case, or a link to it."""
-        return case_output(self.deployment, self._own(app, id_text), case_index(index_text))
+        return case_output(self.env, self._own(app, id_text), case_index(index_text))
 
     def cancel(self, app: Resolver, id_text: str) -> Response[str]:
         """Stop one judge run; answer with its result if it is final."""
-        row = self.deployment.cancellation.cancel(self._own(app, id_text))
+        row = self.env[Cancellation].cancel(self._own(app, id_text))
         return self._final(row) if row.is_final else answer(cancelling_body(row), 202)
 
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
         """Stop one judge run, and delete it with all its data."""
-        deployment, row = self.deployment, self._own(app, id_text)
-        deployment.cancellation.delete(row, deployment.deletion, deployment.long_poll.within(app.secs_left))
-        deployment.progress.delete(row.submission_id)
+        env, row = self.env, self._own(app, id_text)
+        env[Cancellation].delete(row, env[long_poll].within(app.secs_left))
+        env[ProgressStore].delete(row.submission_id)
         return answer(deleted_body(row))
 
     def _polled(self, row: Submission, after: int | None) -> _Polled:
         """Read the progress only where a poll waits for it."""
         has_progress = after is not None and not row.is_final
-        return _Polled(row, self.deployment.progress.cases(row) if has_progress else ())
+        return _Polled(row, self.env[ProgressStore].cases(row) if has_progress else ())
 
     def _final(self, row: Submission, *, after: int = 0, warnings: Sequence[str] = ()) -> Response[str]:
-        text = text_within(row, self.deployment.judge_runs.results(row), after=after, warnings=warnings)
+        text = text_within(row, self.env[JudgedRuns].results(row), after=after, warnings=warnings)
         return Response(status_code=200, content_type=JSON_TYPE, body=text)
 
     def _own(self, app: Resolver, id_text: str) -> Submission:
-        project_id = authenticate(app.current_event, self.deployment).project_id
-        return self.deployment.judge_results.get(uuid(id_text), project_id)
+        project_id = authenticate(app.current_event, self.env).project_id
+        return self.env[JudgeResults].get(uuid(id_text), project_id)
 
 
 _EXAMPLES: dict[str, Any] = {

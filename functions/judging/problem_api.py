@@ -15,7 +15,7 @@ from functions.http.parameters import page_limit, start_after, write_cursor
 from functions.http.resolver import Route
 from functions.judging.api import BODY_MAX_BYTES, JUDGE_ROUTES, JudgeRoutes
 from functions.judging.model import read_reference
-from functions.judging.problem_store import UNKNOWN
+from functions.judging.problem_store import UNKNOWN, ProblemLookup, ProblemPush, ProblemRemoval, ProblemStore
 from functions.judging.problems import (
     ProblemBody,
     ProblemDeleted,
@@ -28,12 +28,13 @@ from functions.judging.problems import (
     summary_body,
 )
 from functions.projects.authentication import authenticate
+from functions.submissions.runners.fleet import Fleet, ceilings_of_operator
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
 
+    from functions.env import Env
     from functions.http.resolver import Resolver
-    from functions.judging.deployment import JudgeDeployment
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 
@@ -42,25 +43,25 @@ _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 class ProblemRoutes:
     """The routes. All raise ServiceError."""
 
-    deployment: JudgeDeployment
+    env: Env
 
     def push(self, app: Resolver) -> Response[str]:
         """Store a version of a problem."""
-        deployment = self.deployment
-        project = authenticate(app.current_event, deployment)
+        env = self.env
+        project = authenticate(app.current_event, env)
         request = parse_problem(
             json_body(app.current_event, BODY_MAX_BYTES),
-            offered=deployment.fleet.languages(),
-            raised=deployment.raised_ceilings,
+            offered=env[Fleet].languages(),
+            raised=env[ceilings_of_operator],
         )
-        return answer(pushed_body(deployment.problem_push.push(project, request), request.warnings))
+        return answer(pushed_body(env[ProblemPush].push(project, request), request.warnings))
 
     def page(self, app: Resolver) -> Response[str]:
         """List the problems of the project."""
         event = app.current_event
-        project_id = authenticate(event, self.deployment).project_id
+        project_id = authenticate(event, self.env).project_id
         query, owner = event.query_string_parameters, f"{project_id} problems"
-        page = self.deployment.problems.page(project_id, page_limit(query), start_after(query, owner, _ID))
+        page = self.env[ProblemStore].page(project_id, page_limit(query), start_after(query, owner, _ID))
         after = page.next_created_key
         return answer(
             {
@@ -71,21 +72,21 @@ class ProblemRoutes:
 
     def one(self, app: Resolver, name: str) -> Response[str]:
         """Describe a version of a problem."""
-        project_id = authenticate(app.current_event, self.deployment).project_id
-        return answer(details_body(*self.deployment.problem_lookup.find(project_id, name)))
+        project_id = authenticate(app.current_event, self.env).project_id
+        return answer(details_body(*self.env[ProblemLookup].find(project_id, name)))
 
     def delete(self, app: Resolver, name: str) -> Response[str]:
         """Delete a problem, or one of its versions. Judge runs that began keep their cases."""
-        deployment = self.deployment
-        project_id = authenticate(app.current_event, deployment).project_id
+        env = self.env
+        project_id = authenticate(app.current_event, env).project_id
         reference = read_reference(name)
-        problem = None if reference is None else deployment.problems.get(project_id, reference.problem_id)
+        problem = None if reference is None else env[ProblemStore].get(project_id, reference.problem_id)
         if reference is None or problem is None or reference.version not in {None, *problem.versions}:
             raise NotFoundError(UNKNOWN)
         if reference.version is None:
-            deployment.problem_removal.delete(problem)
+            env[ProblemRemoval].delete(problem)
             return answer({"id": problem.problem_id, "deleted": True})
-        deployment.problem_removal.delete_version(problem, reference.version)
+        env[ProblemRemoval].delete_version(problem, reference.version)
         return answer({"id": problem.problem_id, "version": reference.version, "deleted": True})
 
 

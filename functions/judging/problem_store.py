@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
@@ -16,7 +15,7 @@ from functions.aws.dynamodb.items import from_item, key, to_item
 from functions.aws.dynamodb.row_codec import read, write
 from functions.aws.dynamodb.table import Page, Table, tries
 from functions.aws.dynamodb.transaction import transact_or_raise
-from functions.clock import MS_PER_SEC, Clock, now_ms, to_rfc3339
+from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.errors import (
     ConflictError,
     FieldProblem,
@@ -26,6 +25,8 @@ from functions.errors import (
     UnavailableError,
 )
 from functions.files.model import RUN_MAX_MS, USE_NOTED_MS
+from functions.files.store import FileStore
+from functions.files.use import StoredFiles
 from functions.judging.model import HOLDER, VERSION_CHARS, Problem, ProblemVersion, Reference, read_reference
 from functions.submissions.accept.program_fields import file_meaning, placed
 
@@ -34,9 +35,8 @@ if TYPE_CHECKING:
 
     from events.requested import Case, Judging
     from functions.aws.dynamodb.items import Key
+    from functions.env import Env
     from functions.files.model import File
-    from functions.files.store import FileStore
-    from functions.files.use import StoredFiles
     from functions.judging.problems import ProblemRequest
     from functions.projects.model import Project
 
@@ -297,14 +297,14 @@ _THREADS = 8
 """Calls at a time: each of up to 2,000 files costs three, and a request has 30 s."""
 
 
-@dataclass(frozen=True, slots=True)
 class ProblemPush:
     """Stores versions of problems."""
 
-    problems: ProblemStore
-    files: FileStore
-    stored: StoredFiles
-    clock: Clock = now_ms
+    def __init__(self, env: Env) -> None:
+        self.problems = env[ProblemStore]
+        self.files = env[FileStore]
+        self.stored = env[StoredFiles]
+        self.clock = env.clock
 
     def push(self, project: Project, request: ProblemRequest) -> ProblemVersion:
         """Return the stored version. Equal content is the same version. Repeating the call is safe.
@@ -373,12 +373,12 @@ class ProblemPush:
 UNKNOWN = "This project has no such problem. GET /api/problems lists them, POST /api/problems stores one."
 
 
-@dataclass(frozen=True, slots=True)
 class ProblemLookup:
     """Finds problems."""
 
-    store: ProblemStore
-    clock: Clock
+    def __init__(self, env: Env) -> None:
+        self.store = env[ProblemStore]
+        self.clock = env.clock
 
     def use(self, project_id: str, text: str) -> ProblemVersion:
         """Return the version for a run, which keeps its files until the run is over. Raises NotFoundError."""
@@ -416,13 +416,13 @@ class ProblemLookup:
 _PUSHED = "The problem was pushed or used meanwhile. Repeat the request."
 
 
-@dataclass(frozen=True, slots=True)
 class ProblemRemoval:
     """Deletes problems."""
 
-    store: ProblemStore
-    files: FileStore
-    clock: Clock
+    def __init__(self, env: Env) -> None:
+        self.store = env[ProblemStore]
+        self.files = env[FileStore]
+        self.clock = env.clock
 
     def delete(self, problem: Problem) -> None:
         """Delete a problem with all of its versions, the last one first. Raises ConflictError."""

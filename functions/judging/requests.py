@@ -11,7 +11,6 @@ from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
 from events.files import read_files
-from events.limits import RaisedCeilings
 from events.message import by_name, to_shape
 from events.program import Program, RequestedLimits
 from events.requested import Case, Checker, CheckerFile, CheckerProgram, Group, JudgeRequested, Judging
@@ -28,7 +27,6 @@ from functions.judging.model import (
     ProblemVersion,
     Visibility,
 )
-from functions.projects.model import Project
 from functions.submissions.accept.program_fields import RequestLimits, check_limits, with_case_files
 from functions.submissions.accept.requests import (
     REFUSED_FIELDS,
@@ -40,7 +38,6 @@ from functions.submissions.accept.requests import (
 )
 from functions.submissions.model import Kind, Submission
 from functions.submissions.queues import judge_requested
-from functions.webhooks.webhook_url import PUBLIC_ONLY, AddressRules
 
 # Convert a checked judge request: to the plan of its row, and to the data that a runner needs.
 
@@ -190,20 +187,11 @@ def _no_problem(text: str) -> ProblemVersion:
     raise NotFoundError(f"There is no problem {text}.")
 
 
-def parse_judge_request(
-    raw: bytes,
-    *,
-    offered: Iterable[Language],
-    rules: AddressRules = PUBLIC_ONLY,
-    raised: RaisedCeilings | None = None,
-    find_problem: FindProblem = _no_problem,
-    project: Project | None = None,
-) -> ValidJudgeRun:
-    """Check a request body. `raised`: ceilings of limits. `project`: its profiles are checked. Raises ServiceError."""
-    body, problems = read_body(raw), Problems(has_brackets=True)
-    program_rules = ProgramRules(tuple(offered), rules, raised, project)
+def parse_judge_request(raw: bytes, rules: ProgramRules, find_problem: FindProblem = _no_problem) -> ValidJudgeRun:
+    """Check a request body. Raises ServiceError."""
+    body, problems, project = read_body(raw), Problems(has_brackets=True), rules.project
     request = checked(JudgeBody, body, REFUSED_FIELDS, problems)
-    submission, limit_rules = checked_program(request, body, problems, program_rules)
+    submission, limit_rules = checked_program(request, body, problems, rules)
     program = submission.program
     if body.get("network") is not None:
         problems.add([FieldProblem("network", _NO_NETWORK)])
@@ -213,7 +201,7 @@ def parse_judge_request(
         problems.add(FieldProblem(name, text) for name in _OF_PROBLEM if getattr(request, name))
         problems.add(refusals)
         problems.refuse()
-        return _of_problem(submission, find_problem(request.problem), program_rules)
+        return _of_problem(submission, find_problem(request.problem), rules)
     if not request.cases:
         text = "This field is required, or problem. It must not be empty."
         problems.add([FieldProblem("cases", text, of=("problem",))])
@@ -224,7 +212,7 @@ def parse_judge_request(
         limits.append(own)
     files, wrong = with_case_files(program.files, [case.files or () for case in request.cases], limit_rules.language)
     problems.add(wrong)
-    problems.add(find_problems(request, program_rules.offered))
+    problems.add(find_problems(request, rules.offered))
     plan = to_plan(request)
     size = len(json.dumps(plan.to_json(), separators=(",", ":")))
     if size > PLAN_MAX_BYTES:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
 from events import MessageInvalidError
@@ -14,7 +13,7 @@ from functions.aws.dynamodb.conditional import ConditionalUpdate, check, put
 from functions.aws.dynamodb.items import key, to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact
-from functions.aws.payloads import PayloadMissingError
+from functions.aws.payloads import PayloadMissingError, Payloads
 from functions.clock import MS_PER_SEC, from_rfc3339
 from functions.event_log.model import CUT_SIZES, event_bytes
 from functions.http.parameters import judge_path
@@ -35,7 +34,7 @@ if TYPE_CHECKING:
 
     from events.judged import Compilation, JudgeCompleted, JudgeProgress
     from functions.aws.dynamodb.items import Value
-    from functions.aws.payloads import Payloads
+    from functions.env import Env
     from functions.event_log.model import Event
     from functions.judging.views import FinalJudgeRun, JudgeCompletedEvent, JudgedCase
     from functions.submissions.model import Submission
@@ -149,13 +148,13 @@ def _cut_outputs(cases: Sequence[JudgedCase], kept_bytes: int) -> None:
                 case[f"{name}_truncated"] = True
 
 
-@dataclass(frozen=True, slots=True)
 class JudgedRuns:
-    """Judge runs. `public_base_url` has no trailing slash."""
+    """Judge runs for the parts that end and announce submissions."""
 
-    payloads: Payloads
-    progress: ProgressStore
-    public_base_url: str
+    def __init__(self, env: Env) -> None:
+        self._payloads = env[Payloads]
+        self._progress = env[ProgressStore]
+        self._base_url = env.settings.public_base_url
 
     def completion(self, message: JudgeCompleted, row: Submission) -> Completion:
         """Convert a runner's result. Results that are too large for the row are stored in the bucket.
@@ -193,18 +192,18 @@ class JudgedRuns:
 
     def add_progress(self, message: JudgeProgress) -> None:
         """Keep finished cases for polls, unless the judge run is final."""
-        self.progress.add(message)
+        self._progress.add(message)
 
     def event(self, final: Submission) -> Event:
         """Return the event of a final judge run."""
-        return submission_event(final, judge_event_body(final, self.results(final), self.public_base_url))
+        return submission_event(final, judge_event_body(final, self.results(final), self._base_url))
 
     def results(self, final: Submission) -> tuple[CaseResult, ...]:
         """Return the results of a final judge run; none after a failure of the platform, and of deleted objects."""
         text = final.cases
         if final.cases_key is not None:
             try:
-                text = self.payloads.get_cases(final.submission_id, final.cases_key)
+                text = self._payloads.get_cases(final.submission_id, final.cases_key)
             except PayloadMissingError:
                 text = None
         return () if text is None else read(text, CaseResults, MAX_CASES_BYTES).cases
@@ -213,7 +212,7 @@ class JudgedRuns:
         if message.cases_key is None:
             return message.cases or ()
         try:
-            return message.read_cases(self.payloads.get_cases(message.submission_id, message.cases_key))
+            return message.read_cases(self._payloads.get_cases(message.submission_id, message.cases_key))
         except PayloadMissingError:
             raise MessageInvalidError("cases_key", "there is no such object") from None
 
@@ -224,7 +223,7 @@ class JudgedRuns:
         text = write(CaseResults(cases=cases))
         if len(text) <= INLINE_OUTPUT_MAX_BYTES:
             return text, None
-        return None, self.payloads.put_output(message.submission_id, message.execution_id, "cases", text)
+        return None, self._payloads.put_output(message.submission_id, message.execution_id, "cases", text)
 
 
 def _object_keys(cases: Iterable[CaseResult]) -> list[str]:

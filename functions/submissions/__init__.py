@@ -11,7 +11,6 @@ completion.py       apply what runners report; write the final state with its qu
 completed_event.py  the event of its end, its spans and metrics
 results/            what a client sees of it: results, lists, deletion
 sweeper.py          send again whatever was lost
-deployment.py       the stores and use cases of this part, made when they are first used
 submit_api.py       POST /api/submit
 results_api.py      /api/result and /api/results
 """

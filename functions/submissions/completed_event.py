@@ -10,29 +10,28 @@ from botocore.exceptions import BotoCoreError, ClientError
 
 from events.vocabulary import Cause
 from functions import otlp
+from functions.aws.payloads import Payloads
 from functions.clock import from_rfc3339
-from functions.event_log.bus import TOO_LARGE
+from functions.event_log.bus import TOO_LARGE, Bus
 from functions.event_log.model import CUT_SIZES, Event, event_bytes
 from functions.failpoint import reach
 from functions.http.parameters import result_path
 from functions.submissions.model import MARK_OF_CHECK, Kind, Submission
 from functions.submissions.results.results import output_if_kept
 from functions.submissions.results.views import CompletedEvent, FinalResult, result_body
+from functions.submissions.store import SubmissionStore
 from functions.telemetry import Metric, metrics
 from functions.webhooks.deliveries.publication import Publication, RunTarget, plan_publication
 from functions.webhooks.endpoints.model import RunFacts, SubmissionKind
+from functions.webhooks.endpoints.store import SubscriberCache
 from functions.webhooks.vocabulary import EVENT_COMPLETED
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from events.judged import JudgeCompleted, JudgeProgress
-    from functions.aws.payloads import Payloads
-    from functions.clock import Clock
-    from functions.event_log.bus import Bus
-    from functions.submissions.model import Completion, Submission
-    from functions.submissions.store import SubmissionStore
-    from functions.webhooks.endpoints.store import SubscriberCache
+    from functions.env import Env
+    from functions.submissions.model import Completion
 
 # Spans and metrics. The runner exports nothing: it runs hostile code, and its network has no way to a collector.
 
@@ -135,12 +134,28 @@ class JudgeRuns(Protocol):
 MAX_BODY_BYTES = 256 * 1024
 
 
-def event_of(judge_runs: JudgeRuns, payloads: Payloads, public_base_url: str, final: Submission) -> Event:
-    """Return the event of a final submission. Without the output that was deleted, targets still get the verdict."""
-    if final.kind is Kind.JUDGE:
-        return judge_runs.event(final)
-    stdout, stderr = output_if_kept(payloads, final, "stdout"), output_if_kept(payloads, final, "stderr")
-    return submission_event(final, completed_body(final, stdout, stderr, public_base_url))
+def judge_runs(_env: Env) -> JudgeRuns:
+    """Return judge runs. The entry point provides them."""
+    raise LookupError("judge_runs")
+
+
+class SubmissionEvents:
+    """The events of final submissions."""
+
+    def __init__(self, env: Env) -> None:
+        self._judge_runs = env[judge_runs]
+        self._payloads = env[Payloads]
+        self._base_url = env.settings.public_base_url
+
+    def of(self, final: Submission) -> Event:
+        """Return the event of a final submission. Without the output that was deleted, it still has the verdict."""
+        if final.kind is Kind.JUDGE:
+            return self._judge_runs.event(final)
+        stdout, stderr = (
+            output_if_kept(self._payloads, final, "stdout"),
+            output_if_kept(self._payloads, final, "stderr"),
+        )
+        return submission_event(final, completed_body(final, stdout, stderr, self._base_url))
 
 
 def submission_event(final: Submission, body: bytes) -> Event:
@@ -189,30 +204,24 @@ def _cut(output: bytes, kept_bytes: int) -> bytes:
     return text.encode()[:kept_bytes].decode(errors="ignore").encode()
 
 
-@dataclass(frozen=True, slots=True)
 class RunWebhooks:
-    """Plans webhooks of runs. `public_base_url` has no trailing slash."""
+    """Plans webhooks of runs."""
 
-    deliveries_table: str
-    subscribers: SubscriberCache
-    payloads: Payloads
-    judge_runs: JudgeRuns
-    public_base_url: str
-    clock: Clock
+    def __init__(self, env: Env) -> None:
+        self._table = env.settings.deliveries_table
+        self._subscribers = env[SubscriberCache]
+        self._events = env[SubmissionEvents]
+        self._clock = env.clock
 
     def plan(self, row: Submission, final: Submission) -> Publication:
         """Return the event and its deliveries; nothing if it has no subscriber. `row`: before its end."""
-        subscribers = self.subscribers.get(row.project_id, row.endpoints_version).of_run(_facts(final))
-        own, now = None, self.clock()
+        subscribers = self._subscribers.get(row.project_id, row.endpoints_version).of_run(_facts(final))
+        own, now = None, self._clock()
         if row.webhook_url is not None:
             own = RunTarget(row.webhook_url, row.webhook_secret_box or b"")
         if own is None and not subscribers.want(row.event_type, now):
             return Publication()
-        return plan_publication(self.deliveries_table, self.event(final), subscribers, own, now)
-
-    def event(self, final: Submission) -> Event:
-        """Return the event of a final submission."""
-        return event_of(self.judge_runs, self.payloads, self.public_base_url, final)
+        return plan_publication(self._table, self._events.of(final), subscribers, own, now)
 
 
 def _facts(final: Submission) -> RunFacts:
@@ -234,8 +243,9 @@ type OnFinal = Callable[[Submission], None]
 """Called with each submission that became final, before its hints are sent. It must not raise."""
 
 
-def do_nothing(_: Submission) -> None:
-    """Do nothing."""
+def on_final(_env: Env) -> OnFinal:
+    """Return what higher parts do with each submission that became final: nothing, unless the entry point says so."""
+    return lambda _: None
 
 
 _NEVER_ACCEPTED = frozenset({"InvalidArgument", "MalformedDetail", TOO_LARGE})
@@ -254,34 +264,31 @@ class Announced:
     skipped: Mapping[str, str] = field(default_factory=dict)
 
 
-@dataclass(frozen=True, slots=True)
 class Announcer:
-    """Announces submissions. `event` returns the event of a final one.
+    """Announces submissions: each goes to `on_final` and the bus, and again if the stream repeats it."""
 
-    `on_final` is called with each final one before the bus gets it, and again if the stream repeats it.
-    """
-
-    submissions: SubmissionStore
-    bus: Bus
-    event: Callable[[Submission], Event]
-    on_final: OnFinal = do_nothing
+    def __init__(self, env: Env) -> None:
+        self._submissions = env[SubmissionStore]
+        self._bus = env[Bus]
+        self._events = env[SubmissionEvents]
+        self._on_final = env[on_final]
 
     def announce(self, submission_ids: Sequence[str]) -> Announced:
         """Put the events of those that are final. Raises the errors of the table, the bucket and the bus."""
-        rows = self.submissions.get_all(submission_ids)
+        rows = self._submissions.get_all(submission_ids)
         reach("announce.after_read")
         events: list[Event] = []
         skipped: dict[str, str] = {}
         for row in rows.values():
             if row.is_final:
                 try:
-                    self.on_final(row)
-                    events.append(self.event(row))
+                    self._on_final(row)
+                    events.append(self._events.of(row))
                 except (ClientError, BotoCoreError):
                     raise
                 except Exception as error:  # noqa: BLE001 - a row that breaks our code breaks it at each retry
                     skipped[row.submission_id] = type(error).__name__
-        codes = self.bus.publish_all(events)
+        codes = self._bus.publish_all(events)
         reach("announce.after_bus")
         not_put = {event.submission_id: codes[event.event_id] for event in events if event.event_id in codes}
         skipped |= {key: code for key, code in not_put.items() if code in _NEVER_ACCEPTED}

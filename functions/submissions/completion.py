@@ -22,11 +22,13 @@ from events.runner import CompletionsMessage, ExecutionStarted, RunnerHeartbeat,
 from events.vocabulary import Actor, Cause, Integrity, Phase, Verdict
 from functions.aws.dynamodb.table import tries
 from functions.aws.dynamodb.transaction import transact
-from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
+from functions.aws.payloads import Payloads
+from functions.clock import from_rfc3339, to_rfc3339
 from functions.errors import UnavailableError
 from functions.failpoint import reach
-from functions.projects.quota_store import network_bytes
-from functions.submissions.completed_event import OnFinal, do_nothing
+from functions.files.store import ArtifactStore
+from functions.projects.quota_store import QuotaStore, network_bytes
+from functions.submissions.completed_event import RunWebhooks, judge_runs, on_final, report_end
 from functions.submissions.model import (
     INLINE_OUTPUT_MAX_BYTES,
     NOT_RUN,
@@ -37,25 +39,18 @@ from functions.submissions.model import (
     Status,
     Submission,
 )
-from functions.submissions.store import with_completion
+from functions.submissions.runners.store import ControlObjects, RunnerStore
+from functions.submissions.store import SubmissionStore, with_completion
 from functions.telemetry import warn
-from functions.webhooks.deliveries.publication import Publication, pending_hints
+from functions.webhooks.deliveries.publication import DeliveryHints, Publication, pending_hints
+from functions.webhooks.deliveries.store import DeliveryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
-    from aws_lambda_powertools import Logger
-    from mypy_boto3_dynamodb import DynamoDBClient
-
-    from events.judged import Completed
-    from functions.aws.payloads import Payloads
-    from functions.projects.quota_store import QuotaStore
-    from functions.submissions.completed_event import JudgeRuns, RunWebhooks
-    from functions.submissions.model import Submission
-    from functions.submissions.runners.store import ControlObjects, RunnerStore
-    from functions.submissions.store import SubmissionStore
-    from functions.webhooks.deliveries.publication import DeliveryHints, Hint
-    from functions.webhooks.deliveries.store import DeliveryStore
+    from functions.env import Env
+    from functions.submissions.completed_event import JudgeRuns
+    from functions.webhooks.deliveries.publication import Hint
 
 # Final states of submissions, from the messages of runners and from failures of the platform.
 
@@ -64,7 +59,7 @@ WARNINGS_MAX_BYTES = 16_384
 """Of a compiler. A runner sends no more; an attacked one might."""
 
 
-def completion_of(judge_runs: JudgeRuns, payloads: Payloads, message: Completed, row: Submission) -> Completion:
+def completion_of(runs: JudgeRuns, payloads: Payloads, message: Completed, row: Submission) -> Completion:
     """Convert a runner's message. Output that is too large for the row is stored in the bucket.
 
     Raises MessageInvalidError if the result of a judge run does not fit its row.
@@ -72,7 +67,7 @@ def completion_of(judge_runs: JudgeRuns, payloads: Payloads, message: Completed,
     if isinstance(message, JudgeCompleted) != (row.kind is Kind.JUDGE):
         raise MessageInvalidError("", "the result is of another kind than the submission")
     if isinstance(message, JudgeCompleted):
-        return judge_runs.completion(message, row)
+        return runs.completion(message, row)
     stdout, stdout_key = _store_stream(payloads, message, "stdout")
     stderr, stderr_key = _store_stream(payloads, message, "stderr")
     return Completion(
@@ -161,24 +156,18 @@ class Ended:
     hints: tuple[Hint, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
 class Completer:
-    """Completes submissions. `know_artifacts` makes those of a final row known by their hashes."""
+    """Completes submissions."""
 
-    client: DynamoDBClient
-    submissions: SubmissionStore
-    payloads: Payloads
-    quotas: QuotaStore
-    deliveries: DeliveryStore
-    webhooks: RunWebhooks
-    hints: DeliveryHints
-    judge_runs: JudgeRuns
-    log: Logger
-    report_end: OnFinal
-    know_artifacts: Callable[[Submission], None]
-    clock: Clock = now_ms
-    sleep: Callable[[float], None] = time.sleep
-    on_final: OnFinal = do_nothing
+    def __init__(self, env: Env, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._env = env
+        self._submissions = env[SubmissionStore]
+        self._payloads = env[Payloads]
+        self._quotas = env[QuotaStore]
+        self._webhooks = env[RunWebhooks]
+        self._log = env.log
+        self._clock = env.clock
+        self._sleep = sleep
 
     def complete(self, row: Submission, completion: Completion, *, only_pending: bool = False) -> Ended | None:
         """Write the final state of an existing row. None if it is final already, or gone. Then `send` the hints.
@@ -187,7 +176,7 @@ class Completer:
         row is then as before.
         """
         final = self._final(row, completion)
-        update = self.submissions.final_update(final, completion, only_pending=only_pending)
+        update = self._submissions.final_update(final, completion, only_pending=only_pending)
         published = self._write([update], row, final)
         return None if published is None else self._end(final, published)
 
@@ -198,26 +187,26 @@ class Completer:
         """
         final = self._final(row, completion)
         for _ in range(_TRIES):
-            published = self._write(self.submissions.new_final(final, claim), row, final)
+            published = self._write(self._submissions.new_final(final, claim), row, final)
             if published is not None:
                 return self._end(final, published)
             if claim is not None:
-                self.submissions.check_claim(claim, except_for=row.submission_id)
+                self._submissions.check_claim(claim, except_for=row.submission_id)
             # A pending row was written although its write seemed to fail, or the key has just become free.
             ended = self.complete(row, completion)
             if ended is not None:
                 return ended
-            written = self.submissions.get(row.submission_id)
+            written = self._submissions.get(row.submission_id)
             if written is not None:
                 return Ended(written)
         raise UnavailableError(_CONTENDED, 1)
 
     def fail(self, submission_id: str, cause: Cause, error_message: str) -> Submission | None:
         """Write the verdict IE because the platform could not run the submission. None if it is final or gone."""
-        row = self.submissions.get(submission_id)
+        row = self._submissions.get(submission_id)
         if row is None or row.is_final:
             return None
-        ended = self.complete(row, platform_failure(cause, error_message, self.clock()))
+        ended = self.complete(row, platform_failure(cause, error_message, self._clock()))
         if ended is None:
             return None
         self.send(ended.hints)
@@ -225,51 +214,51 @@ class Completer:
 
     def end_cancelled(self, row: Submission) -> None:
         """End a cancelled submission. Does nothing if it is final or gone."""
-        ended = self.complete(row, cancelled(row, self.clock()))
+        ended = self.complete(row, cancelled(row, self._clock()))
         if ended is not None:
             self.send(ended.hints)
 
     def end_again(self, row: Submission) -> Ended:
         """Repeat the steps after the write of a final row, because the process that wrote it may have died."""
-        self.quotas.release(row.quota_claim)
+        self._quotas.release(row.quota_claim)
         self._stop_copies(row)
-        return Ended(row, tuple(pending_hints(self.deliveries.deliveries_of(row.submission_id))))
+        return Ended(row, tuple(pending_hints(self._env[DeliveryStore].deliveries_of(row.submission_id))))
 
     def count_late_bytes(self, final: Submission, message: Completed) -> None:
         """Count the bytes of a run with network that was ended as not begun. A repeated message counts again."""
         evidence = None if message.evidence is None else as_fields(message.evidence)
         if used_bytes := network_bytes(evidence):
-            self.quotas.network.count(final.project_id, used_bytes)
+            self._quotas.network.count(final.project_id, used_bytes)
 
     def send(self, hints: Sequence[Hint]) -> None:
         """Send the hints of runs that have ended, ten a call. The sweeper sends those that fail."""
         try:
-            self.hints.send_all(hints)
+            self._env[DeliveryHints].send_all(hints)
         except (ClientError, BotoCoreError) as error:
-            warn(self.log, "Hints not sent; the sweeper will send them", hints[0].log_ids, error)
+            warn(self._log, "Hints not sent; the sweeper will send them", hints[0].log_ids, error)
         reach("complete.after_hint")
 
     def completion(self, message: Completed, row: Submission) -> Completion:
         """Convert a runner's message: see `completion_of`."""
-        return completion_of(self.judge_runs, self.payloads, message, row)
+        return completion_of(self._env[judge_runs], self._payloads, message, row)
 
     def _final(self, row: Submission, completion: Completion) -> Submission:
         """Return the final row, whose artifacts later runs may name as soon as a client sees them."""
         final = with_completion(row, completion)
-        self.know_artifacts(final)
+        self._env[ArtifactStore].add(final.project_id, final.submission_id, final.stored_artifacts, final.ttl)
         return final
 
     def _write(self, of_row: list[Any], row: Submission, final: Submission) -> Publication | None:
         """Write the final row, its webhooks and the release of its quota. None if a condition of the row failed."""
-        webhooks = self.webhooks.plan(row, final)
+        webhooks = self._webhooks.plan(row, final)
         # A runner that was broken into might report bytes of runs without network.
         used_bytes = network_bytes(final.evidence) if row.network else 0
-        release = [self.quotas.release_action(row.quota_claim)]
+        release = [self._quotas.release_action(row.quota_claim)]
         if used_bytes:
-            release.append(self.quotas.network.count_action(row.project_id, used_bytes))
-        for _ in tries(sleep=self.sleep):
+            release.append(self._quotas.network.count_action(row.project_id, used_bytes))
+        for _ in tries(sleep=self._sleep):
             reach("complete.before_write")
-            refusal = transact(self.client, {"row": of_row, "webhooks": webhooks.actions, "quota": release})
+            refusal = transact(self._env.dynamodb, {"row": of_row, "webhooks": webhooks.actions, "quota": release})
             reach("complete.after_write")
             if refusal is None:
                 return webhooks if release else self._released(row, webhooks, used_bytes)
@@ -284,11 +273,11 @@ class Completer:
 
     def _released(self, row: Submission, webhooks: Publication, used_bytes: int) -> Publication:
         try:
-            self.quotas.release(row.quota_claim)
+            self._quotas.release(row.quota_claim)
             if used_bytes:
-                self.quotas.network.count(row.project_id, used_bytes)
+                self._quotas.network.count(row.project_id, used_bytes)
         except (ClientError, BotoCoreError) as error:
-            warn(self.log, "Quota not released; a later charge will find it", row.log_ids, error)
+            warn(self._log, "Quota not released; a later charge will find it", row.log_ids, error)
         return webhooks
 
     def _stop_copies(self, final: Submission) -> None:
@@ -299,30 +288,28 @@ class Completer:
         if not final.redrives:
             return  # as nearly all: an object for each would add $5 to a million runs
         try:
-            self.payloads.mark_over(final.submission_id)
+            self._payloads.mark_over(final.submission_id)
         except (ClientError, BotoCoreError) as error:
-            warn(self.log, "A copy of a finished run may start; its result is dropped", final.log_ids, error)
+            warn(self._log, "A copy of a finished run may start; its result is dropped", final.log_ids, error)
 
     def _end(self, final: Submission, webhooks: Publication) -> Ended:
         self._stop_copies(final)
-        self.report_end(final)
-        self.on_final(final)
+        report_end(final, self._env.service, self._clock())
+        self._env[on_final](final)
         return Ended(final, webhooks.hints)
 
 
 # Apply messages of the completions queue: starts, results and heartbeats; settle those of the dead-letter queues.
 
 
-@dataclass(frozen=True, slots=True)
 class Recorder:
     """Applies messages. Repeated and late ones, and those of deleted submissions, change nothing."""
 
-    completer: Completer
-    submissions: SubmissionStore
-    payloads: Payloads
-    runners: RunnerStore
-    judge_runs: JudgeRuns
-    control: ControlObjects
+    def __init__(self, env: Env) -> None:
+        self._env = env
+        self.completer = env[Completer]
+        self.submissions = env[SubmissionStore]
+        self.clock = env.clock
 
     def rows_of(self, messages: Iterable[CompletionsMessage]) -> dict[str, Submission]:
         """Read the rows that the completions among these messages need, by submission id."""
@@ -336,11 +323,11 @@ class Recorder:
         Returns hints to send with those of the whole batch.
         """
         if isinstance(message, RunnerHeartbeat):
-            self.runners.put_heartbeat(message)
+            self._env[RunnerStore].put_heartbeat(message)
         elif isinstance(message, ExecutionStarted):
             self._start(message)
         elif isinstance(message, JudgeProgress):
-            self.judge_runs.add_progress(message)
+            self._env[judge_runs].add_progress(message)
         else:
             return self._complete(message, rows.get(message.submission_id))
         return ()
@@ -360,7 +347,7 @@ class Recorder:
             return
         row = self.submissions.get(submission_id)
         if row is None or row.cancelled_at is not None:
-            self.control.cancel(node_id, submission_id)
+            self._env[ControlObjects].cancel(node_id, submission_id)
 
     def _complete(self, message: Completed, row: Submission | None) -> tuple[Hint, ...]:
         outputs: tuple[str | None, ...] = ()
@@ -372,7 +359,7 @@ class Recorder:
             outputs = (completion.stdout_key, completion.stderr_key, completion.cases_key)
             row = self.submissions.get(message.submission_id)
         if row is None:  # deleted during the run: its late output goes too
-            self.payloads.delete_outputs(message.submission_id, (*outputs, *self._objects_of(message)))
+            self._env[Payloads].delete_outputs(message.submission_id, (*outputs, *self._objects_of(message)))
         elif row.network and row.result.get("cause") == Cause.CANCELLED_BEFORE_START:  # it had just begun
             self.completer.count_late_bytes(row, message)
         elif row.execution_id == message.execution_id:
@@ -381,7 +368,7 @@ class Recorder:
 
     def _objects_of(self, message: Completed) -> tuple[str | None, ...]:
         if isinstance(message, JudgeCompleted):
-            return self.judge_runs.object_keys(message)
+            return self._env[judge_runs].object_keys(message)
         artifacts = (file.key for file in message.artifacts or ())
         return (message.stdout.object_key, message.stderr.object_key, *artifacts)
 
@@ -417,7 +404,7 @@ def _settle_request(submission_id: str, recorder: Recorder) -> str:
     row = recorder.submissions.get(submission_id)
     cause, problem = Cause.IE_SUPERVISOR_FAILURE, "the submission could not be run after several tries"
     if row is not None and row.status is Status.PENDING:
-        if recorder.completer.clock() - from_rfc3339(row.created_at) <= PENDING_MAX_MS:
+        if recorder.clock() - from_rfc3339(row.created_at) <= PENDING_MAX_MS:
             return "pending"
         cause, problem = Cause.IE_NOT_RUN, NOT_RUN
     return "ended" if recorder.fail(submission_id, cause, problem) is not None else "ignored"

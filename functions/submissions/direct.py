@@ -16,7 +16,7 @@ import time
 from collections import deque
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -28,20 +28,18 @@ from events.requested import JudgeRequested
 from functions.aws.clients import SecretUnavailableError, secret
 from functions.errors import UnavailableError
 from functions.failpoint import reach
+from functions.submissions.completion import Completer
 from functions.submissions.model import Kind
+from functions.submissions.queues import Queues
 from functions.telemetry import warn
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aws_lambda_powertools import Logger
-
     from events.judged import Completed
     from events.requested import Requested
-    from functions.settings import Settings
-    from functions.submissions.completion import Completer
+    from functions.env import Env
     from functions.submissions.model import Claim, Submission
-    from functions.submissions.queues import Queues
 
 # Connections of the direct path to runners: kept for reuse, over TLS for an https URL.
 #
@@ -359,23 +357,24 @@ class DirectRunners:
     runner: RunnerClient | None
     network_runner: RunnerClient | None
 
+    @classmethod
+    def from_env(cls, env: Env) -> Self:
+        """Return the runners that the settings name."""
+        settings = env.settings
+        if not settings.runner_url:
+            return cls(None, None)
+        authority = partial(secret, settings.runner_ca_parameter) if settings.runner_ca_parameter else None
+        token = partial(secret, settings.runner_token_parameter)
+        runner = RunnerClient(settings.runner_url, token, authority)
+        network_url = settings.network_runner_url
+        network_runner = runner if network_url == settings.runner_url else None
+        if network_url and network_runner is None:
+            network_runner = RunnerClient(network_url, token, authority)
+        return cls(runner, network_runner)
+
     def of(self, submission: Submission) -> RunnerClient | None:
         """Return the runner, or the load balancer of several, that a submission is sent to."""
         return self.network_runner if submission.network else self.runner
-
-
-def direct_runners_of(settings: Settings) -> DirectRunners:
-    """Return the runners that the settings name."""
-    if not settings.runner_url:
-        return DirectRunners(None, None)
-    authority = partial(secret, settings.runner_ca_parameter) if settings.runner_ca_parameter else None
-    token = partial(secret, settings.runner_token_parameter)
-    runner = RunnerClient(settings.runner_url, token, authority)
-    network_url = settings.network_runner_url
-    network_runner = runner if network_url == settings.runner_url else None
-    if network_url and network_runner is None:
-        network_runner = RunnerClient(network_url, token, authority)
-    return DirectRunners(runner, network_runner)
 
 
 # Run a submission on a runner over HTTP while its client waits, then write its final state.
@@ -383,20 +382,17 @@ def direct_runners_of(settings: Settings) -> DirectRunners:
 # If a step fails, the same execution goes to the queue. The first recorded result counts.
 
 
-@dataclass(frozen=True, slots=True)
 class DirectRun:
-    """Runs submissions directly. `network_runner`: for runs with network; None: they go through the queue."""
+    """Runs submissions directly."""
 
-    runner: RunnerClient
-    network_runner: RunnerClient | None
-    completer: Completer
-    queues: Queues
-    completions_queue_url: str
-    log: Logger
+    def __init__(self, env: Env) -> None:
+        self._env = env
+        self._runners = env[DirectRunners]
+        self._completer = env[Completer]
 
     def start(self, submission: Submission, message: Requested, wait_secs: float) -> Call | None:
         """Send the execution to a runner. None if no runner accepts it. `wait_secs`: how long for its answer."""
-        runner = self.network_runner if submission.network else self.runner
+        runner = self._runners.of(submission)
         if runner is None:
             return None
         try:
@@ -431,14 +427,14 @@ class DirectRun:
 
     def record_new(self, completed: Completed, submission: Submission, claim: Claim | None) -> Submission:
         """Write the final row of a submission without a row. Raises ClaimTakenError and the errors of the tables."""
-        ended = self.completer.complete_new(submission, self.completer.completion(completed, submission), claim)
-        self.completer.send(ended.hints)
+        ended = self._completer.complete_new(submission, self._completer.completion(completed, submission), claim)
+        self._completer.send(ended.hints)
         return ended.submission
 
     def record(self, completed: Completed, submission: Submission) -> Submission | None:
         """Write the final state into the pending row. None if the queue must run it again."""
         try:
-            ended = self.completer.complete(submission, self.completer.completion(completed, submission))
+            ended = self._completer.complete(submission, self._completer.completion(completed, submission))
         except MessageInvalidError as error:
             self._warn(submission, "Direct result does not fit its request; the submission is queued", error)
             return None
@@ -447,13 +443,13 @@ class DirectRun:
             return submission if self._send_completion(completed, submission) else None
         if ended is None:  # a run from the queue was first, or the row was deleted: the caller reads the row
             return submission
-        self.completer.send(ended.hints)
+        self._completer.send(ended.hints)
         return ended.submission
 
     def _send_completion(self, completed: Completed, submission: Submission) -> bool:
         """Send the completion to `record`, as a runner does for a queued run."""
         try:
-            self.queues.send_completion(self.completions_queue_url, completed)
+            self._env[Queues].send_completion(self._env.settings.completions_queue_url, completed)
         except (ClientError, BotoCoreError) as error:
             self._warn(submission, "Completion not sent; the submission is queued", error)
             return False
@@ -462,13 +458,9 @@ class DirectRun:
 
     def _warn(self, submission: Submission, phrase: str, error: Exception) -> None:
         problem = str(error) if isinstance(error, RunnerUnavailableError) else None
-        warn(self.log, phrase, submission.log_ids, error, problem)
+        warn(self._env.log, phrase, submission.log_ids, error, problem)
 
 
-def direct_run_of(
-    runners: DirectRunners, url: str, completer: Completer, queues: Queues, log: Logger
-) -> DirectRun | None:
-    """Return the part that runs submissions directly; None without a runner. `url`: of the completions queue."""
-    if runners.runner is None:
-        return None
-    return DirectRun(runners.runner, runners.network_runner, completer, queues, url, log)
+def direct_run(env: Env) -> DirectRun | None:
+    """Return the part that runs submissions directly; None where the settings name no runner."""
+    return None if env[DirectRunners].runner is None else env[DirectRun]

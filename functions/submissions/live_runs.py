@@ -16,29 +16,25 @@ from typing import TYPE_CHECKING
 from botocore.exceptions import ClientError
 
 from events.vocabulary import Cause
-from functions.aws.payloads import WHOLE_OUTPUT_MAX_BYTES
-from functions.clock import MS_PER_SEC, Clock, from_rfc3339
+from functions.aws.payloads import WHOLE_OUTPUT_MAX_BYTES, Payloads
+from functions.clock import MS_PER_SEC, from_rfc3339
 from functions.errors import ConflictError, NotFoundError, UnavailableError
 from functions.failpoint import reach
 from functions.http.long_poll import FIRST_STEP_SECS, GROWTH, LONGEST_STEP_SECS
-from functions.submissions.completion import cancelled
-from functions.submissions.direct import RunnerUnavailableError
+from functions.projects.quota_store import QuotaStore
+from functions.submissions.completion import Completer, cancelled
+from functions.submissions.direct import DirectRunners, RunnerUnavailableError
 from functions.submissions.model import Status
-from functions.submissions.results.results import NO_SUCH_RESULT
+from functions.submissions.results.results import NO_SUCH_RESULT, Deletion, Results
+from functions.submissions.runners.store import ControlObjects, RunnerStore
+from functions.submissions.store import SubmissionStore
 from functions.telemetry import warn
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools import Logger
-
-    from functions.aws.payloads import Payloads
+    from functions.env import Env
     from functions.http.long_poll import LongPoll
-    from functions.projects.quota_store import QuotaStore
-    from functions.submissions.completion import Completer
-    from functions.submissions.direct import DirectRunners
     from functions.submissions.model import Submission
-    from functions.submissions.results.results import Deletion, Results, Stream
-    from functions.submissions.runners.store import ControlObjects, RunnerStore
-    from functions.submissions.store import SubmissionStore
+    from functions.submissions.results.results import Stream
 
 DUE_SECS = 15
 """A runner has ended a run that it was told to stop long before; else the sweeper ends it."""
@@ -53,27 +49,26 @@ _BYTES_PENDING = "A runner may have begun the run and reports its bytes. Repeat 
 _GONE = "There is no such submission."
 
 
-@dataclass(frozen=True, slots=True)
 class Cancellation:
     """Cancels submissions."""
 
-    submissions: SubmissionStore
-    completer: Completer
-    payloads: Payloads
-    quotas: QuotaStore
-    direct: DirectRunners
-    control: ControlObjects
-    runners: RunnerStore
-    clock: Clock
-    log: Logger
+    def __init__(self, env: Env) -> None:
+        self._env = env
+        self._submissions = env[SubmissionStore]
+        self._completer = env[Completer]
+        self._payloads = env[Payloads]
+        self._quotas = env[QuotaStore]
+        self._direct = env[DirectRunners]
+        self._control = env[ControlObjects]
+        self._clock = env.clock
 
     def cancel(self, row: Submission) -> Submission:
         """Cancel a submission; repeating it is safe. Returns its row, which may be final. Raises NotFoundError."""
         if row.is_final:
             return row
-        self.submissions.mark_cancelled(row.submission_id, self.clock() + DUE_SECS * MS_PER_SEC)
+        self._submissions.mark_cancelled(row.submission_id, self._clock() + DUE_SECS * MS_PER_SEC)
         reach("cancel.after_mark")
-        self.payloads.mark_over(row.submission_id)
+        self._payloads.mark_over(row.submission_id)
         reach("cancel.before_tell")
         was_running = self._tell(row)
         reach("cancel.after_tell")
@@ -81,24 +76,24 @@ class Cancellation:
         if not was_running and not latest.is_final:
             latest = self._stop(latest)
         if not latest.is_final:
-            self.quotas.release(row.quota_claim)  # its end releases it too, which changes nothing more
+            self._quotas.release(row.quota_claim)  # its end releases it too, which changes nothing more
         return latest
 
-    def delete(self, row: Submission, deletion: Deletion, long_poll: LongPoll) -> None:
+    def delete(self, row: Submission, long_poll: LongPoll) -> None:
         """Stop a submission, and delete it with all its data. Raises NotFoundError, ConflictError."""
         # Bytes of a run with network count at its end, and without its row nobody would count them.
         if row.status is Status.RUNNING or (row.network and not row.is_final):
             row = self._ended(row, long_poll)
         if row.network and self._may_report_bytes(row):
             raise ConflictError(_BYTES_PENDING)
-        deletion.delete(row)
+        self._env[Deletion].delete(row)
         if not row.is_final:
             self._tell(row)  # a runner may have it, or begin it
 
     def _ended(self, row: Submission, long_poll: LongPoll) -> Submission:
         """Cancel a submission, and return its final row. Raises NotFoundError, and ConflictError if that takes long."""
         ended = long_poll.wait(
-            self.cancel(row), lambda: self.submissions.get(row.submission_id), lambda latest: latest.is_final, END_SECS
+            self.cancel(row), lambda: self._submissions.get(row.submission_id), lambda latest: latest.is_final, END_SECS
         )
         if ended is None:
             raise NotFoundError(_GONE)
@@ -109,44 +104,44 @@ class Cancellation:
     def _may_report_bytes(self, final: Submission) -> bool:
         """Whether a runner may have begun a run with network that was ended as not begun."""
         is_unsure = final.result.get("cause") == Cause.CANCELLED_BEFORE_START
-        return is_unsure and self.clock() - from_rfc3339(final.completed_at or "") < LATE_REPORT_MS
+        return is_unsure and self._clock() - from_rfc3339(final.completed_at or "") < LATE_REPORT_MS
 
     def _tell(self, row: Submission) -> bool:
         """Tell the runner of the direct path. True: it ran there, and is stopped. False: it will not begin there."""
-        runner = self.direct.of(row)
+        runner = self._direct.of(row)
         if runner is None:
             return False
         try:
             return runner.cancel(row.submission_id)
         except RunnerUnavailableError as error:
-            warn(self.log, "Runner not told directly of a cancelled run", row.log_ids, error, str(error))
+            warn(self._env.log, "Runner not told directly of a cancelled run", row.log_ids, error, str(error))
             return False
 
     def _stop(self, latest: Submission) -> Submission:
         """Tell the runner that runs it by its control object, or end it if none does."""
         while latest.status is Status.PENDING and not self._runs_somewhere(latest):
-            ended = self.completer.complete(latest, cancelled(latest, self.clock()), only_pending=True)
+            ended = self._completer.complete(latest, cancelled(latest, self._clock()), only_pending=True)
             if ended is not None:
-                self.completer.send(ended.hints)
+                self._completer.send(ended.hints)
                 return ended.submission
             latest = self._latest(latest)  # it has begun or ended meanwhile
         if latest.status is Status.RUNNING and latest.node_id is not None:
-            self.control.cancel(latest.node_id, latest.submission_id)
+            self._control.cancel(latest.node_id, latest.submission_id)
         return latest
 
     def _runs_somewhere(self, pending: Submission) -> bool:
         """Tell all runners, if there are several, of a direct run: its row does not say which one has it."""
         if not pending.asked_directly:
             return False
-        live = [seen.heartbeat.node_id for seen in self.runners.list_recent() if seen.is_live][:MOST_TOLD]
+        live = [seen.heartbeat.node_id for seen in self._env[RunnerStore].list_recent() if seen.is_live][:MOST_TOLD]
         if len(live) <= 1:  # that one was told
             return False
         for node_id in live:
-            self.control.cancel(node_id, pending.submission_id)
+            self._control.cancel(node_id, pending.submission_id)
         return True
 
     def _latest(self, row: Submission) -> Submission:
-        latest = self.submissions.get(row.submission_id)
+        latest = self._submissions.get(row.submission_id)
         if latest is None:
             raise NotFoundError(_GONE)
         return latest
@@ -173,14 +168,15 @@ class Part:
     is_end: bool = False
 
 
-@dataclass(frozen=True, slots=True)
 class LiveOutput:
-    """Reads outputs."""
+    """Reads outputs of runs."""
 
-    results: Results
-    direct: DirectRunners
-    control: ControlObjects
-    log: Logger
+    def __init__(self, env: Env) -> None:
+        self.results = env[Results]
+        self.payloads = env[Payloads]
+        self.direct = env[DirectRunners]
+        self.control = env[ControlObjects]
+        self.log = env.log
 
     def read(self, row: Submission, stream: Stream, after: int, secs: float, long_poll: LongPoll) -> Part:
         """Return output from the offset `after`. Wait for it for `secs`. Raises NotFoundError."""
@@ -244,4 +240,4 @@ class _Source:
             self.of.control.watch(row.node_id, row.submission_id)
             self.watched_until = now + RENEWED_SECS
         most = self.after + PART_MAX_BYTES
-        return self.of.results.payloads.get_live_output(row.submission_id, self.stream, most)[self.after :]
+        return self.of.payloads.get_live_output(row.submission_id, self.stream, most)[self.after :]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from events.requested import ExecutionRequested, JudgeRequested, Judging
 from functions.clock import Clock, now_ms
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
     from events.judged import Completed
     from events.requested import Requested
+    from functions.env import Env
     from functions.submissions.model import Submission
 
 
@@ -62,6 +63,12 @@ class Queues:
         self._client = client
         self._urls = {"interactive": interactive_url, "batch": batch_url, "network": network_url}
         self._depths = TtlCache[str, int](_DEPTH_FRESH_MS, _MOST_QUEUES, clock)
+
+    @classmethod
+    def from_env(cls, env: Env) -> Self:
+        """Make it from the settings."""
+        urls = (env.settings.interactive_queue_url, env.settings.batch_queue_url, env.settings.network_queue_url)
+        return cls(env.sqs, *urls, env.clock)
 
     def send_execution(self, message: Requested, correlation_id: str | None = None) -> None:
         """Request one execution. The correlation id is an attribute: runners of the previous revision ignore it."""

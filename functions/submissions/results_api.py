@@ -7,17 +7,20 @@ from typing import TYPE_CHECKING, Any
 
 from events.vocabulary import Language, Verdict
 from functions.http.answers import answer, page_answer
+from functions.http.long_poll import long_poll
 from functions.http.openapi.bodies import Error
 from functions.http.openapi.operation import BAD, ID, KEYED, PAGE, Answer, path, query
 from functions.http.parameters import LONG_POLL_MAX_SECS, page_limit, start_after, uuid, wait_secs
 from functions.http.resolver import Route
 from functions.projects.authentication import authenticate
+from functions.submissions.live_runs import Cancellation, LiveOutput
 from functions.submissions.model import Kind, Status
-from functions.submissions.results.list_store import list_position
+from functions.submissions.results.list_store import SubmissionList, list_position
 from functions.submissions.results.results import (
     SHAPE,
     SLOW,
     UNKNOWN,
+    Results,
     artifact_answer,
     list_filters,
     list_kind,
@@ -49,8 +52,8 @@ from functions.submissions.results.views import (
 if TYPE_CHECKING:
     from aws_lambda_powertools.event_handler import Response
 
+    from functions.env import Env
     from functions.http.resolver import Resolver
-    from functions.submissions.deployment import SubmissionDeployment
     from functions.submissions.model import Submission
 
 
@@ -58,71 +61,70 @@ if TYPE_CHECKING:
 class ResultRoutes:
     """The routes. All raise ServiceError."""
 
-    deployment: SubmissionDeployment
+    env: Env
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Answer with one result; with `wait`, hold the request until it is final."""
-        deployment, query = self.deployment, app.current_event.query_string_parameters
-        project_id = authenticate(app.current_event, deployment).project_id
+        env, query = self.env, app.current_event.query_string_parameters
+        project_id = authenticate(app.current_event, env).project_id
         secs, shape = wait_secs(query, LONG_POLL_MAX_SECS), result_shape(query)
-        row = deployment.results.get(uuid(id_text), project_id)
-        secs = min(secs, deployment.settings.longest_wait_secs)
-        row = deployment.results.wait(row, secs, deployment.long_poll.within(app.secs_left))
-        return deployment.results.show(row, app.prefix, shape)
+        row = env[Results].get(uuid(id_text), project_id)
+        secs = min(secs, env.settings.longest_wait_secs)
+        row = env[Results].wait(row, secs, env[long_poll].within(app.secs_left))
+        return env[Results].show(row, app.prefix, shape)
 
     def stdout(self, app: Resolver, id_text: str) -> Response[Any]:
         """Answer with the bytes of stdout, or a link to them."""
-        return self.deployment.results.raw(self._own(app, id_text), "stdout", self.deployment.settings)
+        return self.env[Results].raw(self._own(app, id_text), "stdout")
 
     def stderr(self, app: Resolver, id_text: str) -> Response[Any]:
         """Answer with the bytes of stderr, or a link to them."""
-        return self.deployment.results.raw(self._own(app, id_text), "stderr", self.deployment.settings)
+        return self.env[Results].raw(self._own(app, id_text), "stderr")
 
     def output(self, app: Resolver, id_text: str) -> Response[str]:
         """Answer with a part of the output, also while the run goes on; with `wait`, hold the request for it."""
-        deployment, query = self.deployment, app.current_event.query_string_parameters
+        env, query = self.env, app.current_event.query_string_parameters
         row = self._own(app, id_text)
         stream, after, shape = output_stream(query), output_offset(query), result_shape(query)
         secs = wait_secs(query, LONG_POLL_MAX_SECS)
-        secs = min(secs, deployment.settings.longest_wait_secs)
-        part = deployment.live_output.read(row, stream, after, secs, deployment.long_poll.within(app.secs_left))
+        secs = min(secs, env.settings.longest_wait_secs)
+        part = env[LiveOutput].read(row, stream, after, secs, env[long_poll].within(app.secs_left))
         return answer(output_part(part.row, stream, after, part.content, is_end=part.is_end, encoding=shape.encoding))
 
     def program(self, app: Resolver, id_text: str) -> Response[str]:
         """Answer with the kept program."""
-        return self.deployment.results.program(self._own(app, id_text))
+        return self.env[Results].program(self._own(app, id_text))
 
     def cancel(self, app: Resolver, id_text: str) -> Response[str]:
         """Stop one submission; answer with its result if it is final."""
         shape = result_shape(app.current_event.query_string_parameters)
-        row = self.deployment.cancellation.cancel(self._own(app, id_text))
+        row = self.env[Cancellation].cancel(self._own(app, id_text))
         if row.is_final:
-            return self.deployment.results.show(row, app.prefix, shape)
+            return self.env[Results].show(row, app.prefix, shape)
         return answer(cancelling_body(row), 202)
 
     def artifact(self, app: Resolver, id_text: str, path: str) -> Response[str]:
         """Answer with a link to an artifact, or with its bytes."""
-        deployment = self.deployment
-        return artifact_answer(deployment.settings, deployment.clock(), self._own(app, id_text), path)
+        return artifact_answer(self.env, self._own(app, id_text), path)
 
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
         """Stop one submission, and delete it with all its data."""
-        deployment, row = self.deployment, self._own(app, id_text)
-        deployment.cancellation.delete(row, deployment.deletion, deployment.long_poll.within(app.secs_left))
+        row = self._own(app, id_text)
+        self.env[Cancellation].delete(row, self.env[long_poll].within(app.secs_left))
         return answer(deleted_body(row))
 
     def page(self, app: Resolver) -> Response[str]:
         """List the project's submissions, newest first."""
         query = app.current_event.query_string_parameters
-        project_id = authenticate(app.current_event, self.deployment).project_id
+        project_id = authenticate(app.current_event, self.env).project_id
         limit, filters = page_limit(query), list_filters(query)
         after, kind = start_after(query, project_id), list_kind(query)
-        page = self.deployment.submission_list.page(project_id, limit=limit, after=after, filters=filters, kind=kind)
+        page = self.env[SubmissionList].page(project_id, limit=limit, after=after, filters=filters, kind=kind)
         return page_answer(project_id, page, summary_body, list_position)
 
     def _own(self, app: Resolver, id_text: str) -> Submission:
-        project_id = authenticate(app.current_event, self.deployment).project_id
-        return self.deployment.results.get(uuid(id_text), project_id)
+        project_id = authenticate(app.current_event, self.env).project_id
+        return self.env[Results].get(uuid(id_text), project_id)
 
 
 _RESULT = (FinalResult, OpenResult, CompactFinal, CompactOpen)

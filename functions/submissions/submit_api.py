@@ -10,31 +10,38 @@ from functions.clock import from_rfc3339
 from functions.errors import UnavailableError
 from functions.http.answers import answer
 from functions.http.http_event import json_body
-from functions.http.long_poll import SHORTEST_WAIT_SECS
+from functions.http.long_poll import SHORTEST_WAIT_SECS, long_poll
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError, RefusedError
 from functions.http.openapi.operation import TRACEPARENT_HEADER
 from functions.http.parameters import SUBMIT_MAX_SECS, idempotency_key, result_path, wait_secs
 from functions.http.resolver import Route
 from functions.http.validation import Problems
 from functions.projects.authentication import authenticate, note_usage
-from functions.submissions.accept.acceptance import NewSubmission
+from functions.submissions.accept.acceptance import Acceptance, NewSubmission
 from functions.submissions.accept.requests import ProgramRules, SubmitRequest, check_submission, read_body
 from functions.submissions.completed_event import keep_accepted
-from functions.submissions.results.results import ACCEPTING, IDEMPOTENCY_KEY, SHAPE, result_shape, wait_parameter
+from functions.submissions.results.results import (
+    ACCEPTING,
+    IDEMPOTENCY_KEY,
+    SHAPE,
+    Results,
+    result_shape,
+    wait_parameter,
+)
 from functions.submissions.results.short_views import CompactFinal
 from functions.submissions.results.views import Accepted, FinalResult, WaitOver, accepted_body, timeout_body
+from functions.submissions.runners.fleet import Fleet, ceilings_of_operator
 from functions.telemetry import Metric, metrics
 from functions.webhooks.webhook_url import AddressRules
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools import Logger
     from aws_lambda_powertools.event_handler import Response
 
+    from functions.env import Env
     from functions.http.http_event import HttpEvent
     from functions.http.resolver import Resolver
     from functions.projects.model import Project
     from functions.submissions.accept.acceptance import AcceptedSubmission
-    from functions.submissions.deployment import SubmissionDeployment
 
 _NO_NETWORK = "No runner takes runs with network at the moment. Ask the administrator, or leave network out."
 _NO_NETWORK_SECS = 60
@@ -45,68 +52,66 @@ _NO_NETWORK_SECS = 60
 class SubmitRoutes:
     """The route."""
 
-    deployment: SubmissionDeployment
+    env: Env
 
     def submit(self, app: Resolver) -> Response[str]:
         """Accept a submission; answer with its result if the client waits. Raises ServiceError."""
-        deployment, event = self.deployment, app.current_event
-        begun = deployment.long_poll.monotonic()
-        project = authenticate(event, deployment)
+        env, event = self.env, app.current_event
+        begun = env[long_poll].monotonic()
+        project = authenticate(event, env)
         query = event.query_string_parameters
         asked_secs, shape = wait_secs(query, SUBMIT_MAX_SECS), result_shape(query)
         secs = min(asked_secs, max(app.secs_left(), SHORTEST_WAIT_SECS))
         key = idempotency_key(event.headers)
-        request = check_submission(read_body(json_body(event)), program_rules(deployment, event, project), Problems())
+        request = check_submission(read_body(json_body(event)), program_rules(env, event, project), Problems())
         new = NewSubmission(project, request, key, secs, event.correlation_id, event.traceparent)
-        accepted = accept_and_wait(deployment, app, new, begun)
+        accepted = accept_and_wait(env, app, new, begun)
         row = accepted.submission
         if row.is_final:
-            return deployment.results.show(row, app.prefix, shape, warnings=request.warnings)
+            return env[Results].show(row, app.prefix, shape, warnings=request.warnings)
         if secs:
             return answer(timeout_body(row, app.prefix + result_path(row.submission_id), request.warnings), 408)
         return answer(accepted_body(row, accepted.queue_depth, request.warnings), 202)
 
 
-def program_rules(deployment: SubmissionDeployment, event: HttpEvent, project: Project) -> ProgramRules:
+def program_rules(env: Env, event: HttpEvent, project: Project) -> ProgramRules:
     """Return what the check of a program of the project needs."""
-    insecure = deployment.settings.allow_insecure_webhook_targets
+    insecure = env.settings.allow_insecure_webhook_targets
     addresses = AddressRules(insecure, (event.request_context.domain_name or "",))
-    return ProgramRules(deployment.fleet.languages(), addresses, deployment.raised_ceilings, project)
+    return ProgramRules(env[Fleet].languages(), addresses, env[ceilings_of_operator], project)
 
 
-def accept_and_wait(
-    deployment: SubmissionDeployment, app: Resolver, new: NewSubmission, begun: float
-) -> AcceptedSubmission:
+def accept_and_wait(env: Env, app: Resolver, new: NewSubmission, begun: float) -> AcceptedSubmission:
     """Accept a submission, and wait for its end if its client waits. The answer has the submission as it is then.
 
     `begun`: when the request came, on the clock of `long_poll`. Raises ServiceError.
     """
-    if new.request.program.network and not deployment.fleet.takes_network:
+    if new.request.program.network and not env[Fleet].takes_network:
         raise UnavailableError(_NO_NETWORK, _NO_NETWORK_SECS)
-    accepted = deployment.acceptance.accept(new)
+    accepted = env[Acceptance].accept(new)
     if accepted.usage is not None:
-        note_usage(app.current_event, deployment, accepted.usage, new.project.quota(new.request.program.profile))
-        report_accepted(deployment.log, "Submission accepted", accepted, app)
+        note_usage(app.current_event, env, accepted.usage, new.project.quota(new.request.program.profile))
+        report_accepted(env, "Submission accepted", accepted, app)
     if not new.wait_secs:
         return accepted
     # A direct run may have used up most of the time.
-    longest_secs = min(new.wait_secs, deployment.settings.longest_wait_secs)
-    left_secs = longest_secs - (deployment.long_poll.monotonic() - begun)
-    row = deployment.results.wait(accepted.submission, left_secs, deployment.long_poll.within(app.secs_left))
+    longest_secs = min(new.wait_secs, env.settings.longest_wait_secs)
+    left_secs = longest_secs - (env[long_poll].monotonic() - begun)
+    row = env[Results].wait(accepted.submission, left_secs, env[long_poll].within(app.secs_left))
     return replace(accepted, submission=row)
 
 
 def report_accepted(
-    log: Logger, phrase: str, accepted: AcceptedSubmission, app: Resolver, cases: int | None = None
+    env: Env, phrase: str, accepted: AcceptedSubmission, app: Resolver, cases: int | None = None
 ) -> None:
     """Count a new submission, log it, and keep its span. `cases`: of a judge run."""
     row = accepted.submission
     if otlp.is_on():
-        keep_accepted(row, log.service, app.current_event.request_context.time_epoch, from_rfc3339(row.created_at))
+        keep_accepted(row, env.service, app.current_event.request_context.time_epoch, from_rfc3339(row.created_at))
     more: dict[str, Any] = {} if cases is None else {"cases": cases}
-    log.info(
+    env.log.info(
         phrase,
-        **metrics(log.service).fields(Metric("SubmissionAccepted")),
+        **metrics(env.service).fields(Metric("SubmissionAccepted")),
         **row.log_ids,
         request_id=app.request_id,
         project_id=row.project_id,

@@ -16,7 +16,7 @@ import uuid
 from collections import Counter
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from itertools import batched
 from typing import TYPE_CHECKING
 
@@ -26,14 +26,16 @@ from events.vocabulary import Cause
 from functions.aws.dynamodb.items import from_item, to_item
 from functions.aws.dynamodb.table import DUE_SHARDS, read_rows
 from functions.aws.payloads import PayloadMissingError, Payloads
-from functions.clock import Clock, from_rfc3339, now_ms, to_rfc3339
+from functions.clock import MS_PER_SEC, from_rfc3339, to_rfc3339
 from functions.failpoint import reach
 from functions.ids import new_id
+from functions.submissions.completion import Completer
 from functions.submissions.model import NOT_RUN, PENDING_MAX_MS, Status, Submission
 from functions.submissions.queues import Queues, requested_again
 from functions.submissions.store import LIST_SHARDS, SubmissionStore, list_shard, run_budget_ms, submission_key
+from functions.webhooks.alerts import Alerts
 from functions.webhooks.deliveries.model import HINTED_MS, RUN_ENDPOINT_ID
-from functions.webhooks.deliveries.publication import Hint
+from functions.webhooks.deliveries.publication import DeliveryHints, Hint
 from functions.webhooks.deliveries.store import (
     DeliveryStore,
     DueDeletion,
@@ -43,18 +45,15 @@ from functions.webhooks.deliveries.store import (
     DueRow,
 )
 from functions.webhooks.sealed_secrets import SecretBoxes, UnsealError
+from functions.webhooks.sending.slots import LaneWaker
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable
 
     from aws_lambda_powertools import Logger
     from mypy_boto3_dynamodb import DynamoDBClient
 
-    from functions.submissions.completion import Completer
-    from functions.webhooks.alerts import Alerts
-    from functions.webhooks.deliveries.publication import DeliveryHints
-    from functions.webhooks.deliveries.store import DeliveryStore, DueRow
-    from functions.webhooks.sending.slots import LaneWaker
+    from functions.env import Env
 
 # Due rows in the order of a sweep: oldest first; in a large backlog, projects take turns.
 #
@@ -80,12 +79,12 @@ class DueSubmission:
 type Entry = DueSubmission | DueRow
 
 
-@dataclass(frozen=True, slots=True)
 class Backlog:
     """The two due indexes."""
 
-    submissions: SubmissionStore
-    deliveries: DeliveryStore
+    def __init__(self, env: Env) -> None:
+        self.submissions = env[SubmissionStore]
+        self.deliveries = env[DeliveryStore]
 
     def read(self, now_ms: int, seen: set[Entry]) -> list[Entry]:
         """Return due entries that are not in `seen`, in the order of the sweep."""
@@ -209,15 +208,15 @@ TAKEN_MS = 30_000
 DELETION_MS = 500  # of a sweep, for each deleted endpoint
 
 
-@dataclass(frozen=True, slots=True)
 class DueWebhooks:
     """Handles due rows of webhooks."""
 
-    deliveries: DeliveryStore
-    hints: DeliveryHints
-    alerts: Alerts
-    lane_waker: LaneWaker
-    clock: Clock
+    def __init__(self, env: Env) -> None:
+        self.deliveries = env[DeliveryStore]
+        self.hints = env[DeliveryHints]
+        self.alerts = env[Alerts]
+        self.lane_waker = env[LaneWaker]
+        self.clock = env.clock
 
     def handle(self, due: DueRow, record_age: Callable[[int], None]) -> None:
         """Handle one row if its due time is still that of the index. `record_age` takes the delay of a late one."""
@@ -249,33 +248,31 @@ class DueWebhooks:
 _RERUN_NAMESPACE = uuid.UUID("3f6a1c52-8d27-4b7e-9d15-6a0c41d2e7b9")
 
 
-@dataclass(slots=True)
 class Sweep:
-    """One sweep, on one thread or several.
+    """One sweep, on one thread or several. It forgets its observations of queues and projects at its end.
 
     `oldest_due_age_ms`: the largest delay of the rows handled so far.
     """
 
-    completer: Completer
-    submissions: SubmissionStore
-    payloads: Payloads
-    deliveries: DeliveryStore
-    webhooks: DueWebhooks
-    boxes: SecretBoxes
-    queues: Queues
-    begun: BegunRuns
-    pending_redrive_ms: int
-    clock: Clock = now_ms
-    oldest_due_age_ms: int = 0
-    _waiting: dict[str, int] = field(default_factory=dict)
-    _seen_late: set[tuple[str, str]] = field(default_factory=set)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    def __init__(self, env: Env) -> None:
+        self._env = env
+        self._completer = env[Completer]
+        self._submissions = env[SubmissionStore]
+        self._webhooks = env[DueWebhooks]
+        self._queues = env[Queues]
+        self._begun = BegunRuns(env.settings.submissions_table, env.dynamodb)
+        self._pending_redrive_ms = env.settings.pending_redrive_secs * MS_PER_SEC
+        self._clock = env.clock
+        self._waiting: dict[str, int] = {}
+        self._seen_late: set[tuple[str, str]] = set()
+        self._lock = threading.Lock()
+        self.oldest_due_age_ms = 0
 
     def entries(self) -> Iterator[Entry]:
         """Yield all due rows, in the order of `Backlog`; read again until there are no new ones."""
-        backlog = Backlog(self.submissions, self.deliveries)
+        backlog = Backlog(self._env)
         seen: set[Entry] = set()
-        while fresh := backlog.read(self.clock(), seen):
+        while fresh := backlog.read(self._clock(), seen):
             seen.update(fresh)
             for entry in fresh:
                 yield entry
@@ -286,18 +283,18 @@ class Sweep:
         if isinstance(entry, DueSubmission):
             self._handle_submission(entry)
         else:
-            self.webhooks.handle(entry, self._record_age)
+            self._webhooks.handle(entry, self._record_age)
 
     def _handle_submission(self, due: DueSubmission) -> None:
-        now = self.clock()
-        taken_until_ms = now + min(TAKEN_MS, self.pending_redrive_ms)
-        row = self.submissions.take(due.submission_id, taken_until_ms, due.due_at_ms)
+        now = self._clock()
+        taken_until_ms = now + min(TAKEN_MS, self._pending_redrive_ms)
+        row = self._submissions.take(due.submission_id, taken_until_ms, due.due_at_ms)
         if row is None:
             return
         self._record_age(now - due.due_at_ms)
         reach("sweep.after_take")
         if row.cancelled_at is not None:
-            self.completer.end_cancelled(row)
+            self._completer.end_cancelled(row)
         elif row.status is Status.PENDING:
             self._handle_pending(row, now, taken_until_ms)
         else:
@@ -305,19 +302,21 @@ class Sweep:
 
     def _handle_pending(self, row: Submission, now: int, taken_until_ms: int) -> None:
         if now - from_rfc3339(row.created_at) > PENDING_MAX_MS:
-            self.completer.fail(row.submission_id, Cause.IE_NOT_RUN, NOT_RUN)
+            self._completer.fail(row.submission_id, Cause.IE_NOT_RUN, NOT_RUN)
         elif self._is_lost(row):
-            self._send_again(row, new_id(), now + self.pending_redrive_ms, taken_until_ms)
+            self._send_again(row, new_id(), now + self._pending_redrive_ms, taken_until_ms)
 
     def _is_lost(self, row: Submission) -> bool:
         if self._is_empty(row.priority) or (row.asked_directly and row.redrives == 0):
             return True  # a direct run never had a message
-        return self._is_first_late(row) or self.begun.has_later(row.project_id, row.priority, row.sent_at)
+        return self._is_first_late(row) or self._begun.has_later(row.project_id, row.priority, row.sent_at)
 
     def _handle_running(self, row: Submission, now: int, taken_until_ms: int) -> None:
         rerun_id = str(uuid.uuid5(_RERUN_NAMESPACE, row.submission_id))
         if row.execution_id == rerun_id:
-            self.completer.fail(row.submission_id, Cause.IE_SUPERVISOR_FAILURE, "the run did not come to an end, twice")
+            self._completer.fail(
+                row.submission_id, Cause.IE_SUPERVISOR_FAILURE, "the run did not come to an end, twice"
+            )
         else:
             self._is_empty(row.priority)  # read before the send
             self._send_again(row, rerun_id, now + run_budget_ms(row.wall_budget_secs), taken_until_ms)
@@ -326,28 +325,28 @@ class Sweep:
         try:
             whole = self._with_input(row)
         except (PayloadMissingError, UnsealError):
-            self.completer.fail(row.submission_id, Cause.IE_NOT_RUN, "the input of the submission is gone")
+            self._completer.fail(row.submission_id, Cause.IE_NOT_RUN, "the input of the submission is gone")
             return
-        if not self.submissions.redrive(row.submission_id, execution_id, due_at_ms, taken_until_ms):
+        if not self._submissions.redrive(row.submission_id, execution_id, due_at_ms, taken_until_ms):
             return  # it has started, ended or been deleted meanwhile
         reach("sweep.after_redrive")
-        repeated, at = replace(whole, execution_id=execution_id), to_rfc3339(self.clock())
-        self.queues.send_execution(requested_again(repeated, at), row.correlation_id)
+        repeated, at = replace(whole, execution_id=execution_id), to_rfc3339(self._clock())
+        self._queues.send_execution(requested_again(repeated, at), row.correlation_id)
 
     def _with_input(self, row: Submission) -> Submission:
         """Return a row with its whole program. Raises PayloadMissingError, UnsealError, ClientError."""
         if row.input_key is not None:
-            code, stdin, files = self.payloads.get_input(row.submission_id)
+            code, stdin, files = self._env[Payloads].get_input(row.submission_id)
             row = replace(row, code=code, stdin=stdin, files=read_files(files))
         if row.environment_box is not None:
-            text = self.boxes.open(row.environment_box, row.project_id, RUN_ENDPOINT_ID, "environment")
+            text = self._env[SecretBoxes].open(row.environment_box, row.project_id, RUN_ENDPOINT_ID, "environment")
             row = replace(row, environment=Environment.parse(text))
         return row
 
     def _is_empty(self, priority: str) -> bool:
         """Whether no message waited before this sweep sent any, because messages are usually lost together."""
         if priority not in self._waiting:
-            self._waiting[priority] = self.queues.waiting(priority)
+            self._waiting[priority] = self._queues.waiting(priority)
         return self._waiting[priority] == 0
 
     def _is_first_late(self, row: Submission) -> bool:

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
-from botocore.loaders import JSONFileLoader
 from moto import mock_aws
 from moto.kms.utils import generate_private_key
 
@@ -40,21 +39,6 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if marker is not None and "aws" in metafunc.fixturenames:
         marks = {"engine": (), "moto": (pytest.mark.whole,)}
         metafunc.parametrize("aws", [pytest.param(name, marks=marks[name]) for name in marker.args], indirect=True)
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _files_of_botocore_are_read_once() -> Iterator[None]:
-    """Each worker makes clients of its own, and reading the services' models is two thirds of their cost."""
-    read, known = JSONFileLoader.load_file, dict[str, Any]()
-
-    def load_file(loader: JSONFileLoader, file_path: str) -> Any:
-        if known.get(file_path) is None:
-            known[file_path] = read(loader, file_path)
-        return known[file_path]
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(JSONFileLoader, "load_file", load_file)
-        yield
 
 
 @pytest.fixture(scope="session")

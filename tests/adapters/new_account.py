@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
@@ -45,10 +44,6 @@ def forget() -> None:
     for path, module in list(sys.modules.items()):
         if not path.startswith("functions.handlers."):
             continue
-        for name in ("deployment", "wired"):
-            cached: Any = getattr(module, name, None)
-            if hasattr(cached, "cache_clear"):  # not where a test has put something else there
-                cached.cache_clear()
         env = getattr(module, "ENV", None)
         if isinstance(env, Env):
             env.forget()

@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import functools
 import json
 import secrets
 from base64 import b64encode
@@ -21,21 +20,17 @@ from functions.clock import to_rfc3339
 from functions.env import Env
 from functions.event_log.bus import Bus
 from functions.files.store import ArtifactStore
-from functions.files.use import file_holders
 from functions.handlers import announce, record, sweep
 from functions.handlers import deliver as webhook
 from functions.handlers.chat_cards import chat_cards
 from functions.ids import new_id
-from functions.judging.deployment import JudgeDeployment
-from functions.judging.runs import JudgedRuns, ProgressStore
 from functions.projects.quota_store import QuotaStore, quota_key
-from functions.settings import load_settings
-from functions.submissions.completed_event import Announcer, do_nothing, event_of
+from functions.submissions.completed_event import on_final
+from functions.submissions.completion import Completer
 from functions.submissions.model import Submission
 from functions.submissions.runners.store import RunnerStore
 from functions.submissions.store import SubmissionStore
 from functions.submissions.sweeper import Sweep
-from functions.telemetry import logger
 from functions.webhooks.alerts import Alerts
 from functions.webhooks.cards import cards
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
@@ -132,31 +127,22 @@ class Pipeline:
         self.boxes, self.bus, self.outbox, self.alerts = env[SecretBoxes], env[Bus], env[Outbox], env[Alerts]
         self.submissions, self.runners, self.artifacts = env[SubmissionStore], env[RunnerStore], env[ArtifactStore]
         self.payloads, self.quotas, self.lane_waker = env[Payloads], env[QuotaStore], env[LaneWaker]
-        self.judged = JudgedRuns(self.payloads, env[ProgressStore], BASE_URL)
         self.deliverer, claimer = env[Deliverer], env[Claimer]
         self.deliverer.random = self.lane_waker.random = lambda: 0.5
         self.deliverer.sleep = claimer.sleep = no_sleep
-        recording = record.RecordDeployment(load_settings(record.SETTINGS), logger("record"), time)
-        sweeping = sweep.EveryDeployment(load_settings(sweep.SETTINGS), logger("sweep"), time)
-        sweeping.provide(file_holders, sweep.holders)
-        self._wire(record, "deployment", self._sharing(recording))
-        self._wire(sweep, "deployment", self._sharing(sweeping))
-        event = functools.partial(event_of, self.judged, self.payloads, BASE_URL)
-        self.announcer = Announcer(self.submissions, self.bus, event)
-        self._wire(announce, "wired", self.announcer)
         aws.monkeypatch.setattr(webhook, "ENV", env)
+        for module in (record, sweep, announce):
+            self._share_parts(module)
 
-    def _sharing[Kind: JudgeDeployment](self, deployment: Kind) -> Kind:
-        """Let a deployment use our parts; no check waits for a submission."""
-        deployment._parts = self.env._parts
-        deployment.submissions, deployment.runners, deployment.quotas = self.submissions, self.runners, self.quotas
-        deployment.judge_runs = self.judged
-        deployment.completer = dataclasses.replace(deployment.completer, sleep=no_sleep, on_final=do_nothing)
-        return deployment
-
-    def _wire(self, module: object, name: str, parts: object) -> None:
-        # Cached like the original, since the account's fixture clears what the entry points keep.
-        self.aws.monkeypatch.setattr(module, name, functools.cache(lambda: parts))
+    def _share_parts(self, module: Any) -> None:
+        """Let an entry point use our stores; no check waits for a submission, and none starts after it."""
+        own = Env(module.SERVICE, (), self.time)
+        own.__dict__["settings"] = self.env.settings
+        own._provided = {**module.ENV._provided, on_final: on_final}
+        own._parts = dict(self.env._parts)
+        if module is not announce:
+            own[Completer]._sleep = no_sleep
+        self.aws.monkeypatch.setattr(module, "ENV", own)
 
     def use(self, deliverer: Deliverer) -> None:
         """Let the webhook handler work with these parts."""
@@ -173,7 +159,7 @@ class Pipeline:
         self.count_writes.clear()
 
     def new_sweep(self) -> Sweep:
-        return sweep.deployment().new_sweep()
+        return Sweep(sweep.ENV)
 
     def submit(self, **changes: Any) -> Submission:
         """Put a pending submission that wants a webhook."""

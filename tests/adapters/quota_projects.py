@@ -1,6 +1,6 @@
 """Projects with small quotas, entry points on a clock of the test, and what the table holds of both."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -14,7 +14,7 @@ from functions.projects.authentication import Rates
 from functions.projects.model import DAY_MS, Project, Quota
 from functions.projects.quota_store import QuotaStore
 from functions.projects.store import ProjectStore
-from functions.submissions.accept.acceptance import QuotaAdmission
+from functions.submissions.accept.acceptance import Acceptance
 from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import Answer, post
 from tests.adapters.quota_usage import whole_usage
@@ -52,16 +52,10 @@ def on_time(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Quotas:
     """Let submit and the RateLimit headers go by a clock of the test, which begins with a day."""
     time = FakeTime(now_ms() // DAY_MS * DAY_MS)
     store = QuotaStore(aws.names["QuotasTable"], Clients.dynamodb(), time)
-    deployment = submit.deployment()
-    admission = QuotaAdmission(store, deployment.submissions, time, deployment.log)
-    acceptance = replace(
-        deployment.acceptance,
-        admission=admission,
-        starter=replace(deployment.acceptance.starter, admission=admission, clock=time),
-        clock=time,
-        sleep=lambda secs: time.sleep(secs),  # noqa: PLW0108 - a test may put another in its place
-    )
-    monkeypatch.setattr(deployment, "acceptance", acceptance)
+    submit.ENV.forget()
+    monkeypatch.setattr(submit.ENV, "clock", time)
+    submit.ENV._parts[QuotaStore] = store
+    submit.ENV[Acceptance]._sleep = lambda secs: time.sleep(secs)  # noqa: PLW0108 - a test may put another in its place
     env = Env("rates", submit.SETTINGS, time)
     env.provide(QuotaStore, lambda _: store)
     rates = env[Rates]

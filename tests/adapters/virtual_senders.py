@@ -6,7 +6,6 @@ is a model: first in first out, and delays in virtual time. So every run of a te
 
 from __future__ import annotations
 
-import dataclasses
 import heapq
 import itertools
 import threading
@@ -110,9 +109,9 @@ class VirtualSenders:
     def sweep_every_minute(self) -> None:
         def sweep() -> None:
             made = self.pipeline.new_sweep()
-            redrive = dataclasses.replace(made, webhooks=dataclasses.replace(made.webhooks, lane_waker=self.lane_waker))
-            for entry in redrive.entries():
-                redrive.handle(entry)
+            made._webhooks.lane_waker = self.lane_waker
+            for entry in made.entries():
+                made.handle(entry)
             self.after(60_000, sweep)
 
         self.after(60_000, sweep)

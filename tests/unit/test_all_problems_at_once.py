@@ -32,7 +32,7 @@ def submit(raw: bytes) -> None:
 
 
 def judge(raw: bytes) -> None:
-    parse_judge_request(raw, offered=Language, project=PROJECT)
+    parse_judge_request(raw, ProgramRules(tuple(Language), project=PROJECT))
 
 
 def problem(raw: bytes) -> None:

@@ -9,8 +9,6 @@ RARE = {
     ("handlers/result.py", "functions.handlers.api_document"): "imports the models of the whole API, same",
 }
 """Imports inside functions, with their reasons."""
-DEPLOYMENTS = ("deployment.py", "sweep_deployment.py")
-"""They go."""
 
 
 def imports_of(path: Path) -> set[str]:
@@ -26,10 +24,5 @@ def imports_of(path: Path) -> set[str]:
 
 
 def test_only_what_few_requests_need_is_imported_by_a_request() -> None:
-    found = {
-        (str(path.relative_to(FUNCTIONS)), name)
-        for path in FUNCTIONS.rglob("*.py")
-        if path.name not in DEPLOYMENTS
-        for name in imports_of(path)
-    }
+    found = {(str(path.relative_to(FUNCTIONS)), name) for path in FUNCTIONS.rglob("*.py") for name in imports_of(path)}
     assert found == set(RARE)

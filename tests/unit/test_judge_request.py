@@ -9,7 +9,7 @@ from events.requested import Judging
 from events.vocabulary import CheckerKind, Language, Stop
 from functions.errors import BadRequestError, InvalidFieldsError
 from functions.judging.requests import ValidJudgeRun, parse_judge_request
-from functions.submissions.accept.requests import parse_submission
+from functions.submissions.accept.requests import ProgramRules, parse_submission
 
 CASE = {"stdin": "1\n", "expected": "1\n"}
 PROGRAM = {"kind": "program", "language": "cpp", "code": "int main() {}", "protocol": "testlib"}
@@ -19,7 +19,7 @@ NAMED = [CASE | {"id": f"{number:03}" + "\x01" * 61} for number in range(200)]
 
 def parse(**body: Any) -> ValidJudgeRun:
     whole = {"language": "python", "code": "print(1)", "cases": [CASE], **body}
-    return parse_judge_request(json.dumps(whole).encode(), offered=[Language.PYTHON, Language.CPP])
+    return parse_judge_request(json.dumps(whole).encode(), ProgramRules((Language.PYTHON, Language.CPP)))
 
 
 def judging_of(**body: Any) -> Judging:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from functions.checks.runs.store import Run
     from functions.checks.settings.trigger_rows import SubmissionEnded
     from functions.env import Env
+    from functions.submissions.completed_event import OnFinal
     from functions.submissions.model import Submission
 
 _MOST_DELAY_SECS = 900  # of SQS
@@ -102,3 +103,8 @@ class CheckHints:
             MessageGroupId=project_id,
             DelaySeconds=min(delay_secs, _MOST_DELAY_SECS),
         )
+
+
+def tell_checks(env: Env) -> OnFinal:
+    """Return what tells the check that waits for a submission of its end."""
+    return env[CheckHints].send_ended

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from events.limits import ceilings
 from events.vocabulary import Language
-from functions.aws.payloads import PayloadMissingError
+from functions.aws.payloads import PayloadMissingError, Payloads
 from functions.dialects.dialect import Dialect, DialectRoute, DialectRoutes, answering, json_answer, refusing
 from functions.dialects.judge0.requests import judge0_problems, read_submission
 from functions.dialects.judge0.views import (
@@ -25,8 +25,9 @@ from functions.errors import BadRequestError, ForbiddenError, InvalidFieldsError
 from functions.http.parameters import SUBMIT_MAX_SECS, uuid
 from functions.http.validation import Problems
 from functions.submissions.accept.requests import STDIN_MAX_BYTES, size_problems
-from functions.submissions.results.results import NO_SUCH_RESULT
+from functions.submissions.results.results import NO_SUCH_RESULT, Results
 from functions.submissions.results.short_views import summary_body
+from functions.submissions.runners.fleet import Fleet, ceilings_of_operator
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -45,21 +46,21 @@ class Judge0Routes(DialectRoutes):
 
     def config_info(self) -> Response[str]:
         """Answer with the limits of this service."""
-        most = ceilings(Language.PYTHON, self.profile, self.deployment.raised_ceilings)
-        return json_answer(config_info(most, self.deployment.settings.max_queue_depth))
+        most = ceilings(Language.PYTHON, self.profile, self.env[ceilings_of_operator])
+        return json_answer(config_info(most, self.env.settings.max_queue_depth))
 
     def languages(self) -> Response[str]:
         """Answer with the offered languages."""
-        return json_answer(languages(self.deployment.fleet.toolchains(self.deployment.raised_ceilings)))
+        return json_answer(languages(self.env[Fleet].toolchains()))
 
     def all_languages(self) -> Response[str]:
         """Answer with the offered languages again: none is archived here."""
-        found = languages(self.deployment.fleet.toolchains(self.deployment.raised_ceilings))
+        found = languages(self.env[Fleet].toolchains())
         return json_answer([{**one, "is_archived": False} for one in found])
 
     def language(self, id_text: str) -> Response[str]:
         """Answer with one language. Its commands are those of the runner, which the API does not show."""
-        for one in languages(self.deployment.fleet.toolchains(self.deployment.raised_ceilings)):
+        for one in languages(self.env[Fleet].toolchains()):
             if str(one["id"]) == id_text:
                 unknown = dict.fromkeys(("source_file", "compile_cmd", "run_cmd"))
                 return json_answer({**one, "is_archived": False, **unknown})
@@ -123,7 +124,7 @@ class Judge0Routes(DialectRoutes):
 
     def _accept(self, sent: Mapping[str, Any], wait_secs: float = 0) -> Submission:
         present = {name: value for name, value in sent.items() if value not in (None, "")}
-        asked = read_submission(present, self.deployment.fleet.languages(), is_base64=self._is_base64)
+        asked = read_submission(present, self.env[Fleet].languages(), is_base64=self._is_base64)
         kept = KeptRequest.of(present, asked.expected_output)
         problems = Problems()
         problems.add(size_problems("stdin", asked.stdin, STDIN_MAX_BYTES))
@@ -133,7 +134,7 @@ class Judge0Routes(DialectRoutes):
 
     def _find(self, token: str) -> Submission | None:
         try:
-            return self.deployment.results.find(uuid(token), self.project.project_id)
+            return self.env[Results].find(uuid(token), self.project.project_id)
         except BadRequestError:  # no token is anything but a UUID
             return None
 
@@ -150,7 +151,7 @@ class Judge0Routes(DialectRoutes):
         if row.input_key is None:
             return row.code, row.stdin
         try:
-            return self.deployment.payloads.get_input(row.submission_id)[:2]
+            return self.env[Payloads].get_input(row.submission_id)[:2]
         except PayloadMissingError:  # deleted since the row was read
             raise NotFoundError(NO_SUCH_RESULT) from None
 

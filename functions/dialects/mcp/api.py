@@ -10,7 +10,7 @@ from aws_lambda_powertools.event_handler import Response
 from events.files import CHANGED
 from events.vocabulary import Profile, Verdict
 from functions import VERSION
-from functions.aws.payloads import PayloadMissingError
+from functions.aws.payloads import PayloadMissingError, Payloads
 from functions.dialects.dialect import Dialect, DialectRoute, DialectRoutes, refusing
 from functions.dialects.mcp import tools
 from functions.dialects.mcp.message import (
@@ -48,10 +48,14 @@ from functions.dialects.mcp.tools import (
 from functions.errors import BadRequestError, ForbiddenError, MethodNotAllowedError, NotFoundError, ServiceError
 from functions.http.answers import answer
 from functions.http.http_event import json_body
+from functions.http.long_poll import long_poll
 from functions.http.parameters import uuid
 from functions.http.validation import Problems, checked
+from functions.submissions.live_runs import Cancellation, LiveOutput
 from functions.submissions.model import Submission
+from functions.submissions.results.results import Results
 from functions.submissions.results.views import open_status
+from functions.submissions.runners.fleet import Fleet
 
 # The tools. What a model did wrong is a result with `isError`, so that it reads the reason; never a protocol error.
 
@@ -75,7 +79,7 @@ class Calls(DialectRoutes):
                 case ReadArtifact() as read:
                     return self._read_artifact(read)
                 case CancelRun() as cancel:
-                    row = self.deployment.cancellation.cancel(self.run_of(cancel.id))
+                    row = self.env[Cancellation].cancel(self.run_of(cancel.id))
                     return self.show(self.waited(row, _CANCEL_WAIT_SECS))
                 case _:
                     return self._languages()
@@ -93,12 +97,12 @@ class Calls(DialectRoutes):
 
     def run_of(self, id_text: str) -> Submission:
         """Return a run of the project. Raises NotFoundError, BadRequestError."""
-        return self.deployment.results.get(uuid(id_text), self.project.project_id)
+        return self.env[Results].get(uuid(id_text), self.project.project_id)
 
     def waited(self, row: Submission, most_secs: float) -> Submission:
         """Wait for the end of a run, and return its row as it is then. Raises NotFoundError."""
-        secs = min(most_secs, self.deployment.settings.longest_wait_secs)
-        return self.deployment.results.wait(row, secs, self.deployment.long_poll.within(self.app.secs_left))
+        secs = min(most_secs, self.env.settings.longest_wait_secs)
+        return self.env[Results].wait(row, secs, self.env[long_poll].within(self.app.secs_left))
 
     def show(self, row: Submission) -> dict[str, Any]:
         """Return a run in any state as the result of a tool."""
@@ -125,7 +129,7 @@ class Calls(DialectRoutes):
 
     def _content(self, row: Submission, file: Mapping[str, Any]) -> bytes:
         try:
-            return self.deployment.payloads.get_output(row.submission_id, file["key"], tools.RESOURCE_MAX_BYTES)
+            return self.env[Payloads].get_output(row.submission_id, file["key"], tools.RESOURCE_MAX_BYTES)
         except PayloadMissingError:
             raise NotFoundError("The artifact was deleted.") from None
 
@@ -147,9 +151,9 @@ class Calls(DialectRoutes):
         row = self.run_of(read.id)
         if read.stream is None:
             return self.show(self.waited(row, WAIT_SECS))
-        secs = min(float(WAIT_SECS), self.deployment.settings.longest_wait_secs)
-        long_poll = self.deployment.long_poll.within(self.app.secs_left)
-        part = self.deployment.live_output.read(row, read.stream, read.offset, secs, long_poll)
+        secs = min(float(WAIT_SECS), self.env.settings.longest_wait_secs)
+        waiting = self.env[long_poll].within(self.app.secs_left)
+        part = self.env[LiveOutput].read(row, read.stream, read.offset, secs, waiting)
         content = part.content[: read.length]
         end = read.offset + len(content)
         is_end = part.is_end and len(content) == len(part.content)
@@ -169,7 +173,7 @@ class Calls(DialectRoutes):
         return {"content": [_text(shown["text"]) if "text" in shown else {"type": "resource", "resource": shown}]}
 
     def _languages(self) -> dict[str, Any]:
-        details = self.deployment.fleet.toolchains(self.deployment.raised_ceilings)
+        details = self.env[Fleet].toolchains()
         languages = [{"name": one["name"], "toolchains": one["toolchains"]} for one in details]
         lines = (f"{one['name']}: {', '.join(one['toolchains']) or 'version not known yet'}" for one in details)
         return {"content": [_text("\n".join(lines))], "structuredContent": {"languages": languages}}
@@ -237,7 +241,7 @@ class McpRoutes(Calls):
             host = None if origin is None else urlsplit(origin).hostname or ""
         except ValueError:
             host = ""
-        if host not in {None, *_LOOPBACK, urlsplit(self.deployment.settings.public_base_url).hostname}:
+        if host not in {None, *_LOOPBACK, urlsplit(self.env.settings.public_base_url).hostname}:
             raise ForbiddenError("Requests from pages of other sites are refused. Call /mcp without an Origin header.")
 
 
@@ -278,7 +282,7 @@ class _Request:
         }
 
     def tools(self) -> dict[str, Any]:
-        fleet = self.calls.deployment.fleet
+        fleet = self.calls.env[Fleet]
         return {"tools": tool_list(fleet.languages(), self.calls.project.network, fleet.packages)}
 
     def read_resource(self) -> dict[str, Any]:
@@ -321,7 +325,7 @@ class _Request:
         return {**self.calls.show(row), "_meta": {RELATED_TASK: {"taskId": row.submission_id}}}
 
     def cancel_task(self) -> dict[str, Any]:
-        row = self.calls.deployment.cancellation.cancel(self._task_row())
+        row = self.calls.env[Cancellation].cancel(self._task_row())
         return {} if self.revision.is_stateless else task_body(row, self.revision)
 
     def update_task(self) -> dict[str, Any]:

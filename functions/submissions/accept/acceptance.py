@@ -1,6 +1,6 @@
 """Accept a submission: find an earlier one with its key, charge the project's quota, run it directly or queue it.
 
-A direct run writes its row when it is final. If it lasts longer than `row_after_secs`, a pending row is written
+A direct run writes its row when it is final. If it lasts longer than ROW_AFTER_SECS, a pending row is written
 before its end. Once a pending row exists, the submission is accepted and never fails: if a queue loses its message, the
 sweeper sends it again.
 """
@@ -16,15 +16,17 @@ from botocore.exceptions import BotoCoreError, ClientError
 from events.files import write_files
 from events.vocabulary import Profile
 from functions.aws.dynamodb.table import tries
-from functions.clock import MS_PER_SEC, Clock, from_rfc3339, to_rfc3339
+from functions.aws.payloads import Payloads
+from functions.clock import MS_PER_SEC, from_rfc3339, to_rfc3339
 from functions.errors import IdempotencyConflictError, RateLimitedError, UnavailableError
 from functions.failpoint import reach
+from functions.files.use import StoredFiles
 from functions.http.validation import Problems
 from functions.ids import new_id
 from functions.projects.model import LEAKED_AFTER_MS, OVERTAKEN_AFTER_MS, Limit
-from functions.projects.quota_store import KeyInFlightError, QuotaRefusedError
+from functions.projects.quota_store import KeyInFlightError, QuotaRefusedError, QuotaStore
 from functions.submissions.accept.program_fields import placed, stored_hashes
-from functions.submissions.direct import RunnerSlowError
+from functions.submissions.direct import RunnerSlowError, direct_run
 from functions.submissions.model import (
     DIRECT_DUE_SECS,
     INLINE_INPUT_MAX_BYTES,
@@ -33,27 +35,21 @@ from functions.submissions.model import (
     Submission,
     idempotency_pk,
 )
-from functions.submissions.store import KEY_CONTENDED, ClaimTakenError
+from functions.submissions.queues import Queues
+from functions.submissions.store import KEY_CONTENDED, ClaimTakenError, SubmissionStore
 from functions.telemetry import warn
 from functions.ttl_cache import TtlCache
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
+from functions.webhooks.sealed_secrets import SecretBoxes
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from aws_lambda_powertools import Logger
-
     from events.program import Program
-    from functions.aws.payloads import Payloads
-    from functions.files.use import StoredFiles
+    from functions.env import Env
     from functions.projects.model import Project, QuotaClaim, Usage
-    from functions.projects.quota_store import QuotaStore
-    from functions.settings import Settings
     from functions.submissions.accept.requests import ValidSubmission
     from functions.submissions.direct import DirectRun
-    from functions.submissions.queues import Queues
-    from functions.submissions.store import SubmissionStore
-    from functions.webhooks.sealed_secrets import SecretBoxes
 
 _CHECK_EVERY_MS = 200
 _MOST_CHECKED = 25
@@ -76,13 +72,13 @@ class Charge:
 class QuotaAdmission:
     """Charges and refunds."""
 
-    def __init__(self, quotas: QuotaStore, submissions: SubmissionStore, clock: Clock, log: Logger) -> None:
-        self._quotas = quotas
-        self._submissions = submissions
-        self._clock = clock
-        self._log = log
+    def __init__(self, env: Env) -> None:
+        self._quotas = env[QuotaStore]
+        self._submissions = env[SubmissionStore]
+        self._clock = env.clock
+        self._log = env.log
         # Projects and profiles whose runs in flight were just checked.
-        self._checked = TtlCache[tuple[str, str], bool](_CHECK_EVERY_MS, _MOST_PROJECTS, clock)
+        self._checked = TtlCache[tuple[str, str], bool](_CHECK_EVERY_MS, _MOST_PROJECTS, env.clock)
 
     def charge(self, project: Project, row: Submission) -> Charge:
         """Count the run in its project's quota.
@@ -158,35 +154,30 @@ ROW_AFTER_SECS = 0.5
 """A direct run that lasts longer gets a pending row, so that a crash does not lose it."""
 
 
-@dataclass(frozen=True, slots=True)
 class SubmissionStarter:
-    """Starts submissions. `direct` None: every submission goes through a queue."""
+    """Starts submissions. Where nothing runs directly, every submission goes through a queue."""
 
-    store: SubmissionStore
-    admission: QuotaAdmission
-    boxes: SecretBoxes
-    payloads: Payloads
-    queues: Queues
-    pending_redrive_secs: int
-    clock: Clock
-    log: Logger
-    direct: DirectRun | None = None
-    row_after_secs: float = ROW_AFTER_SECS
+    def __init__(self, env: Env) -> None:
+        self._env = env
+        self._store = env[SubmissionStore]
+        self._admission = env[QuotaAdmission]
+        self._payloads = env[Payloads]
+        self._direct = env[direct_run]
 
     def runs_directly(self, wait_secs: float) -> bool:
         """Whether a submission whose client waits for so long is run directly."""
-        return self.direct is not None and wait_secs >= DIRECT_FROM_SECS
+        return self._direct is not None and wait_secs >= DIRECT_FROM_SECS
 
     def start(self, row: Submission, request: ValidSubmission, claim: Claim | None, wait_secs: float) -> Submission:
         """Run it directly, else write its row and send it to the queue.
 
         Raises ClaimTakenError and the errors of the tables.
         """
-        if self.direct is None or not row.asked_directly:
+        if self._direct is None or not row.asked_directly:
             return self._queue(self._create(row, request, claim), request)
         if request.has_row_first:
-            return self._run_with_row(self.direct, self._create(row, request, claim), request, wait_secs)
-        return self._run_without_row(self.direct, row, request, claim, wait_secs)
+            return self._run_with_row(self._direct, self._create(row, request, claim), request, wait_secs)
+        return self._run_without_row(self._direct, row, request, claim, wait_secs)
 
     def _run_with_row(
         self, direct: DirectRun, row: Submission, request: ValidSubmission, wait_secs: float
@@ -216,12 +207,12 @@ class SubmissionStarter:
             try:
                 pending = self._create(row, request, claim)
             except (ClientError, BotoCoreError, UnavailableError, ClaimTakenError) as error:
-                warn(self.log, "Pending row not written; the end of the run writes it", row.log_ids, error)
+                warn(self._env.log, "Pending row not written; the end of the run writes it", row.log_ids, error)
 
         try:
             reach("submit.after_ask")
             row = self._prepare(row, request)
-            completed = direct.finish(call, row, self.row_after_secs, write_pending)
+            completed = direct.finish(call, row, ROW_AFTER_SECS, write_pending)
         except BaseException:
             call.abandon()
             raise
@@ -233,7 +224,7 @@ class SubmissionStarter:
     def _create(self, row: Submission, request: ValidSubmission, claim: Claim | None) -> Submission:
         whole = self._prepare(row, request)
         row = self._without_input(whole)
-        self.store.create(row, claim)
+        self._store.create(row, claim)
         reach("submit.after_create")
         return row.with_input(whole)
 
@@ -242,11 +233,11 @@ class SubmissionStarter:
         code, stdin, files = row.code or b"", row.stdin or b"", write_files(row.files) if row.files else None
         size, judging = len(code) + len(stdin) + len(files or b""), row.judging
         if judging is not None and size + len(judging) > INLINE_INPUT_MAX_BYTES:
-            key = self.payloads.put_judging(row.submission_id, judging.decode())
+            key = self._payloads.put_judging(row.submission_id, judging.decode())
             row = replace(row, judging=None, judging_key=key)
         if size <= INLINE_INPUT_MAX_BYTES:
             return row
-        key = self.payloads.put_input(row.submission_id, code, stdin, files)
+        key = self._payloads.put_input(row.submission_id, code, stdin, files)
         return replace(row, code=None, stdin=None, files=(), input_key=key)
 
     def _prepare(self, row: Submission, request: ValidSubmission) -> Submission:
@@ -255,14 +246,14 @@ class SubmissionStarter:
         A direct run is under way meanwhile.
         """
         if row.quota_shard is not None and row.endpoints_version is None:
-            row = replace(row, endpoints_version=self.admission.endpoints_version(row))
+            row = replace(row, endpoints_version=self._admission.endpoints_version(row))
         if request.webhook_secret is not None and row.webhook_secret_box is None:
-            box = self.boxes.seal(request.webhook_secret, row.project_id, RUN_ENDPOINT_ID)
+            box = self._env[SecretBoxes].seal(request.webhook_secret, row.project_id, RUN_ENDPOINT_ID)
             row = replace(row, webhook_secret_box=box)
         if request.kept_program is not None and row.program_key is None:
-            row = replace(row, program_key=self.payloads.put_program(row.submission_id, request.kept_program))
+            row = replace(row, program_key=self._payloads.put_program(row.submission_id, request.kept_program))
         if row.environment is not None:
-            box = self.boxes.seal(row.environment.text, row.project_id, RUN_ENDPOINT_ID, "environment")
+            box = self._env[SecretBoxes].seal(row.environment.text, row.project_id, RUN_ENDPOINT_ID, "environment")
             row = replace(row, environment_box=box)
         return row
 
@@ -271,13 +262,13 @@ class SubmissionStarter:
         message = request.requested(pending, is_direct=False)
         try:
             reach("submit.before_send")
-            self.queues.send_execution(message, pending.correlation_id)
+            self._env[Queues].send_execution(message, pending.correlation_id)
             reach("submit.after_send")
             if pending.asked_directly:
-                due_at_ms = self.clock() + self.pending_redrive_secs * MS_PER_SEC
-                self.store.note_queued(pending.submission_id, due_at_ms)
+                due_at_ms = self._env.clock() + self._env.settings.pending_redrive_secs * MS_PER_SEC
+                self._store.note_queued(pending.submission_id, due_at_ms)
         except (ClientError, BotoCoreError) as error:
-            warn(self.log, "Submission not queued; the sweeper will send it", pending.log_ids, error)
+            warn(self._env.log, "Submission not queued; the sweeper will send it", pending.log_ids, error)
         return pending
 
 
@@ -337,18 +328,15 @@ class NewSubmission:
         return None
 
 
-@dataclass(frozen=True, slots=True)
 class Acceptance:
-    """Accepts submissions."""
+    """Accepts runs and judge runs."""
 
-    settings: Settings
-    store: SubmissionStore
-    admission: QuotaAdmission
-    queues: Queues
-    files: StoredFiles
-    starter: SubmissionStarter
-    clock: Clock
-    sleep: Callable[[float], None] = time.sleep
+    def __init__(self, env: Env, sleep: Callable[[float], None] = time.sleep) -> None:
+        self._env = env
+        self._store = env[SubmissionStore]
+        self._admission = env[QuotaAdmission]
+        self._starter = env[SubmissionStarter]
+        self._sleep = sleep
 
     def accept(self, new: NewSubmission) -> AcceptedSubmission:
         """Run a submission, or queue it.
@@ -360,11 +348,11 @@ class Acceptance:
         program = new.request.program
         problems.add(new.project.refusals(Profile(program.profile), program.network))
         problems.refuse()
-        depth = self.queues.recent_depth(new.priority)
-        if depth > self.settings.max_queue_depth:
+        depth = self._env[Queues].recent_depth(new.priority)
+        if depth > self._env.settings.max_queue_depth:
             raise UnavailableError("Too many submissions are waiting. Repeat the request later.", 5)
         claim = new.claim
-        for _ in tries(_MOST_TRIES, self.sleep):
+        for _ in tries(_MOST_TRIES, self._sleep):
             earlier = self._find_earlier(claim)
             if earlier is not None and claim is not None and claim.is_of_body and self._is_replaceable(earlier):
                 claim = replace(claim, replaces=earlier.submission_id)
@@ -386,15 +374,15 @@ class Acceptance:
     def _charge_and_start(self, new: NewSubmission, claim: Claim | None) -> tuple[Submission, Usage]:
         """Charge the quota and start the submission. Refund it if it was not started."""
         row = self._new_row(new, self._with_held_files(new), claim)
-        charge = self.admission.charge(new.project, row)
+        charge = self._admission.charge(new.project, row)
         row = replace(row, endpoints_version=charge.endpoints_version, quota_shard=charge.shard)
         try:
-            return self.starter.start(row, new.request, claim, new.wait_secs), charge.usage
+            return self._starter.start(row, new.request, claim, new.wait_secs), charge.usage
         except ClaimTakenError:
-            self.admission.refund(row, charge)
+            self._admission.refund(row, charge)
             raise
         except (ClientError, BotoCoreError, UnavailableError):
-            self.admission.refund_unwritten(row, charge)
+            self._admission.refund_unwritten(row, charge)
             raise
 
     def _with_held_files(self, new: NewSubmission) -> Program:
@@ -405,7 +393,7 @@ class Acceptance:
         program = new.request.program
         if not program.files:
             return program
-        stored = self.files.hold(new.project, stored_hashes(program.files))
+        stored = self._env[StoredFiles].hold(new.project, stored_hashes(program.files))
         return replace(program, files=placed(program.files, stored))
 
     def _is_replaceable(self, earlier: Submission) -> bool:
@@ -414,23 +402,23 @@ class Acceptance:
             return False
         ended_ms = from_rfc3339(earlier.completed_at)
         has_outlasted = ended_ms - from_rfc3339(earlier.created_at) >= OUTLASTED_MS
-        return not (has_outlasted and self.clock() - ended_ms < JOINED_MS)
+        return not (has_outlasted and self._env.clock() - ended_ms < JOINED_MS)
 
     def _find_earlier(self, claim: Claim | None) -> Submission | None:
         """Return the earlier submission with the Idempotency-Key. Raises IdempotencyConflictError."""
         if claim is None:
             return None
         try:
-            self.store.check_claim(claim)
+            self._store.check_claim(claim)
         except ClaimTakenError as taken:
             if taken.body_sha256 != claim.body_sha256:
                 raise IdempotencyConflictError from None
-            return self.store.get(taken.submission_id)  # None if it was deleted between the two reads
+            return self._store.get(taken.submission_id)  # None if it was deleted between the two reads
         return None
 
     def _new_row(self, new: NewSubmission, program: Program, claim: Claim | None) -> Submission:
-        now, is_direct = self.clock(), self.starter.runs_directly(new.wait_secs)
-        due_secs = DIRECT_DUE_SECS if is_direct else self.settings.pending_redrive_secs
+        now, is_direct = self._env.clock(), self._starter.runs_directly(new.wait_secs)
+        due_secs = DIRECT_DUE_SECS if is_direct else self._env.settings.pending_redrive_secs
         return Submission(
             **{part.name: getattr(program, part.name) for part in fields(program)},
             submission_id=new_id(),
@@ -441,7 +429,7 @@ class Acceptance:
             webhook_url=new.request.webhook_url,
             idempotency_pk=claim.idempotency_pk if claim else None,
             created_at=to_rfc3339(now),
-            ttl=now // MS_PER_SEC + self.settings.retention_days * _SECS_PER_DAY,
+            ttl=now // MS_PER_SEC + self._env.settings.retention_days * _SECS_PER_DAY,
             execution_id=new_id(),
             wall_budget_secs=new.request.wall_budget_secs,
             asked_directly=is_direct,

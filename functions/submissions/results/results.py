@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 from urllib.parse import unquote
 
@@ -12,13 +11,15 @@ from aws_lambda_powertools.event_handler import Response
 from events.vocabulary import Verdict, canonical
 from functions.aws.clients import Clients
 from functions.aws.payloads import OUTPUT_MAX_BYTES, RAW_OUTPUT_MAX_BYTES, PayloadMissingError, Payloads
-from functions.clock import MS_PER_SEC, Clock, from_rfc3339, to_rfc3339
+from functions.clock import MS_PER_SEC, from_rfc3339, to_rfc3339
 from functions.errors import BadRequestError, ConflictError, NotFoundError
+from functions.files.store import ArtifactStore
 from functions.http.answers import JSON_TYPE, answer
 from functions.http.openapi.bodies import Error, GatewayError, RefusedError
 from functions.http.openapi.operation import IDEMPOTENCY_HEADER, KEYED, LIMITED, NOT_JSON, Answer, query
 from functions.http.parameters import result_path
 from functions.http.stored_content import download_headers
+from functions.projects.quota_store import QuotaStore
 from functions.submissions.model import Kind, Status
 from functions.submissions.results.short_views import compact, output_link, serialise_within
 from functions.submissions.results.views import (
@@ -30,18 +31,16 @@ from functions.submissions.results.views import (
     program_body,
     result_body,
 )
+from functions.submissions.store import SubmissionStore
+from functions.webhooks.deliveries.store import DeliveryStore
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
-    from functions.files.store import ArtifactStore
+    from functions.env import Env
     from functions.http.long_poll import LongPoll
     from functions.http.parameters import Parameters
-    from functions.projects.quota_store import QuotaStore
-    from functions.settings import Settings
     from functions.submissions.model import Submission
-    from functions.submissions.store import SubmissionStore
-    from functions.webhooks.deliveries.store import DeliveryStore
 
 # Answers and parameters that several routes of submissions have.
 
@@ -95,44 +94,43 @@ class RawOutput(NamedTuple):
     size_bytes: int
 
 
-def output_answer(settings: Settings, now_ms: int, payloads: Payloads, output: RawOutput) -> Response[Any]:
+def output_answer(env: Env, output: RawOutput) -> Response[Any]:
     """Answer with the exact bytes of an output. Raises PayloadMissingError if its object was deleted."""
     submission_id, content, key, size_bytes = output
     if key is not None and size_bytes > RAW_OUTPUT_MAX_BYTES:
-        payloads.confirm_output(submission_id, key)
-        return object_answer(settings, now_ms, key, lambda url, expires_at: output_link(size_bytes, url, expires_at))
+        env[Payloads].confirm_output(submission_id, key)
+        return object_answer(env, key, lambda url, expires_at: output_link(size_bytes, url, expires_at))
     if key is not None:
-        content = payloads.get_output(submission_id, key, RAW_OUTPUT_MAX_BYTES)
+        content = env[Payloads].get_output(submission_id, key, RAW_OUTPUT_MAX_BYTES)
     headers: dict[str, str | list[str]] = {"x-content-type-options": "nosniff"}  # it comes from an untrusted program
     return Response(200, BYTES_TYPE, content, headers=headers)
 
 
-def object_answer(
-    settings: Settings, now_ms: int, key: str, body_of: Callable[[str, str], Mapping[str, object]]
-) -> Response[str]:
+def object_answer(env: Env, key: str, body_of: Callable[[str, str], Mapping[str, object]]) -> Response[str]:
     """Answer with a link to an object of a program, or on one machine with its bytes.
 
     `body_of(url, expires_at)` returns the body with the link.
     """
-    if settings.serves_files:  # the gateway sends objects itself, as that of one machine does
+    if env.settings.serves_files:  # the gateway sends objects itself, as that of one machine does
         # As bytes, to be saved: the content is an untrusted program's, and must never show as a page of ours.
         return Response(200, BYTES_TYPE, "", headers=download_headers(key))
     url = Clients.s3_signing().generate_presigned_url(
         "get_object",
         Params={
-            "Bucket": settings.payloads_bucket,
+            "Bucket": env.settings.payloads_bucket,
             "Key": key,
             "ResponseContentDisposition": "attachment",
             "ResponseContentType": BYTES_TYPE,
         },
         ExpiresIn=LINK_SECS,
     )
-    return answer(body_of(url, to_rfc3339(now_ms + LINK_SECS * MS_PER_SEC)))
+    return answer(body_of(url, to_rfc3339(env.clock() + LINK_SECS * MS_PER_SEC)))
 
 
 # Read the output of a final submission: from its row, or from the bucket if it was too large.
 
 type Stream = Literal["stdout", "stderr"]
+STREAMS: tuple[Stream, ...] = ("stdout", "stderr")
 
 
 def raw_output(row: Submission, stream: Stream) -> RawOutput:
@@ -164,14 +162,12 @@ _NOT_FINISHED = "The run is not finished, so its artifacts are not collected yet
 _UNKNOWN = "The run left no such artifact. Its result lists all: artifacts and artifacts_skipped."
 
 
-def artifact_answer(settings: Settings, now_ms: int, row: Submission, path: str) -> Response[str]:
+def artifact_answer(env: Env, row: Submission, path: str) -> Response[str]:
     """Answer with an artifact. Raises ConflictError before the run is final, NotFoundError."""
     if not row.is_final:
         raise ConflictError(_NOT_FINISHED)
     artifact = _find(row, path)
-    return object_answer(
-        settings, now_ms, artifact["key"], lambda url, expires_at: artifact_link(artifact, url, expires_at)
-    )
+    return object_answer(env, artifact["key"], lambda url, expires_at: artifact_link(artifact, url, expires_at))
 
 
 def _find(row: Submission, path: str) -> Mapping[str, Any]:
@@ -244,23 +240,25 @@ NO_SUCH_PROGRAM = "The program is not kept: its request had no keep_code, or is 
 PROGRAM_KEPT_MS = 24 * 3_600_000
 
 
-@dataclass(frozen=True, slots=True)
 class Results:
-    """Reads submissions and builds their answers."""
+    """Reads submissions of one kind, and builds their answers."""
 
-    store: SubmissionStore
-    payloads: Payloads
-    clock: Clock
-    kind: Kind = Kind.RUN
+    kind = Kind.RUN
+
+    def __init__(self, env: Env) -> None:
+        self._env = env
+        self._store = env[SubmissionStore]
+        self._payloads = env[Payloads]
+        self._clock = env.clock
 
     def find(self, submission_id: str, project_id: str) -> Submission | None:
         """Return the project's submission of this kind; None if it is unknown, expired or of another project."""
-        row = self.store.get(submission_id)
+        row = self._store.get(submission_id)
         if (
             row is None
             or row.kind is not self.kind
             or row.project_id != project_id
-            or row.ttl * MS_PER_SEC <= self.clock()
+            or row.ttl * MS_PER_SEC <= self._clock()
         ):
             return None
         return row
@@ -300,27 +298,27 @@ class Results:
     def program(self, row: Submission) -> Response[str]:
         """Answer with the kept request of a run. Raises NotFoundError."""
         expires_ms = from_rfc3339(row.created_at) + PROGRAM_KEPT_MS
-        if row.program_key is None or self.clock() >= expires_ms:
+        if row.program_key is None or self._clock() >= expires_ms:
             raise NotFoundError(NO_SUCH_PROGRAM)
         try:
-            request = self.payloads.get_program(row.submission_id)
+            request = self._payloads.get_program(row.submission_id)
         except PayloadMissingError:  # its bucket deletes it a day later, or its project deleted the result
             raise NotFoundError(NO_SUCH_PROGRAM) from None
         return answer(program_body(row, request, expires_ms))
 
-    def raw(self, row: Submission, stream: Stream, settings: Settings) -> Response[Any]:
+    def raw(self, row: Submission, stream: Stream) -> Response[Any]:
         """Answer with the exact bytes of one stream. Raises ConflictError before the run is final."""
         if not row.is_final:
             raise ConflictError("The run is not finished, so its output is not complete yet.")
         try:
-            return output_answer(settings, self.clock(), self.payloads, raw_output(row, stream))
+            return output_answer(self._env, raw_output(row, stream))
         except PayloadMissingError:  # deleted since the row was read
             raise NotFoundError(NO_SUCH_RESULT) from None
 
     def output(self, row: Submission, stream: Stream, max_bytes: int = OUTPUT_MAX_BYTES) -> bytes:
         """Return the beginning of one stream of a final submission. Raises NotFoundError."""
         try:
-            return read_output(self.payloads, row, stream, max_bytes)
+            return read_output(self._payloads, row, stream, max_bytes)
         except PayloadMissingError:  # deleted since the row was read
             raise NotFoundError(NO_SUCH_RESULT) from None
 
@@ -330,15 +328,15 @@ class Results:
 _RUNNING = "The run is under way. Delete it when it is finished."
 
 
-@dataclass(frozen=True, slots=True)
 class Deletion:
     """Deletes submissions."""
 
-    store: SubmissionStore
-    deliveries: DeliveryStore
-    quotas: QuotaStore
-    payloads: Payloads
-    artifacts: ArtifactStore
+    def __init__(self, env: Env) -> None:
+        self._store = env[SubmissionStore]
+        self._deliveries = env[DeliveryStore]
+        self._quotas = env[QuotaStore]
+        self._payloads = env[Payloads]
+        self._artifacts = env[ArtifactStore]
 
     def delete(self, row: Submission) -> None:
         """Delete a submission with all its data. Raises ConflictError, NotFoundError, UnavailableError."""
@@ -346,18 +344,18 @@ class Deletion:
             raise ConflictError(_RUNNING)
         if row.is_final:
             # A final row never changes. We delete it last, so that a repeat after a crash still finds it.
-            self.deliveries.cancel_event(row.submission_id)
+            self._deliveries.cancel_event(row.submission_id)
             hashes = [artifact["sha256"] for artifact in row.stored_artifacts]
-            self.artifacts.remove(row.project_id, row.submission_id, hashes)
-            self.payloads.delete_all(row.object_keys)
-            self.store.delete(row)
-            self.quotas.release(row.quota_claim)  # usually the final write has already done this
+            self._artifacts.remove(row.project_id, row.submission_id, hashes)
+            self._payloads.delete_all(row.object_keys)
+            self._store.delete(row)
+            self._quotas.release(row.quota_claim)  # usually the final write has already done this
             return
         # A pending run may start at any time and then needs its input, so we delete the row first.
-        if not self.store.delete(row):
-            if self.store.get(row.submission_id) is None:
+        if not self._store.delete(row):
+            if self._store.get(row.submission_id) is None:
                 raise NotFoundError("There is no such submission.")
             raise ConflictError(_RUNNING)
-        self.payloads.mark_over(row.submission_id)
-        self.quotas.release(row.quota_claim)
-        self.payloads.delete_all(row.object_keys)
+        self._payloads.mark_over(row.submission_id)
+        self._quotas.release(row.quota_claim)
+        self._payloads.delete_all(row.object_keys)

@@ -2,26 +2,26 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Annotated, Literal, TypedDict, cast
+from typing import Annotated, Literal, TypedDict, cast
 
 from aws_lambda_powertools.event_handler import Response
 from botocore.exceptions import BotoCoreError, ClientError
 from pydantic import Field
 
 from events.evidence import CgroupBackend, IsolationMode
-from events.limits import RaisedCeilings, ceilings
+from events.limits import RaisedCeilings, ceilings, raised_ceilings
 from events.runner import RunnerHeartbeat
 from events.vocabulary import Language, Profile, canonical
 from functions import VERSION
+from functions.env import Env
 from functions.http.answers import answer
 from functions.http.openapi.bodies import Count, Error, GatewayError
 from functions.http.openapi.operation import BAD, FAILED, OPEN, THROTTLED, query
 from functions.http.parameters import detail_flag
 from functions.http.resolver import Resolver, Route
+from functions.settings import SettingsInvalidError
+from functions.submissions.queues import Queues
 from functions.submissions.runners.store import RunnerStore
-
-if TYPE_CHECKING:
-    from functions.submissions.deployment import SubmissionDeployment
 
 
 class RunnerProblem(TypedDict):
@@ -109,16 +109,24 @@ type Languages = Annotated[list[Language], Field(description="A bare array.")]
 type LanguageDetails = Annotated[list[LanguageDetail], Field(description="With `detail=true`.")]
 
 
-@dataclass(frozen=True, slots=True)
-class Fleet:
-    """All runners. `fallback_languages`: offered when no runner has reported in the last 24 h; empty: all."""
+def ceilings_of_operator(env: Env) -> RaisedCeilings:
+    """Return the ceilings of limits that the operator has raised. Raises SettingsInvalidError."""
+    try:
+        return raised_ceilings(env.settings.limit_ceilings)
+    except ValueError as error:
+        raise SettingsInvalidError(f"LIMIT_CEILINGS: {error}") from None
 
-    runners: RunnerStore
-    fallback_languages: tuple[str, ...]
+
+class Fleet:
+    """All runners. Without a report in the last 24 h, the languages of the settings are offered; all if it has none."""
+
+    def __init__(self, env: Env) -> None:
+        self._env = env
+        self._runners = env[RunnerStore]
 
     def languages(self) -> tuple[Language, ...]:
         """Return the offered languages, as of a few seconds ago."""
-        return offered_languages(self._recent(), self.fallback_languages)
+        return offered_languages(self._recent(), self._env.settings.offered_languages)
 
     @property
     def takes_network(self) -> bool:
@@ -130,9 +138,9 @@ class Fleet:
         """Return the toolchain versions of a language, as of a few seconds ago."""
         return _versions(self._recent(), language)
 
-    def toolchains(self, raised: RaisedCeilings) -> list[LanguageDetail]:
+    def toolchains(self) -> list[LanguageDetail]:
         """Return the offered languages with toolchain versions, as of a few seconds ago, and ceilings."""
-        return toolchain_details(self.languages(), self._recent(), raised)
+        return toolchain_details(self.languages(), self._recent(), self._env[ceilings_of_operator])
 
     @property
     def packages(self) -> tuple[str, ...]:
@@ -141,13 +149,13 @@ class Fleet:
 
     def figures(self, queue_depth: int) -> Figures:
         """Return the figures of health from the runners' current reports."""
-        groups = self.runners.list_groups()
+        groups = self._runners.list_groups()
         live = [group.heartbeat for group in groups if group.is_live]
         unable = [group.heartbeat for group in groups if group.is_unable]
         return health_figures(live, queue_depth, unable)
 
     def _recent(self) -> list[RunnerHeartbeat]:
-        return [runner.heartbeat for runner in self.runners.recent() if runner.heartbeat.problem is None]
+        return [runner.heartbeat for runner in self._runners.recent() if runner.heartbeat.problem is None]
 
 
 def offered_languages(recent: Sequence[RunnerHeartbeat], fallback: Iterable[str]) -> tuple[Language, ...]:
@@ -224,12 +232,12 @@ _NO_RUNNER = "No runner is live: none has reported in the last 60 seconds, or th
 class HealthRoutes:
     """Handlers of health and languages. They read the runners' heartbeats and the depths of the queues."""
 
-    deployment: "SubmissionDeployment"
+    env: Env
 
     def languages(self, app: Resolver) -> Response[str]:
         """Answer with an array of names; with `detail=true`, of objects."""
-        fleet, has_detail = self.deployment.fleet, detail_flag(app.current_event.query_string_parameters)
-        return answer(fleet.toolchains(self.deployment.raised_ceilings) if has_detail else list(fleet.languages()))
+        fleet, has_detail = self.env[Fleet], detail_flag(app.current_event.query_string_parameters)
+        return answer(fleet.toolchains() if has_detail else list(fleet.languages()))
 
     def health(self, _app: Resolver) -> Response[str]:
         """Answer with 200 in any case; `degraded` without a live runner, or if the figures cannot be read."""
@@ -242,7 +250,7 @@ class HealthRoutes:
                 problems: list[RunnerProblem] = [{"node_id": "", "problem": _NO_RUNNER}, *figures["problems"]]
                 report = {**figures, "status": "degraded", "problems": problems}
         except (ClientError, BotoCoreError) as error:
-            self.deployment.log.warning("Health figures are not available", error_type=type(error).__name__)
+            self.env.log.warning("Health figures are not available", error_type=type(error).__name__)
             report = {**health_figures([], 0), "status": "degraded"}
         return answer(report)
 
@@ -257,7 +265,7 @@ class HealthRoutes:
         return answer(report)
 
     def _figures(self) -> Figures:
-        return self.deployment.fleet.figures(self.deployment.queues.recent_depths())
+        return self.env[Fleet].figures(self.env[Queues].recent_depths())
 
 
 HEALTH_ROUTES: tuple[Route[HealthRoutes], ...] = (

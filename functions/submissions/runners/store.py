@@ -10,11 +10,12 @@ import json
 import secrets
 import time
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 from botocore.exceptions import ClientError
 
 from events.runner import RunnerHeartbeat
+from functions.aws.clients import Clients
 from functions.aws.dynamodb.conditional import ABSENT, EXISTS, ConditionalUpdate
 from functions.aws.dynamodb.items import from_item, is_condition_failure, key, to_item
 from functions.aws.dynamodb.table import Table, tries
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
     from functions.aws.dynamodb.table import Row
+    from functions.env import Env
 
 KEPT_SECS = 86_400
 LIVE_MS = 60_000
@@ -287,6 +289,11 @@ class ControlObjects:
     client: Callable[[], S3Client]
     clock: Clock = now_ms
     sleep: Callable[[float], None] = time.sleep
+
+    @classmethod
+    def from_env(cls, env: Env) -> Self:
+        """Make it from the settings."""
+        return cls(env.settings.payloads_bucket, Clients.s3, env.clock)
 
     def cancel(self, node_id: str, submission_id: str) -> None:
         """Let a runner stop a submission. Raises UnavailableError, and ClientError of the bucket."""

@@ -330,7 +330,7 @@ def test_triggers_are_read_again_after_15_s(world: CheckWorld, monkeypatch: pyte
     announced(submit(world, suite="nightly"))
     assert world.hints() == 0
     monkeypatch.setattr(trigger_rows, "FRESH_MS", 0)
-    announce.wired.cache_clear()
+    announce.ENV.forget()
     announced(submit(world, suite="nightly"))
     world.hints()
     assert len(world.runs(check)) == 1

@@ -10,4 +10,4 @@ from tests.adapters.aws_account import Aws
 def all_dialects(aws: Aws) -> None:
     """Switch all dialects on."""
     aws.monkeypatch.setenv("DIALECTS", "judge0,mcp,piston")
-    dialects.deployment.cache_clear()
+    dialects.ENV.forget()

@@ -22,7 +22,7 @@ def ask(path: str, headers: dict[str, str], method: str = "GET") -> Answer:
 @pytest.mark.usefixtures("project_key")
 def test_a_dialect_that_the_deployment_does_not_name_does_not_exist(aws: Aws, name: str) -> None:
     aws.monkeypatch.setenv("DIALECTS", ",".join(other for other in NAMES if other != name))
-    dialects.deployment.cache_clear()
+    dialects.ENV.forget()
     answer = ask(PATHS[name], {"X-API-Key": API_KEY})
     assert (answer.status, list(answer.json)) == (404, [MESSAGE[name]])
 

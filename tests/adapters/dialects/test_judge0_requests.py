@@ -167,7 +167,7 @@ def test_wrong_base64_is_refused(text: str) -> None:
 )
 def test_a_callback_to_an_inner_address_is_refused(aws: Aws, url: str) -> None:
     aws.monkeypatch.setenv("ALLOW_INSECURE_WEBHOOK_TARGETS", "false")
-    dialects.deployment.cache_clear()
+    dialects.ENV.forget()
     answer = create(callback_url=url)
     assert (answer.status, list(answer.json)) == (422, ["callback_url"])
     assert aws.messages("BatchQueue") == []

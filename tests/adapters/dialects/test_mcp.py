@@ -9,7 +9,9 @@ import pytest
 from functions.clock import now_ms
 from functions.handlers import dialects
 from functions.projects.model import Project
+from functions.projects.store import ProjectStore
 from functions.submissions.runners.store import RunnerStore
+from functions.submissions.store import SubmissionStore
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
 from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import Answer, call, event
@@ -224,7 +226,7 @@ class TestRuns:
         """No runner takes this run."""
         assert project_key == API_KEY
         aws.monkeypatch.setenv("LONGEST_WAIT_SECS", "0")
-        dialects.deployment.cache_clear()
+        dialects.ENV.forget()
         result = call_tool("run_code", {"language": "python", "code": "print(1)", "wait_secs": 0})
         assert result["structuredContent"]["status"] == "pending"
         return str(result["structuredContent"]["id"])
@@ -235,7 +237,7 @@ class TestRuns:
         assert call_tool("read_output", {"id": pending_id})["structuredContent"]["cause"] == "cancelled_before_start"
 
     def test_a_run_of_another_project_does_not_exist(self, pending_id: str) -> None:
-        projects = dialects.deployment().projects
+        projects = dialects.ENV[ProjectStore]
         projects.create_project(Project("other", "another"))
         other = projects.issue_key("other", api_key=OTHER_KEY)
         body = {"name": "read_output", "arguments": {"id": pending_id}}
@@ -281,13 +283,13 @@ class TestRuns:
 
     @pytest.mark.parametrize(("size", "is_whole"), [(2_097_152, True), (2_097_153, False)])
     def test_a_resource_that_is_too_large_is_refused_not_cut(self, aws: Aws, *, size: int, is_whole: bool) -> None:
-        parts = dialects.deployment()
+        submissions = dialects.ENV[SubmissionStore]
         key = f"outputs/{SUBMISSION_ID}/{EXECUTION_ID}/artifact-0"
         bucket = aws.names["PayloadsBucket"]
         aws.client("s3").put_object(Bucket=bucket, Key=key, Body=b"a" * size)
         file = {"path": "a.txt", "size": size, "sha256": "0" * 64, "media_type": "text/plain", "key": key}
-        parts.submissions.create(new_submission(project_id=PROJECT_ID, ttl=now_ms() // 1000 + 3_600), None)
-        write_final(parts.submissions, SUBMISSION_ID, completion(artifacts={"stored": [file], "skipped": []}))
+        submissions.create(new_submission(project_id=PROJECT_ID, ttl=now_ms() // 1000 + 3_600), None)
+        write_final(submissions, SUBMISSION_ID, completion(artifacts={"stored": [file], "skipped": []}))
         answer = ask("resources/read", {"uri": f"rustbox://results/{SUBMISSION_ID}/artifacts/a.txt"}).json
         if is_whole:
             assert len(answer["result"]["contents"][0]["text"]) == size

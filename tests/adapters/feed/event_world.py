@@ -12,6 +12,8 @@ from functions.event_log.model import Event
 from functions.event_log.rows import LogWriter
 from functions.feed.poll import Poll, PollRequest
 from functions.handlers import events
+from functions.judging.runs import JudgedRuns
+from functions.submissions.completed_event import judge_runs
 from tests.adapters.pipeline import Pipeline, no_sleep
 
 if TYPE_CHECKING:
@@ -34,6 +36,7 @@ class EventWorld:
         self.writer = LogWriter(table, dynamodb, pipeline.time)
         self.env = Env("events", events.SETTINGS, pipeline.time)
         self.env.provide(EventLog, lambda _: self.log)
+        self.env.provide(judge_runs, JudgedRuns)
         self.polls = Poll(self.env, no_sleep)
 
     def run(self, **changes: Any) -> Submission:

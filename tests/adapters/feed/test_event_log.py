@@ -420,9 +420,7 @@ def test_the_event_of_a_deleted_submission_is_skipped(world: EventWorld) -> None
     world.poll()
     gone, kept = world.run(), world.run()
     pipeline = world.pipeline
-    Deletion(pipeline.submissions, pipeline.deliveries, pipeline.quotas, pipeline.payloads, pipeline.artifacts).delete(
-        pipeline.row(gone)
-    )
+    pipeline.env[Deletion].delete(pipeline.row(gone))
     polled = world.poll()
     assert (ids_of(polled), polled.position, polled.missed) == ([kept.submission_id], 2, 0)
 

@@ -13,6 +13,7 @@ from urllib.parse import urlsplit
 
 import requests
 
+from functions.files.store import FileStore
 from functions.handlers import result
 from infra.local.http.gateway import Flush
 from tests.adapters.aws_account import API_KEY, Aws
@@ -50,7 +51,7 @@ def ask(content: Content, key: str | None = API_KEY, **changes: Any) -> Answer:
 
 def put_directly(aws: Aws, project_id: str, content: Content, raw: bytes | None = None) -> None:
     """Put bytes where a link leads, as a client with the link could not."""
-    store = result.deployment().files
+    store = result.ENV[FileStore]
     file = store.get(project_id, content.sha256)
     assert file is not None
     body = content.raw if raw is None else raw
@@ -118,13 +119,13 @@ class MachineSender:
 def machine(aws: Aws, flush: Flush = flushed) -> Iterator[MachineSender]:
     """Serve the routes of files as one machine does. `flush`: its answers pass it."""
     aws.monkeypatch.setenv("SERVES_FILES", "true")
-    result.deployment.cache_clear()
+    result.ENV.forget()
     try:
         route = ("ANY", "/api/files/{proxy+}")
         with serving(front(result.handler, aws.names["PayloadsBucket"], route, flush=flush)) as port:
             yield MachineSender(port)
     finally:
-        result.deployment.cache_clear()
+        result.ENV.forget()
 
 
 def body_of(raw: bytes) -> Any:

@@ -10,6 +10,7 @@ import pytest
 
 from functions.aws.clients import Clients
 from functions.files.model import MIB
+from functions.files.store import FileStore
 from functions.handlers import result
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
@@ -137,7 +138,7 @@ def test_a_copy_counts_in_the_quota(pipeline: Pipeline) -> None:
     ran(pipeline, content)
     answer = name(content)
     assert (answer.status, answer.json["error"]) == (429, "rate_limited"), answer.raw
-    assert result.deployment().files.usage(PROJECT_ID) == (0, 0)
+    assert result.ENV[FileStore].usage(PROJECT_ID) == (0, 0)
 
 
 def test_many_runs_at_once_make_one_copy(pipeline: Pipeline) -> None:
@@ -146,7 +147,7 @@ def test_many_runs_at_once_make_one_copy(pipeline: Pipeline) -> None:
     with ThreadPoolExecutor(8) as pool:
         answers = list(pool.map(lambda _: name(*contents), range(8)))
     assert {answer.status for answer in answers} == {202}, [answer.raw for answer in answers]
-    assert result.deployment().files.usage(PROJECT_ID) == (6000, 2)
+    assert result.ENV[FileStore].usage(PROJECT_ID) == (6000, 2)
     assert bytes_of_messages(pipeline) == [[content.raw for content in contents]] * 8
 
 
@@ -158,4 +159,4 @@ def test_a_copy_that_dies_is_finished_by_the_next_run(pipeline: Pipeline, place:
     with crash_at(place), pytest.raises(Crash):
         name(content)
     assert name(content).status == 202
-    assert result.deployment().files.usage(PROJECT_ID) == (3000, 1)
+    assert result.ENV[FileStore].usage(PROJECT_ID) == (3000, 1)

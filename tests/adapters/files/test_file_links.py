@@ -119,7 +119,7 @@ def test_the_link_of_an_upload_fetches_nothing(one_machine: MachineSender) -> No
 def test_a_link_expires(one_machine: MachineSender, monkeypatch: pytest.MonkeyPatch) -> None:
     content = some()
     upload = ask(content).json["upload"]
-    monkeypatch.setattr(result.deployment(), "clock", lambda: int(time.time() * 1000) + 901_000)
+    monkeypatch.setattr(result.ENV, "clock", lambda: int(time.time() * 1000) + 901_000)
     assert one_machine.send(upload, content.raw)[0] == 403
 
 

@@ -93,12 +93,12 @@ def test_no_project_learns_what_another_has(aws: Aws, other: str) -> None:
     assert send(other, "GET", "/api/files").json["items"] == []
     answer = ask(content, other).json
     assert answer["exists"] is False
-    mine, theirs = (result.deployment().files.get(owner, content.sha256) for owner in (PROJECT_ID, "other"))
+    mine, theirs = (result.ENV[FileStore].get(owner, content.sha256) for owner in (PROJECT_ID, "other"))
     assert mine is not None
     assert theirs is not None
     assert mine.object_key != theirs.object_key
     with pytest.raises(FilesMissingError):
-        result.deployment()[StoredFiles].hold(Project("other", "another"), [content.sha256])
+        result.ENV[StoredFiles].hold(Project("other", "another"), [content.sha256])
     put_directly(aws, "other", content)
     assert send(other, "DELETE", path).status == 200
     assert send(API_KEY, "GET", path).status == 200

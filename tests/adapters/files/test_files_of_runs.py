@@ -9,9 +9,14 @@ import pytest
 from events.vocabulary import Language
 from functions.checks.settings.store import CheckStore
 from functions.clock import now_ms
+from functions.files.store import FileStore
 from functions.handlers import checks, result, submit, sweep
 from functions.judging.requests import parse_judge_request
-from functions.submissions.accept.requests import parse_submission
+from functions.projects.quota_store import QuotaStore
+from functions.projects.store import ProjectStore
+from functions.submissions.accept.requests import ProgramRules, parse_submission
+from functions.submissions.store import SubmissionStore
+from functions.submissions.sweeper import Sweep
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
 from tests.adapters.files.file_factory import some, stored
 from tests.adapters.http_calls import Answer, send
@@ -45,7 +50,7 @@ def test_files_are_in_the_message_as_a_runner_reads_them(aws: Aws, project_key: 
     ]
     assert post(files).status == 202
     message = message_of(aws)
-    file = result.deployment().files.get(PROJECT_ID, content.sha256)
+    file = result.ENV[FileStore].get(PROJECT_ID, content.sha256)
     assert file is not None
     assert message["version"] == 3
     assert message["files"] == [
@@ -154,11 +159,11 @@ def test_unknown_files_are_named_and_nothing_is_charged(aws: Aws, project_key: s
     answer = post(files)
     assert (answer.status, answer.json["error"], answer.json["missing"]) == (409, "files_missing", missing)
     assert aws.messages("BatchQueue") == []
-    assert result.deployment().quotas.usage(PROJECT_ID, "judge", submit_quota()).in_flight == 0
+    assert result.ENV[QuotaStore].usage(PROJECT_ID, "judge", submit_quota()).in_flight == 0
 
 
 def submit_quota() -> Any:
-    project = submit.deployment().projects.find_key(API_KEY)
+    project = submit.ENV[ProjectStore].find_key(API_KEY)
     return project.quota("judge")  # type: ignore[union-attr]
 
 
@@ -198,9 +203,9 @@ def test_a_lost_message_is_sent_again_with_its_files(aws: Aws, project_key: str,
     files = [{"path": "a", "content": "x" * size}, {"path": "b", "sha256": content.sha256}]
     the_id = post(files).json["id"]
     first = message_of(aws)
-    row = submit.deployment().submissions.get(the_id)
+    row = submit.ENV[SubmissionStore].get(the_id)
     assert row is not None
-    sweep.deployment().new_sweep()._send_again(row, first["execution_id"], row.due_at_ms or 0, row.due_at_ms or 0)
+    Sweep(sweep.ENV)._send_again(row, first["execution_id"], row.due_at_ms or 0, row.due_at_ms or 0)
     again = message_of(aws)
     assert again["files"] == first["files"]
 
@@ -231,7 +236,7 @@ def test_a_case_has_files_of_its_own(aws: Aws, project_key: str, monkeypatch: py
     assert answer.status == 202, answer.raw
     (message,) = aws.messages("BatchQueue")
     assert [(file["path"], file.get("case")) for file in message["files"]] == [("all", None), ("in", 0), ("in", 2)]
-    file = result.deployment().files.get(PROJECT_ID, content.sha256)
+    file = result.ENV[FileStore].get(PROJECT_ID, content.sha256)
     assert file is not None
     assert message["files"][1]["object"]["key"] == file.object_key
     assert file.used_at_ms is not None, "it is held as long as the run waits"
@@ -276,7 +281,7 @@ def test_files_of_cases_are_part_of_the_body_of_a_key(aws: Aws, project_key: str
 
     def meaning(*cases: dict[str, Any]) -> str:
         raw = json.dumps(PROGRAM | {"cases": list(cases)}).encode()
-        return parse_judge_request(raw, offered=(Language.PYTHON,)).body_sha256
+        return parse_judge_request(raw, ProgramRules((Language.PYTHON,))).body_sha256
 
     file = {"path": "a", "content": "x"}
     assert len({meaning({"files": [file]}, {}), meaning({}, {"files": [file]}), meaning({}, {})}) == 3
@@ -312,13 +317,13 @@ def test_the_sweeper_keeps_a_file_while_a_check_names_it(
     del project_key
     sha256, days = stored(aws, PROJECT_ID, some()).sha256, [0]
     created = send(API_KEY, "POST", "/api/checks", PROGRAM | {"name": "a", "files": [{"path": "a", "sha256": sha256}]})
-    sweep.deployment.cache_clear()
-    monkeypatch.setattr(sweep.deployment(), "clock", lambda: now_ms() + days[0] * 86_400_000)
+    sweep.ENV.forget()
+    monkeypatch.setattr(sweep.ENV, "clock", lambda: now_ms() + days[0] * 86_400_000)
 
     def is_there_after_days(number: int) -> bool:
         days[0] = number
         sweep.handler({"source": "schedule"}, Context())  # type: ignore[arg-type]
-        return result.deployment().files.get(PROJECT_ID, sha256) is not None
+        return result.ENV[FileStore].get(PROJECT_ID, sha256) is not None
 
     assert is_there_after_days(2)
     assert is_there_after_days(4)

@@ -61,7 +61,7 @@ def test_the_result_sample_gets_its_result(store: SubmissionStore) -> None:
 
 def test_the_sample_of_the_dialects_lists_runtimes(aws: Aws, store: SubmissionStore) -> None:
     aws.monkeypatch.setenv("DIALECTS", "piston")
-    dialects.deployment.cache_clear()
+    dialects.ENV.forget()
     answer = call(sample("dialects"))
     assert (answer.status, answer.json[0]["language"]) == (200, "python")
 

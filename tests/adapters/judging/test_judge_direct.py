@@ -11,6 +11,7 @@ from functions.aws import clients
 from functions.aws.clients import Clients
 from functions.handlers import judge as judge_handler
 from functions.submissions import direct
+from functions.submissions.direct import DirectRunners
 from functions.submissions.model import Status
 from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import get
@@ -26,9 +27,9 @@ ANSWER = completed("ID")
 @pytest.fixture(autouse=True)
 def _connections(aws: Aws) -> Iterator[None]:
     yield
-    direct = judge_handler.deployment().direct_run
-    while direct is not None and direct.runner._connections._kept:
-        direct.runner._connections._kept.pop()[1].close()
+    runner = judge_handler.ENV[DirectRunners].runner
+    while runner is not None and runner._connections._kept:
+        runner._connections._kept.pop()[1].close()
 
 
 def use(aws: Aws, port: int) -> None:
@@ -41,7 +42,7 @@ def use(aws: Aws, port: int) -> None:
         "RUNNER_TOKEN_PARAMETER": PARAMETER,
     }.items():
         aws.monkeypatch.setenv(name, value)
-    judge_handler.deployment.cache_clear()
+    judge_handler.ENV.forget()
 
 
 def only_row(aws: Aws) -> dict[str, Any]:
@@ -154,7 +155,7 @@ def test_a_runner_that_never_reports_again_is_replaced_by_the_sweeper(
         use(aws, port)
         run = judge(project_key, wait="0.3").json["id"]
     first = requested(aws, "InteractiveQueue")
-    pipeline.time.ms = judge_handler.deployment().clock()
+    pipeline.time.ms = judge_handler.ENV.clock()
     pipeline.submissions.mark_started(run, first.execution_id, "runner-1", "2026-11-24T12:00:00.000Z")
     pipeline.time.ms += 3_600_000
     assert pipeline.sweep()["failed"] == 0

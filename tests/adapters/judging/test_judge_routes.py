@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -10,12 +9,14 @@ import pytest
 from events.requested import Judging
 from functions.aws.clients import Clients
 from functions.clock import to_rfc3339
+from functions.env import Env
 from functions.event_log.model import Event
 from functions.handlers import judge as judge_handler
-from functions.http.long_poll import LongPoll
+from functions.http.long_poll import LongPoll, long_poll
 from functions.projects.model import Project, Quota
 from functions.projects.store import ProjectStore
 from functions.submissions import live_runs
+from functions.submissions.accept.acceptance import Acceptance
 from functions.submissions.model import Status
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, Invocation, call, event, get, post
@@ -39,7 +40,7 @@ def patient(monkeypatch: pytest.MonkeyPatch, *steps: Any) -> FakeTime:
         time.sleep(secs)
         next(left, lambda: None)()
 
-    monkeypatch.setattr(judge_handler.deployment(), "long_poll", LongPoll(sleep, time.monotonic))
+    monkeypatch.setitem(judge_handler.ENV._parts, long_poll, LongPoll(sleep, time.monotonic))
     return time
 
 
@@ -182,12 +183,12 @@ def test_a_judge_run_that_outlasted_its_client_answers_the_repeat(
     first = judge(project_key).json["id"]
     row = pipeline.submissions.get(first)
     assert row is not None
-    created_ms = judge_handler.deployment().clock()
+    created_ms = judge_handler.ENV.clock()
     ended = to_rfc3339(created_ms + 29_000)
     assert pipeline.record(completed(first, completed_at=ended)) == []
     for secs, is_joined in ((60, True), (100, False)):
-        acceptance = replace(judge_handler.deployment().acceptance, clock=FakeTime(created_ms + secs * 1000))
-        monkeypatch.setattr(judge_handler.deployment(), "acceptance", acceptance)
+        later = Env("judge", judge_handler.SETTINGS, FakeTime(created_ms + secs * 1000))
+        monkeypatch.setitem(judge_handler.ENV._parts, Acceptance, later[Acceptance])
         assert (judge(project_key).json["id"] == first) == is_joined
 
 
@@ -368,7 +369,7 @@ def test_the_sweeper_sends_a_lost_judge_run_again(aws: Aws, project_key: str, pi
     for cases in (CASES, [{"stdin": "x" * 20_000}]):
         judge(project_key, cases=cases)
         first = requested(aws)
-        pipeline.time.ms = judge_handler.deployment().clock() + 3_600_000
+        pipeline.time.ms = judge_handler.ENV.clock() + 3_600_000
         assert pipeline.sweep()["failed"] == 0
         again = requested(aws)
         assert (again.submission_id, again.code) == (first.submission_id, first.code)

@@ -9,16 +9,17 @@ import pytest
 
 from events.requested import MAX_CASE_BYTES, JudgeRequested
 from events.vocabulary import Language
+from functions.env import Env
 from functions.files.model import RUN_MAX_MS, USE_NOTED_MS
+from functions.files.store import FileStore
 from functions.files.use import StoredFiles, file_holders
 from functions.handlers import judge as judge_handler
-from functions.handlers.sweep import SETTINGS, EveryDeployment, holders
+from functions.handlers.sweep import SETTINGS, holders
 from functions.judging.model import ProblemVersion
+from functions.judging.problem_store import ProblemPush, ProblemStore
 from functions.judging.problems import parse_problem
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
-from functions.settings import load_settings
-from functions.telemetry import logger
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
 from tests.adapters.files.file_factory import Content, ask, stored
 from tests.adapters.http_calls import get, send
@@ -56,10 +57,10 @@ def clock(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Iterator[Clock]:
     """The time of judge requests and of sweeps."""
     made = Clock()
     aws.environment("JudgeFunction")
-    judge_handler.deployment.cache_clear()
-    monkeypatch.setattr(judge_handler.deployment(), "clock", made)
+    judge_handler.ENV.forget()
+    monkeypatch.setattr(judge_handler.ENV, "clock", made)
     yield made
-    judge_handler.deployment.cache_clear()
+    judge_handler.ENV.forget()
 
 
 @pytest.fixture
@@ -71,9 +72,9 @@ def other_key(aws: Aws) -> str:
 
 def sweep_files(aws: Aws, clock: Clock) -> None:
     aws.environment("SweepFunction")
-    sweeping = EveryDeployment(load_settings(SETTINGS), logger("sweep"), clock)
+    sweeping = Env("sweep", SETTINGS, clock)
     sweeping.provide(file_holders, holders)
-    for entry in sweeping.files.due(sweeping.clock(), 100):
+    for entry in sweeping[FileStore].due(clock(), 100):
         sweeping[StoredFiles].sweep(entry)
 
 
@@ -433,7 +434,7 @@ def test_a_version_that_is_deleted_while_it_is_judged_keeps_its_cases_until_no_r
     sweep_files(aws, clock)
     assert not has_object(aws, asked.judging_object.key)
     assert not has_object(aws, input_object.key)
-    assert judge_handler.deployment().files.usage(PROJECT_ID) == (0, 0)
+    assert judge_handler.ENV[FileStore].usage(PROJECT_ID) == (0, 0)
 
 
 def test_a_problem_keeps_its_files_for_years(aws: Aws, clock: Clock) -> None:
@@ -505,20 +506,18 @@ def test_a_crash_within_a_push_leaves_nothing_behind(
     assert get(API_KEY, "/api/problems").json["items"] == []
     clock.now_ms += 30 * HOUR_MS
     sweep_files(aws, clock)
-    assert judge_handler.deployment().files.usage(PROJECT_ID) == (0, 0)
+    assert judge_handler.ENV[FileStore].usage(PROJECT_ID) == (0, 0)
 
 
 def _push_directly(stdin: str) -> None:
     body = json.dumps({"id": "sum", "cases": [{"stdin_sha256": stdin}]}).encode()
-    judge_handler.deployment().problem_push.push(
-        Project(PROJECT_ID, "tests"), parse_problem(body, offered=[Language.PYTHON])
-    )
+    judge_handler.ENV[ProblemPush].push(Project(PROJECT_ID, "tests"), parse_problem(body, offered=[Language.PYTHON]))
 
 
 def test_two_pushes_at_a_time_store_one_version(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
     """The second one finds the row that the first has written between its read and its write."""
     stored(aws, PROJECT_ID, Content(b"x"))
-    store = judge_handler.deployment().problems
+    store = judge_handler.ENV[ProblemStore]
     read, calls = store.version, list[str]()
 
     def version(project_id: str, problem_id: str, name: str) -> ProblemVersion | None:

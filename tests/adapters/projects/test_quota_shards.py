@@ -12,6 +12,7 @@ from functions.handlers import submit
 from functions.projects import model
 from functions.projects.model import LEAKED_AFTER_MS, Quota, read_entry
 from functions.submissions.model import Submission
+from functions.submissions.store import SubmissionStore
 from tests.adapters.aws_account import Aws
 from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import Answer, get, send
@@ -31,7 +32,7 @@ def quotas(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> Quotas:
 
 
 def row(submission_id: str) -> Submission:
-    found = submit.deployment().submissions.get(submission_id)
+    found = submit.ENV[SubmissionStore].get(submission_id)
     assert found is not None
     return found
 
@@ -223,7 +224,7 @@ def test_an_in_flight_entry_of_the_previous_revision_is_released(quotas: Quotas)
     key = quotas.project(SIX)
     ids = fill(quotas, key, 20)
     for each in ids:  # it releases in the undivided item, where the run is not
-        write_final(submit.deployment().submissions, each, completion())
+        write_final(submit.ENV[SubmissionStore], each, completion())
     assert len(held(quotas)) == 6
     again = fill(quotas, key, 60)
     assert len(again) == 6
@@ -255,7 +256,7 @@ def act(random: Random, quotas: Quotas, key: str) -> None:
     elif choice < 0.75:
         assert delete(key, random.choice(known)) == 200
     elif choice < 0.9:  # a process dies between the final row and the release, which two writes may be
-        write_final(submit.deployment().submissions, random.choice(known), completion())
+        write_final(submit.ENV[SubmissionStore], random.choice(known), completion())
     else:
         quotas.time.advance(random.choice((0.1, 1, 20, 61)))
 

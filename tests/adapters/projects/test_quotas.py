@@ -12,6 +12,8 @@ from functions.handlers import result, submit
 from functions.ids import new_id
 from functions.projects.model import LEAKED_AFTER_MS, Quota, Usage
 from functions.submissions.model import Submission
+from functions.submissions.queues import Queues
+from functions.submissions.store import SubmissionStore
 from tests.adapters.aws_account import Aws
 from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import Answer, call, event, get
@@ -134,7 +136,7 @@ def test_a_refused_submission_charges_nothing(quotas: Quotas, monkeypatch: pytes
     assert submit_with(key, language="cobol").status == 400
     assert submit_with(key, code="").status == 422
     assert submit_with("unknown").status == 401
-    monkeypatch.setattr(submit.deployment().queues, "recent_depth", lambda _: 10**9)
+    monkeypatch.setattr(submit.ENV[Queues], "recent_depth", lambda _: 10**9)
     assert submit_with(key).status == 503
     assert quotas.aws.items("QuotasTable") == []
 
@@ -162,7 +164,7 @@ def repeat_after_look(
     quotas: Quotas, key: str, monkeypatch: pytest.MonkeyPatch, *, ends: bool = False
 ) -> tuple[Answer, Answer]:
     """Two requests with one key: the first is done whole after the second has looked for the key. Returns both."""
-    store, first = submit.deployment().submissions, []
+    store, first = submit.ENV[SubmissionStore], []
     look = store.check_claim
 
     def look_then_lose(claim: Any) -> None:
@@ -192,16 +194,16 @@ def test_a_repeat_that_races_is_free_too(
 
 
 def test_a_request_waits_for_the_row_of_one_with_the_same_key(quotas: Quotas, monkeypatch: pytest.MonkeyPatch) -> None:
-    key, parts = quotas.project(Quota(1, 1, 1)), submit.deployment()
-    create, second = parts.acceptance.store.create, []
+    key, store = quotas.project(Quota(1, 1, 1)), submit.ENV[SubmissionStore]
+    create, second = store.create, []
 
     def create_late(*arguments: Any) -> None:
-        monkeypatch.setattr(parts.acceptance.store, "create", create)
+        monkeypatch.setattr(store, "create", create)
         # Before its row is there, another one comes, which is through only when it is.
         monkeypatch.setattr(quotas.time, "sleep", lambda _: create(*arguments))
         second.append(submit_with(key, "key"))
 
-    monkeypatch.setattr(parts.acceptance.store, "create", create_late)
+    monkeypatch.setattr(store, "create", create_late)
     first = submit_with(key, "key")
     assert (first.status, second[0].status, second[0].json["id"]) == (202, 202, first.json["id"])
     assert quotas.counts() == (1, 1, 1)
@@ -347,7 +349,7 @@ def test_a_deleted_run_is_no_longer_in_flight(quotas: Quotas) -> None:
 def test_deleting_a_final_run_that_was_not_released_releases_it(quotas: Quotas) -> None:
     key = quotas.project(Quota(9, 9, 1))
     first = submit_with(key).json["id"]
-    write_final(submit.deployment().submissions, first, completion())
+    write_final(submit.ENV[SubmissionStore], first, completion())
     assert get(key, f"/api/result/{first}", method="DELETE").status == 200
     assert quotas.counts() == (1, 1, 0)
 
@@ -373,7 +375,7 @@ def test_a_final_run_that_was_not_released_is_found_when_the_quota_is_full(quota
     key = quotas.project(Quota(9, 9, 2))
     ids = [submit_with(key, name).json["id"] for name in ("a", "b")]
     assert submit_with(key).status == 429
-    write_final(submit.deployment().submissions, ids[0], completion())
+    write_final(submit.ENV[SubmissionStore], ids[0], completion())
     quotas.time.advance(1)
     assert submit_with(key).status == 202
     assert submit_with(key).status == 429
@@ -384,7 +386,7 @@ def test_repeated_requests_on_a_full_quota_cause_few_reads(quotas: Quotas, monke
     for _ in range(3):
         submit_with(key)
     read: list[str] = []
-    store = submit.deployment().submissions
+    store = submit.ENV[SubmissionStore]
     found = store.get
 
     def note(submission_id: str) -> Submission | None:
@@ -410,7 +412,7 @@ def test_a_repeat_of_a_request_that_died_overtakes_it(quotas: Quotas) -> None:
 def test_an_overtaken_submission_that_lives_is_the_only_one_and_counts(
     quotas: Quotas, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key, store = quotas.project(PLENTY), submit.deployment().submissions
+    key, store = quotas.project(PLENTY), submit.ENV[SubmissionStore]
     create, second = store.create, []
 
     def create_late(*arguments: Any) -> None:
@@ -500,14 +502,14 @@ def test_refused_and_repeated_submissions_have_headers(quotas: Quotas) -> None:
 def test_a_reset_counts_from_the_answer_not_from_the_acceptance(
     quotas: Quotas, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key, accept = quotas.project(Quota(5, 1000, 10)), submit.deployment().acceptance
-    send = accept.queues.send_execution
+    key, queues = quotas.project(Quota(5, 1000, 10)), submit.ENV[Queues]
+    send = queues.send_execution
 
     def slowly(*arguments: Any) -> None:
         send(*arguments)
         quotas.time.advance(70)
 
-    monkeypatch.setattr(accept.queues, "send_execution", slowly)
+    monkeypatch.setattr(queues, "send_execution", slowly)
     assert rate(submit_with(key)) == (5, 5, 50)
 
 

@@ -8,22 +8,20 @@ from typing import Any
 from functions.aws import clients
 from functions.aws.clients import Clients
 from functions.handlers import judge, result, submit
+from functions.submissions.direct import DirectRunners
 from tests.adapters.aws_account import Aws
 from tests.adapters.runner_system import TOKEN
 
 PARAMETER = "/rustbox/runner-token"
 
 
-DEPLOYMENT: Any = submit.deployment  # a test may put something else in its place
-
-
 def forget_wiring() -> None:
     """End what the functions keep that call a runner, as the end of their processes would."""
-    for deployment in (DEPLOYMENT, result.deployment, judge.deployment):
-        runner = deployment().direct_runners.runner
+    for env in (submit.ENV, result.ENV, judge.ENV):
+        runner = env[DirectRunners].runner
         while runner is not None and runner._connections._kept:
             runner._connections._kept.pop()[1].close()
-        deployment.cache_clear()
+        env.forget()
 
 
 def use(aws: Aws, port: int, token: str = TOKEN, *, network_port: int | None = None) -> None:

@@ -220,7 +220,7 @@ def test_a_cancel_that_crashes_is_finished_by_the_sweeper_or_a_repeat(world: Wor
     submission_id = world.submit()
     with crash_at(point), pytest.raises(Crash):
         world.cancel(submission_id)
-    world.aws.monkeypatch.setattr(sweep.deployment(), "clock", lambda: now_ms() + (DUE_SECS + 1) * 1000)
+    world.aws.monkeypatch.setattr(sweep.ENV, "clock", lambda: now_ms() + (DUE_SECS + 1) * 1000)
     sweep.handler({"source": "schedule"}, Context())  # type: ignore[arg-type]
     assert world.ended(submission_id) == ("IE", "cancelled_before_start")
     assert world.cancel(submission_id).status == 200
@@ -234,7 +234,7 @@ def test_a_run_whose_runner_died_is_ended_by_the_sweeper_and_not_repeated(world:
     assert message
     world.aws.monkeypatch.setattr(control_polls.ControlPolls, "poll", lambda _self: None)
     assert world.cancel(submission_id).status == 202
-    world.aws.monkeypatch.setattr(sweep.deployment(), "clock", lambda: now_ms() + (DUE_SECS + 1) * 1000)
+    world.aws.monkeypatch.setattr(sweep.ENV, "clock", lambda: now_ms() + (DUE_SECS + 1) * 1000)
     sweep.handler({"source": "schedule"}, Context())  # type: ignore[arg-type]
     assert world.ended(submission_id) == ("SIG", "cancelled")
     assert world.aws.messages("BatchQueue") == []

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import replace
 from typing import Any, Self
 
 import pytest
@@ -15,12 +14,12 @@ from botocore.exceptions import ClientError
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.transaction import Refusal, transact
 from functions.clock import now_ms, to_rfc3339
-from functions.handlers import submit
 from functions.ids import new_id
 from functions.projects.model import MAX_IN_FLIGHT, NetworkAccess, Project, ProjectNetwork, Quota
 from functions.projects.quota_store import QuotaStore
 from functions.projects.store import ProjectStore
 from functions.submissions import completion, direct
+from functions.submissions.accept import acceptance
 from functions.submissions.accept import acceptance as start_module
 from functions.submissions.completion import Completer
 from functions.submissions.model import DIRECT_DUE_SECS, Status
@@ -34,7 +33,7 @@ from tests.adapters.http_calls import Answer, get, post
 from tests.adapters.pipeline import Crash, Pipeline, crash_at
 from tests.adapters.quota_usage import whole_usage
 from tests.adapters.runner_system import TOKEN, Direct, HeldSlot, comparable
-from tests.adapters.submissions.direct_wiring import DEPLOYMENT, forget_wiring, table_calls, use
+from tests.adapters.submissions.direct_wiring import forget_wiring, table_calls, use
 from tests.adapters.submissions.waits import waiting
 from tests.runner_doubles import BROKEN, RecordedSlot, outcome
 from tests.submission_factory import GENEROUS, golden, new_submission
@@ -53,15 +52,7 @@ def _connections(aws: Aws) -> Iterator[None]:
 @pytest.fixture
 def no_pending_rows(aws: Aws) -> None:
     """Let no run last long enough for a pending row, however slow this machine is."""
-    aws.monkeypatch.setattr(submit, "deployment", lambda: with_row_after(PATIENCE_SECS))
-
-
-def with_row_after(secs: float) -> Any:
-    """Return the handler's deployment, where a direct run gets a pending row after this time."""
-    deployment = DEPLOYMENT()
-    starter = replace(deployment.acceptance.starter, row_after_secs=secs)
-    deployment.acceptance = replace(deployment.acceptance, starter=starter)
-    return deployment
+    aws.monkeypatch.setattr(acceptance, "ROW_AFTER_SECS", PATIENCE_SECS)
 
 
 def start(system: Direct, make_slot: Callable[[], RecordedSlot] = RecordedSlot, *, slots: int = 2) -> None:
@@ -471,7 +462,7 @@ def long_run(system: Direct, aws: Aws) -> Iterator[HeldSlot]:
         until(lambda: rows(aws))
         slot.may_end.set()
 
-    aws.monkeypatch.setattr(submit, "deployment", lambda: with_row_after(0))
+    aws.monkeypatch.setattr(acceptance, "ROW_AFTER_SECS", 0)
     with ThreadPoolExecutor(1) as threads:
         ended = threads.submit(end_when_there_is_a_row)
         yield slot

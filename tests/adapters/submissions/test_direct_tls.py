@@ -16,6 +16,7 @@ from functions.aws import clients
 from functions.aws.clients import Clients
 from functions.handlers import submit
 from functions.submissions import direct
+from functions.submissions.direct import DirectRunners
 from rustbox_cli.__main__ import cli
 from rustbox_cli.errors import ExitCode
 from sandbox_runtime import server as server_module
@@ -90,9 +91,9 @@ def test_a_runner_with_a_certificate_of_the_authority_answers_over_one_kept_conn
     start(system, authority.issue(tmp_path))
     trust(aws, system.port, authority.pem)
     assert [answer(project_key).json["verdict"] for _ in range(3)] == ["AC"] * 3
-    direct = submit.deployment().direct_run
-    assert direct is not None
-    ((_, kept),) = direct.runner._connections._kept
+    runner = submit.ENV[DirectRunners].runner
+    assert runner is not None
+    ((_, kept),) = runner._connections._kept
     assert isinstance(kept.sock, ssl.SSLSocket)
     version = kept.sock.version()
     assert version == "TLSv1.3"

@@ -1,7 +1,6 @@
 """Programs that are kept for a day: the request that keeps one, who reads it, and its end."""
 
 import json
-from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -13,6 +12,7 @@ from functions.clock import from_rfc3339
 from functions.handlers import result as results
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
+from functions.submissions.results.results import Results
 from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import post, send
 from tests.adapters.pipeline import Pipeline, logged
@@ -120,9 +120,9 @@ def test_a_program_older_than_a_day_is_gone_even_if_its_object_is_not(
 ) -> None:
     submission = submitted(project_key)
     created_at = send(project_key, "GET", f"/api/result/{submission}").json["timestamps"]["created_at"]
-    made_ms, parts = from_rfc3339(created_at), results.deployment()
+    made_ms = from_rfc3339(created_at)
     for age_ms, status in ((DAY_MS - 1, 200), (DAY_MS, 404)):
-        monkeypatch.setattr(parts, "results", replace(parts.results, clock=partial(int, made_ms + age_ms)))
+        monkeypatch.setattr(results.ENV[Results], "_clock", partial(int, made_ms + age_ms))
         assert send(project_key, "GET", path(submission)).status == status
     assert is_kept(aws, submission)
 

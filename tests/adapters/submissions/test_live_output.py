@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from functions.aws.payloads import Payloads
 from functions.handlers import record, result
 from functions.ids import new_id
 from functions.submissions import live_runs
@@ -241,7 +242,7 @@ def test_a_long_final_output_comes_in_parts(aws: Aws, project_key: str) -> None:
     store = SubmissionStore(aws.names["SubmissionsTable"], aws.client("dynamodb"))
     submission_id = new_id()
     store.create(new_submission(submission_id=submission_id, project_id=PROJECT_ID), None)
-    key = result.deployment().payloads.put_output(submission_id, new_id(), "stdout", whole)
+    key = result.ENV[Payloads].put_output(submission_id, new_id(), "stdout", whole)
     assert write_final(store, submission_id, completion(stdout=None, stdout_key=key, stdout_size_bytes=len(whole)))
     read, after, finals = "", 0, []
     while True:

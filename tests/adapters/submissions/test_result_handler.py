@@ -11,17 +11,19 @@ from botocore.exceptions import ClientError
 from events.runner import RunnerHeartbeat
 from functions import VERSION
 from functions.aws.clients import Clients
+from functions.aws.payloads import Payloads
 from functions.clock import from_rfc3339, now_ms, to_rfc3339
 from functions.errors import ConflictError
 from functions.event_log.model import Event
 from functions.handlers import result
-from functions.http.long_poll import LongPoll
+from functions.http.long_poll import LongPoll, long_poll
 from functions.http.parameters import write_cursor
 from functions.ids import new_id
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
 from functions.submissions import live_runs
 from functions.submissions.model import Submission, idempotency_pk
+from functions.submissions.results.results import Deletion
 from functions.submissions.runners.store import RunnerStore
 from functions.submissions.store import SubmissionStore
 from functions.webhooks.deliveries.model import DeliveryState
@@ -128,7 +130,7 @@ def test_a_long_poll_ends_with_the_result_or_with_its_time(
         if sum(time.slept) > 7:
             write_final(store, SUBMISSION_ID, completion())
 
-    monkeypatch.setattr(result.deployment(), "long_poll", LongPoll(sleep, time.monotonic))
+    monkeypatch.setitem(result.ENV._parts, long_poll, LongPoll(sleep, time.monotonic))
     over = get(project_key, PATHS[0], query={"wait": "5"})
     assert (over.status, over.json["status"]) == (200, "pending")
     assert sum(time.slept) == pytest.approx(5, abs=0.1)
@@ -173,7 +175,7 @@ def test_a_long_poll_ends_at_the_longest_wait_of_the_deployment(
     put(store)
     aws.monkeypatch.setenv("LONGEST_WAIT_SECS", "5")
     time = FakeTime()
-    monkeypatch.setattr(result.deployment(), "long_poll", LongPoll(time.sleep, time.monotonic))
+    monkeypatch.setitem(result.ENV._parts, long_poll, LongPoll(time.sleep, time.monotonic))
     assert get(project_key, PATHS[0], query={"wait": "20"}).json["status"] == "pending"
     assert sum(time.slept) == pytest.approx(5, abs=0.1)
 
@@ -183,7 +185,7 @@ def test_a_long_poll_ends_before_the_timeout_of_its_function(
 ) -> None:
     put(store)
     time = FakeTime()
-    monkeypatch.setattr(result.deployment(), "long_poll", LongPoll(time.sleep, time.monotonic))
+    monkeypatch.setitem(result.ENV._parts, long_poll, LongPoll(time.sleep, time.monotonic))
     made = event("GET", PATHS[0], headers={"X-API-Key": project_key}, query={"wait": "20"})
     assert call(made, Invocation(lambda: 6 - sum(time.slept))).json["status"] == "pending"
     assert sum(time.slept) == pytest.approx(5, abs=0.1)
@@ -198,7 +200,7 @@ def test_output_is_exact_in_base64(store: SubmissionStore, project_key: str) -> 
 
 
 def finish_large(aws: Aws, store: SubmissionStore, content: bytes) -> None:
-    key = result.deployment().payloads.put_output(SUBMISSION_ID, EXECUTION_ID, "stdout", content)
+    key = result.ENV[Payloads].put_output(SUBMISSION_ID, EXECUTION_ID, "stdout", content)
     write_final(store, SUBMISSION_ID, completion(stdout=None, stdout_key=key, stdout_size_bytes=len(content)))
 
 
@@ -302,7 +304,7 @@ def objects(aws: Aws) -> int:
 
 
 def test_a_deletion_leaves_nothing_of_a_finished_run(aws: Aws, store: SubmissionStore, project_key: str) -> None:
-    payloads = result.deployment().payloads
+    payloads = result.ENV[Payloads]
     put(store, code=None, stdin=None, input_key=payloads.put_input(SUBMISSION_ID, b"code", b"stdin"))
     finish_large(aws, store, b"output")
     answer = get(project_key, PATHS[0], method="DELETE")
@@ -334,7 +336,7 @@ def _kept_bodies(aws: Aws) -> list[bytes]:
 
 
 def test_a_pending_submission_is_deleted_with_its_input(aws: Aws, store: SubmissionStore, project_key: str) -> None:
-    payloads = result.deployment().payloads
+    payloads = result.ENV[Payloads]
     put(store, code=None, stdin=None, input_key=payloads.put_input(SUBMISSION_ID, b"code", b"stdin"))
     assert get(project_key, PATHS[0], method="DELETE").status == 200
     assert aws.items("SubmissionsTable") == []
@@ -346,7 +348,7 @@ def test_a_pending_submission_is_deleted_with_its_input(aws: Aws, store: Submiss
 def test_a_running_submission_that_does_not_end_is_not_deleted(
     aws: Aws, store: SubmissionStore, project_key: str
 ) -> None:
-    payloads = result.deployment().payloads
+    payloads = result.ENV[Payloads]
     put(store, code=None, stdin=None, input_key=payloads.put_input(SUBMISSION_ID, b"code", b"stdin"))
     store.mark_started(SUBMISSION_ID, EXECUTION_ID, "runner-1", STARTED)
     answer = get(project_key, PATHS[0], method="DELETE")
@@ -378,9 +380,9 @@ def test_a_run_with_network_keeps_its_row_until_its_bytes_are_counted(
 def test_a_submission_that_starts_during_its_deletion_stays_whole(
     aws: Aws, store: SubmissionStore, project_key: str
 ) -> None:
-    payloads = result.deployment().payloads
+    payloads = result.ENV[Payloads]
     row = put(store, code=None, stdin=None, input_key=payloads.put_input(SUBMISSION_ID, b"code", b"stdin"))
-    deletion = result.deployment().deletion
+    deletion = result.ENV[Deletion]
     store.mark_started(SUBMISSION_ID, EXECUTION_ID, "runner-1", STARTED)
     with pytest.raises(ConflictError):
         deletion.delete(row)
@@ -409,7 +411,7 @@ def test_output_that_is_being_deleted_is_not_found(aws: Aws, store: SubmissionSt
     finish_large(aws, store, b"output")
     row = store.get(SUBMISSION_ID)
     assert row is not None
-    result.deployment().payloads.delete_all(row.object_keys)
+    result.ENV[Payloads].delete_all(row.object_keys)
     assert get(project_key, PATHS[0]).status == get(project_key, PATHS[1]).status == 404
 
 
@@ -530,7 +532,7 @@ def test_health_answers_even_when_its_figures_cannot_be_read(aws: Aws, monkeypat
     get(None, "/api/health")
     with monkeypatch.context() as patched:
         patched.setattr(Clients.sqs(), "get_queue_attributes", fail)
-        result.deployment.cache_clear()
+        result.ENV.forget()
         heartbeat(aws)
         health, ready = get(None, "/api/health"), get(None, "/api/health/ready")
     assert (health.status, health.json["status"], health.json["workers"]) == (200, "degraded", 0)
@@ -551,7 +553,7 @@ def test_languages_are_a_bare_array(aws: Aws) -> None:
         "bash",
     ]
     heartbeat(aws, age_secs=3_600)
-    result.deployment.cache_clear()
+    result.ENV.forget()
     told = json.loads((EVENTS / "runner_heartbeat" / "v1.strict.json").read_text())["languages"]
     assert set(get(None, "/api/languages").json) == set(told)
 
@@ -560,7 +562,7 @@ def test_languages_in_detail_name_the_toolchains_of_live_runners(aws: Aws) -> No
     unheard = get(None, "/api/languages", query={"detail": "true"}).json
     assert (unheard[0]["name"], unheard[0]["toolchains"]) == ("python", [])
     heartbeat(aws)
-    result.deployment.cache_clear()
+    result.ENV.forget()
     told = get(None, "/api/languages", query={"detail": "true"}).json
     assert [{"name": one["name"], "toolchains": one["toolchains"]} for one in told] == [
         {"name": "python", "toolchains": ["Python 3.13.5"]},
@@ -575,9 +577,9 @@ def test_languages_in_detail_name_the_toolchains_of_live_runners(aws: Aws) -> No
 def test_languages_in_detail_name_the_data_packages_that_all_runners_have(aws: Aws) -> None:
     heartbeat(aws, packages={"numpy": "2.5.5", "scipy": "1.18.1"}, node_id="first")
     heartbeat(aws, packages={"numpy": "2.6.0"}, node_id="second")
-    result.deployment.cache_clear()
+    result.ENV.forget()
     told = get(None, "/api/languages", query={"detail": "true"}).json
-    result.deployment.cache_clear()
+    result.ENV.forget()
     assert {one["name"]: one["packages"] for one in told} == {
         "python": {"numpy": ["2.5.5", "2.6.0"]},
         "c": {},
@@ -590,9 +592,9 @@ def test_languages_in_detail_show_the_ceilings_that_the_operator_has_raised(
 ) -> None:
     heartbeat(aws)
     monkeypatch.setenv("LIMIT_CEILINGS", "judge.memory_mb=4096,agent.wall_time_secs=120,judge.output_kb=8192")
-    result.deployment.cache_clear()
+    result.ENV.forget()
     told = get(None, "/api/languages", query={"detail": "true"}).json
-    result.deployment.cache_clear()
+    result.ENV.forget()
     ceilings = {one["name"]: one["ceilings"] for one in told}
     assert {language: one["judge"]["memory_mb"] for language, one in ceilings.items()} == dict.fromkeys(ceilings, 4096)
     assert (ceilings["c"]["judge"]["wall_time_secs"], ceilings["c"]["agent"]["wall_time_secs"]) == (25, 120)

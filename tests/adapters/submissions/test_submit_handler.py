@@ -9,6 +9,7 @@ from botocore.exceptions import ClientError, EndpointConnectionError
 from events.runner import RunnerHeartbeat
 from events.vocabulary import Language
 from functions.aws.clients import Clients
+from functions.aws.payloads import Payloads
 from functions.handlers import submit
 from functions.ids import new_id
 from functions.projects.model import Project, Quota
@@ -16,6 +17,7 @@ from functions.projects.store import ProjectStore
 from functions.submissions.accept import acceptance as start_module
 from functions.submissions.model import INLINE_INPUT_MAX_BYTES
 from functions.submissions.runners.store import RunnerStore
+from functions.submissions.store import SubmissionStore
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import REQUEST_ID, Answer, Invocation, call, event, get, post
@@ -176,7 +178,7 @@ def test_a_large_input_goes_to_the_bucket_and_whole_to_the_runner(aws: Aws, proj
     assert "stdin" not in row
     (message,) = aws.messages("BatchQueue")
     assert len(message["stdin_base64"]) > 262_144
-    assert submit.deployment().payloads.get_input(answer.json["id"]) == (b"print(42)", b"x" * 262_144, None)
+    assert submit.ENV[Payloads].get_input(answer.json["id"]) == (b"print(42)", b"x" * 262_144, None)
 
 
 def test_a_repeated_large_input_leaves_no_object_behind(aws: Aws, project_key: str) -> None:
@@ -221,7 +223,7 @@ def test_over_its_bound_the_queue_takes_no_more_and_no_key_is_claimed(
     monkeypatch.setenv("MAX_QUEUE_DEPTH", "1")
     answers = []
     for _ in range(3):
-        submit.deployment.cache_clear()  # the depth is kept for a second
+        submit.ENV.forget()  # the depth is kept for a second
         answers.append(post(project_key, PROGRAM))
     refused = post(project_key, PROGRAM, idempotency_key="key")
     assert [answer.status for answer in answers] == [202, 202, 503]
@@ -294,7 +296,7 @@ def test_an_unexpected_error_is_logged_once_and_the_answer_hides_it(
 
 def _finish(aws: Aws) -> None:
     (row,) = rows(aws)
-    write_final(submit.deployment().submissions, row["submission_id"]["S"], completion())
+    write_final(submit.ENV[SubmissionStore], row["submission_id"]["S"], completion())
 
 
 def test_a_wait_ends_with_the_result(aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -302,7 +304,7 @@ def test_a_wait_ends_with_the_result(aws: Aws, project_key: str, monkeypatch: py
         (row,) = rows(aws)
         assert row["priority"] == {"S": "interactive"}
         started = "2026-11-24T12:00:00.012Z"
-        submit.deployment().submissions.mark_started(row["submission_id"]["S"], EXECUTION_ID, "runner-1", started)
+        submit.ENV[SubmissionStore].mark_started(row["submission_id"]["S"], EXECUTION_ID, "runner-1", started)
 
     time = waiting(monkeypatch, start, lambda: _finish(aws))
     answer = post(project_key, PROGRAM, query={"wait": "true"})
@@ -428,7 +430,7 @@ def test_a_repeat_of_a_finished_run_is_its_result(aws: Aws, project_key: str) ->
 
 def test_a_repeat_of_a_running_run_shows_its_state(aws: Aws, project_key: str) -> None:
     first = post(project_key, PROGRAM, idempotency_key="key").json["id"]
-    submit.deployment().submissions.mark_started(first, EXECUTION_ID, "runner-1", "2026-11-24T12:00:00.012Z")
+    submit.ENV[SubmissionStore].mark_started(first, EXECUTION_ID, "runner-1", "2026-11-24T12:00:00.012Z")
     again = post(project_key, PROGRAM, idempotency_key="key")
     assert (again.status, again.json["status"]) == (202, "running")
     assert "verdict" not in again.json
@@ -471,7 +473,7 @@ def test_a_submission_deleted_between_claim_and_read_is_accepted_again(
 ) -> None:
     monkeypatch.setattr(start_module, "OVERTAKEN_AFTER_MS", 100)  # else the second one waits for 5 s
     first = post(project_key, PROGRAM, idempotency_key="key").json["id"]
-    store = submit.deployment().submissions
+    store = submit.ENV[SubmissionStore]
     found = store.get
 
     def gone_once(submission_id: str) -> None:
@@ -521,10 +523,10 @@ def test_a_warm_call_makes_no_client_and_no_needless_call_of_aws(
     for client in (Clients.dynamodb(), Clients.sqs(), Clients.s3()):
         client.meta.events.register("before-call.*.*", note, unique_id="note-of-a-test")
     try:
-        parts = submit.deployment()
+        store = submit.ENV[SubmissionStore]
         post(project_key, PROGRAM)
     finally:
         for client in (Clients.dynamodb(), Clients.sqs(), Clients.s3()):
             client.meta.events.unregister("before-call.*.*", unique_id="note-of-a-test")
     assert asked == ["UpdateItem", "PutItem", "SendMessage"]  # quota, row, message
-    assert submit.deployment() is parts
+    assert submit.ENV[SubmissionStore] is store

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from functions.handlers import submit
-from functions.http.long_poll import LongPoll
+from functions.http.long_poll import LongPoll, long_poll
 from tests.submission_factory import FakeTime
 
 
@@ -17,5 +17,5 @@ def waiting(monkeypatch: pytest.MonkeyPatch, *steps: Any) -> FakeTime:
         time.sleep(secs)
         next(left, lambda: None)()
 
-    monkeypatch.setattr(submit.deployment(), "long_poll", LongPoll(sleep, time.monotonic))
+    monkeypatch.setitem(submit.ENV._parts, long_poll, LongPoll(sleep, time.monotonic))
     return time

@@ -1,6 +1,5 @@
 """Every failpoint of the webhook pipeline for a run with three targets: its own URL and two endpoints."""
 
-import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from functions.handlers import record
+from functions.env import Env
 from functions.submissions.model import Submission
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.sending.attempts import Attempts
@@ -208,9 +207,7 @@ def test_a_final_write_whose_answer_is_lost_sends_each_delivery_once(
 ) -> None:
     pipeline = world.pipeline
     deaf = Deaf(pipeline.aws.client("dynamodb"), "transact_write_items", lambda call: ":verdict" in str(call))
-    recorder = record.deployment().recorder
-    completer = dataclasses.replace(recorder.completer, client=deaf)  # type: ignore[arg-type]
-    monkeypatch.setattr(record.deployment(), "recorder", dataclasses.replace(recorder, completer=completer))
+    monkeypatch.setattr(Env, "dynamodb", deaf)
     assert pipeline.record(pipeline.completed(run)) == [0]
     assert (deaf.lost, pipeline.row(run).verdict, len(world.deliveries())) == (1, "AC", 3)
     world.settle()
