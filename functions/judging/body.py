@@ -69,9 +69,14 @@ class CaseRequest(RequestPart):
     visibility: Visibility | None = Field(default=None, strict=False, description="full by default.")
 
     @property
+    def hashes(self) -> tuple[str | None, str | None]:
+        """The hashes of files with its input and its expected output: only of a problem."""
+        return None, None
+
+    @property
     def has_answer(self) -> bool:
         """Whether it has an expected output."""
-        return self.expected is not None
+        return self.expected is not None or self.hashes[1] is not None
 
 
 class GroupRequest(RequestPart):

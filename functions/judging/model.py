@@ -7,8 +7,9 @@ from dataclasses import asdict, dataclass, field, fields
 from enum import StrEnum
 from typing import Annotated, Any
 
+from events.files import PlacedFile, read_files, write_files
 from events.vocabulary import Outcome
-from functions.aws.dynamodb.row_codec import IN_KEY, JSON, OMIT_DEFAULT
+from functions.aws.dynamodb.row_codec import IN_KEY, JSON, OMIT_DEFAULT, As
 
 DEFAULT_POINTS = 1.0
 """Points of a case whose request names none."""
@@ -300,15 +301,27 @@ class Problem:
     versions: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class ProblemVersion:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemContent:
+    """What a judge run of a version needs beside its cases: a body yields it, and the row of a version holds it.
+
+    `plan`: see `Plan`. `limits` hold for all cases, `case_limits` for those of an index (as text). `files`: those of
+    the program. `checker_languages`: of its checker programs. `warnings`: for its push and for judge runs of it.
+    """
+
+    plan: Annotated[Mapping[str, Any], JSON] = field(default_factory=dict)
+    limits: Annotated[Mapping[str, int | float], JSON] = field(default_factory=dict)
+    case_limits: Annotated[Mapping[str, Mapping[str, int | float]], JSON] = field(default_factory=dict)
+    files: Annotated[tuple[PlacedFile, ...], As(write_files, read_files), OMIT_DEFAULT] = field(default=(), repr=False)
+    checker_languages: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
+    warnings: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProblemVersion(ProblemContent):
     """One version, which never changes. `version`: of the hash of its content.
 
-    `plan`: see `functions.judging.model.Plan`. `limits` hold for all cases, `case_limits` for those of an index (as
-    text). `files`: those of the program, as a message has them. `checker_languages`: of its checker programs.
-    `warnings`: for its push and for judge runs of it.
-    `object_key`, `object_size`, `object_sha256`: the object that runners read.
-
+    `object_key`, `object_size`, `object_sha256`: the object with its cases, which runners read.
     `used_at_ms`: when a run used it, to an hour. `removable_at_ms`: it is deleted, and no accepted run needs its files
     from then on.
     """
@@ -322,12 +335,6 @@ class ProblemVersion:
     object_key: str
     object_size: int
     object_sha256: str
-    plan: Annotated[Mapping[str, Any], JSON] = field(default_factory=dict)
-    limits: Annotated[Mapping[str, int | float], JSON] = field(default_factory=dict)
-    case_limits: Annotated[Mapping[str, Mapping[str, int | float]], JSON] = field(default_factory=dict)
-    files: bytes | None = field(default=None, repr=False)
-    checker_languages: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
-    warnings: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
     used_at_ms: int | None = None
     removable_at_ms: int | None = None
 
@@ -336,10 +343,10 @@ class ProblemVersion:
         """`id@version`."""
         return f"{self.problem_id}@{self.version}"
 
-    @property
-    def holder(self) -> str:
-        """The name by which it holds its files."""
-        return f"{HOLDER}{self.name}"
+
+def holder_of(problem_id: str, version: str) -> str:
+    """Return the name by which a version holds its files."""
+    return f"{HOLDER}{problem_id}@{version}"
 
 
 def _known_fields(kind: type, stored: Mapping[str, Any]) -> dict[str, Any]:

@@ -54,7 +54,7 @@ class ProblemRoutes:
             offered=env[Fleet].languages(),
             raised=env[ceilings_of_operator],
         )
-        return answer(pushed_body(env[ProblemPush].push(project, request), request.warnings))
+        return answer(pushed_body(env[ProblemPush].push(project, request), request.content.warnings))
 
     def page(self, app: Resolver) -> Response[str]:
         """List the problems of the project."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import fields
 from hashlib import sha256
 from typing import TYPE_CHECKING, Any, Final
 
@@ -27,17 +28,28 @@ from functions.errors import (
 from functions.files.model import RUN_MAX_MS, USE_NOTED_MS
 from functions.files.store import FileStore
 from functions.files.use import StoredFiles
-from functions.judging.model import HOLDER, VERSION_CHARS, Problem, ProblemVersion, Reference, read_reference
+from functions.judging.model import (
+    HOLDER,
+    VERSION_CHARS,
+    Problem,
+    ProblemContent,
+    ProblemVersion,
+    Reference,
+    holder_of,
+    read_reference,
+)
+from functions.judging.problems import objects_of
 from functions.submissions.accept.program_fields import file_meaning, placed
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from events.requested import Case, Judging
+    from events.files import PlacedFile
+    from events.requested import Case
     from functions.aws.dynamodb.items import Key
     from functions.env import Env
     from functions.files.model import File
-    from functions.judging.problems import ProblemRequest
+    from functions.judging.problems import ValidProblem
     from functions.projects.model import Project
 
 # The rows:
@@ -48,7 +60,7 @@ if TYPE_CHECKING:
 PROBLEM: Final = "PROBLEM#"
 _VERSION: Final = "VERSION#"
 _PK: Final = "PROBLEMS#"
-REMOVED_CONTENT: Final = ("plan", "limits", "case_limits", "files", "checker_languages", "warnings")
+REMOVED_CONTENT: Final = tuple(part.name for part in fields(ProblemContent))
 """Attributes that a deleted version loses."""
 
 
@@ -218,79 +230,70 @@ FILES_MAX_BYTES = 196_608
 """Of the files of the program in JSON: the row of a version has at most 400 KB."""
 
 
-def version_of(request: ProblemRequest) -> str:
+def version_of(request: ValidProblem) -> str:
     """Return the start of the hash of all that a judge run depends on. A text and a file with its bytes are equal."""
-    judging = {name: value for name, value in by_name(request.judging).items() if name != "cases"}
-    cases = [
-        {
-            **by_name(case),
-            "stdin": request.stdin_files.get(index) or _hash(case.stdin),
-            "expected": request.expected_files.get(index) or _hash(case.expected),
-        }
-        for index, case in enumerate(request.judging.cases)
-    ]
+    content = request.content
     meaning = {
-        **judging,
-        "cases": cases,
-        "plan": request.plan.to_json(),
-        "limits": dict(request.limits),
-        "files": [file_meaning(file) for file in request.files],
+        **{name: value for name, value in by_name(request.judging).items() if name != "cases"},
+        "cases": [_meaning(case) for case in request.judging.cases],
+        "plan": content.plan,
+        "limits": dict(content.limits),
+        "files": [file_meaning(file) for file in content.files],
     }
     return sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:VERSION_CHARS]
 
 
-def check_sizes(request: ProblemRequest, stored: Mapping[str, File]) -> None:
-    """Refuse inputs and expected outputs that are too large. Raises InvalidFieldsError."""
-    if problems := tuple(_size_problems(request, stored)):
-        raise InvalidFieldsError(problems)
-
-
-def placed_files(request: ProblemRequest, stored: Mapping[str, File]) -> bytes | None:
-    """Return the files of the program, as a message has them. Raises InvalidFieldsError."""
-    files = placed(request.files, stored)
-    written = write_files(files) if files else None
-    if len(written or b"") > FILES_MAX_BYTES:
-        text = f"Paths and contents of all files have at most {FILES_MAX_BYTES:,} bytes in JSON. Store the contents."
-        raise InvalidFieldsError((FieldProblem("files", text),))
-    return written
-
-
-def content_of(request: ProblemRequest, stored: Mapping[str, File]) -> Judging:
-    """Return the data for runners, with the objects of its files."""
-    cases = tuple(_with_objects(request, stored, index, case) for index, case in enumerate(request.judging.cases))
-    return request.judging.changed(cases=cases)
-
-
-def contents_bytes(request: ProblemRequest, stored: Mapping[str, File]) -> int:
-    """Return the bytes of all inputs and expected outputs together."""
-    texts = sum(len(case.stdin or b"") + len(case.expected or b"") for case in request.judging.cases)
-    hashes = (*request.stdin_files.values(), *request.expected_files.values())
-    return texts + sum(stored[one].size for one in hashes)
+def _meaning(case: Case) -> dict[str, Any]:
+    own = {name: value for name, value in by_name(case).items() if not name.endswith("_object")}
+    return own | {
+        "stdin": _hash(case.stdin) if case.stdin_object is None else case.stdin_object.sha256,
+        "expected": _hash(case.expected) if case.expected_object is None else case.expected_object.sha256,
+    }
 
 
 def _hash(content: bytes | None) -> str | None:
     return None if content is None else sha256(content).hexdigest()
 
 
-def _size_problems(request: ProblemRequest, stored: Mapping[str, File]) -> Iterator[FieldProblem]:
-    for name, files in (("stdin", request.stdin_files), ("expected", request.expected_files)):
-        for index, one in files.items():
-            if (size := stored[one].size) > MAX_CASE_BYTES:
+def check_sizes(cases: Sequence[Case], stored: Mapping[str, File]) -> None:
+    """Refuse inputs and expected outputs that are too large. Raises InvalidFieldsError."""
+    problems = []
+    for name in ("stdin", "expected"):
+        for index, case in enumerate(cases):
+            unplaced = getattr(case, f"{name}_object")
+            if unplaced is not None and (size := stored[unplaced.sha256].size) > MAX_CASE_BYTES:
                 text = f"The file has {size:,} bytes, the limit is {MAX_CASE_BYTES:,} bytes."
-                yield FieldProblem(f"cases[{index}].{name}_sha256", text)
+                problems.append(FieldProblem(f"cases[{index}].{name}_sha256", text))
+    if problems:
+        raise InvalidFieldsError(tuple(problems))
 
 
-def _with_objects(request: ProblemRequest, stored: Mapping[str, File], index: int, case: Case) -> Case:
-    changes: dict[str, Any] = {}
-    if (stdin := request.stdin_files.get(index)) is not None:
-        changes |= {"stdin": None, "stdin_object": _object(stored[stdin])}
-    if (expected := request.expected_files.get(index)) is not None:
-        changes |= {"expected_object": _object(stored[expected])}
-    return case.changed(**changes)
+def placed_case(case: Case, stored: Mapping[str, File]) -> Case:
+    """Give the files of a case their objects."""
+    return case.changed(
+        stdin_object=_placed(case.stdin_object, stored), expected_object=_placed(case.expected_object, stored)
+    )
 
 
-def _object(file: File) -> CaseObject:
+def _placed(unplaced: CaseObject | None, stored: Mapping[str, File]) -> CaseObject | None:
+    if unplaced is None:
+        return None
+    file = stored[unplaced.sha256]
     return CaseObject(key=file.object_key, size=file.size, sha256=file.sha256)
+
+
+def placed_files(files: tuple[PlacedFile, ...], stored: Mapping[str, File]) -> tuple[PlacedFile, ...]:
+    """Give the files of the program their objects. Raises InvalidFieldsError."""
+    made = placed(files, stored)
+    if made and len(write_files(made)) > FILES_MAX_BYTES:
+        text = f"Paths and contents of all files have at most {FILES_MAX_BYTES:,} bytes in JSON. Store the contents."
+        raise InvalidFieldsError((FieldProblem("files", text),))
+    return made
+
+
+def _contents_bytes(case: Case) -> int:
+    """Return the bytes of the input and the expected output of a case."""
+    return len(case.stdin or b"") + len(case.expected or b"") + sum(part.size for part in objects_of(case))
 
 
 _THREADS = 8
@@ -306,7 +309,7 @@ class ProblemPush:
         self.stored = env[StoredFiles]
         self.clock = env.clock
 
-    def push(self, project: Project, request: ProblemRequest) -> ProblemVersion:
+    def push(self, project: Project, request: ValidProblem) -> ProblemVersion:
         """Return the stored version. Equal content is the same version. Repeating the call is safe.
 
         Raises FilesMissingError, InvalidFieldsError, RateLimitedError, UnavailableError.
@@ -321,31 +324,25 @@ class ProblemPush:
                 return made
         raise UnavailableError("Other requests keep changing this problem. Repeat the request.", 1)
 
-    def _store(self, project: Project, request: ProblemRequest, version: str) -> ProblemVersion | None:
+    def _store(self, project: Project, request: ValidProblem, version: str) -> ProblemVersion | None:
         """Return a new version. None if another request has just stored it."""
-        holder = ProblemVersion(project.project_id, request.problem_id, version, 0, 0, "", "", 0, "").holder
-        stored = self._hold(project, request.stored_files, holder)
-        check_sizes(request, stored)
-        files = placed_files(request, stored)
-        content = content_of(request, stored).serialise().encode()
-        object_key = self.stored.put_object(project, content, "application/json")
-        programs = [checker.program for checker in request.judging.checkers if checker.program is not None]
+        stored = self._hold(project, request.stored_files, holder_of(request.problem_id, version))
+        check_sizes(request.judging.cases, stored)
+        cases = tuple(placed_case(case, stored) for case in request.judging.cases)
+        files = placed_files(request.content.files, stored)
+        judging = request.judging.changed(cases=cases).serialise().encode()
+        object_key = self.stored.put_object(project, judging, "application/json")
         made = ProblemVersion(
-            project.project_id,
-            request.problem_id,
-            version,
-            cases=len(request.judging.cases),
-            size_bytes=contents_bytes(request, stored),
+            **{part.name: getattr(request.content, part.name) for part in fields(ProblemContent)} | {"files": files},
+            project_id=project.project_id,
+            problem_id=request.problem_id,
+            version=version,
+            cases=len(cases),
+            size_bytes=sum(map(_contents_bytes, cases)),
             created_at=to_rfc3339(self.clock()),
             object_key=object_key,
-            object_size=len(content),
-            object_sha256=sha256(content).hexdigest(),
-            plan=request.plan.to_json(),
-            limits=request.limits,
-            case_limits={str(index): own for index, own in request.case_limits.items()},
-            files=files,
-            checker_languages=tuple(sorted({program.language.value for program in programs})),
-            warnings=request.warnings,
+            object_size=len(judging),
+            object_sha256=sha256(judging).hexdigest(),
             used_at_ms=self.clock(),
         )
         return made if self.problems.add(made, self.files.keep(project.project_id, object_key)) else None

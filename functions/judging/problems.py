@@ -1,15 +1,15 @@
 """Problems kept on the service: what a client sends, and what a client sees, without any part of a case."""
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Annotated, Literal, NotRequired, TypedDict
 
 from pydantic import Field
 
-from events.files import MAX_CASES, PlacedFile, read_files
+from events.files import MAX_CASES, PlacedFile
 from events.limits import RaisedCeilings
-from events.requested import MAX_CASE_BYTES, Judging
+from events.requested import MAX_CASE_BYTES, Case, CaseObject, Judging
 from events.vocabulary import CheckerKind, Language, Profile, Stop
 from functions.errors import FieldProblem
 from functions.files.model import Sha256
@@ -25,7 +25,7 @@ from functions.judging.body import (
     find_problems,
     unanswered_warnings,
 )
-from functions.judging.model import ID_PATTERN, Plan, Problem, ProblemVersion
+from functions.judging.model import ID_PATTERN, Plan, Problem, ProblemContent, ProblemVersion
 from functions.judging.requests import case_limit_problems, to_judging, to_plan
 from functions.submissions.accept.program_fields import (
     Files,
@@ -132,7 +132,7 @@ def details_body(problem: Problem, version: ProblemVersion) -> ProblemDetails:
         "size_bytes": version.size_bytes,
         "groups": [{"id": group.id, "cases": members.count(group.id), "points": group.points} for group in plan.groups],
         "limits": dict(version.limits),
-        "files": [file.path for file in read_files(version.files)],
+        "files": [file.path for file in version.files],
         "versions": sorted(problem.versions),
     }
 
@@ -151,9 +151,9 @@ class ProblemCase(CaseRequest):
     expected_sha256: Sha256 | None = Field(default=None, description=f"In place of expected: the hash {_OF_FILE}")
 
     @property
-    def has_answer(self) -> bool:
-        """Whether it has an expected output."""
-        return self.expected is not None or self.expected_sha256 is not None
+    def hashes(self) -> tuple[str | None, str | None]:
+        """The hashes of files with its input and its expected output."""
+        return self.stdin_sha256, self.expected_sha256
 
 
 class ProblemBody(RequestPart):
@@ -185,31 +185,26 @@ FILES_INLINE_MAX_BYTES = 65_536
 
 
 @dataclass(frozen=True, slots=True)
-class ProblemRequest:
-    """A valid problem. `judging`: with empty inputs for those cases whose contents are files.
-
-    `stdin_files`, `expected_files`: the hashes of these files, by the index of their case. `warnings`: sentences for
-    the answer.
-    """
+class ValidProblem:
+    """A valid problem. Files of the project are named in its cases and files, without their objects."""
 
     problem_id: str
-    plan: Plan
+    content: ProblemContent
     judging: Judging = field(repr=False)
-    limits: Mapping[str, int | float]
-    case_limits: Mapping[int, Mapping[str, int | float]]
-    files: tuple[PlacedFile, ...]
-    stdin_files: Mapping[int, str]
-    expected_files: Mapping[int, str]
-    warnings: tuple[str, ...]
 
     @property
     def stored_files(self) -> tuple[str, ...]:
         """The hashes of all files of the project that it names, each once."""
-        of_cases = (*self.stdin_files.values(), *self.expected_files.values())
-        return tuple(dict.fromkeys((*of_cases, *stored_hashes(self.files))))
+        of_cases = (part.sha256 for case in self.judging.cases for part in objects_of(case))
+        return tuple(dict.fromkeys((*of_cases, *stored_hashes(self.content.files))))
 
 
-def parse_problem(raw: bytes, *, offered: Iterable[Language], raised: RaisedCeilings | None = None) -> ProblemRequest:
+def objects_of(case: Case) -> tuple[CaseObject, ...]:
+    """Return the input and the expected output of a case, where they are files."""
+    return tuple(part for part in (case.stdin_object, case.expected_object) if part is not None)
+
+
+def parse_problem(raw: bytes, *, offered: Iterable[Language], raised: RaisedCeilings | None = None) -> ValidProblem:
     """Check a request body. `raised`: ceilings of limits. Raises ServiceError."""
     languages, problems = tuple(offered), Problems(has_brackets=True)
     body = parse_body(ProblemBody, raw, problems)
@@ -225,23 +220,22 @@ def parse_problem(raw: bytes, *, offered: Iterable[Language], raised: RaisedCeil
     problems.add(_content_problems(body))
     files, wrong = _files(body, languages)
     problems.add(wrong)
-    plan, case_limits = to_plan(body), {index: own for index, own in enumerate(of_cases) if own}
-    size = len(json.dumps([plan.to_json(), case_limits], separators=(",", ":")))
+    plan, case_limits = to_plan(body).to_json(), {str(index): own for index, own in enumerate(of_cases) if own}
+    size = len(json.dumps([plan, case_limits], separators=(",", ":")))
     if size > PLAN_MAX_BYTES:
         text = f"Names, groups and limits of all cases have {size:,} bytes in JSON, the limit is {PLAN_MAX_BYTES:,}."
         problems.add([FieldProblem("cases", f"{text} Send shorter names.")])
     problems.refuse()
-    return ProblemRequest(
-        body.id,
-        plan,
-        to_judging(body, of_cases),
-        limits,
-        case_limits,
-        files,
-        {index: case.stdin_sha256 for index, case in enumerate(body.cases) if case.stdin_sha256 is not None},
-        {index: case.expected_sha256 for index, case in enumerate(body.cases) if case.expected_sha256 is not None},
-        unanswered_warnings(body),
+    judging = to_judging(body, of_cases)
+    content = ProblemContent(
+        plan=plan,
+        limits=limits,
+        case_limits=case_limits,
+        files=files,
+        checker_languages=tuple(sorted({one.program.language.value for one in judging.checkers if one.program})),
+        warnings=unanswered_warnings(body),
     )
+    return ValidProblem(body.id, content, judging)
 
 
 def _content_problems(body: ProblemBody) -> Iterator[FieldProblem]:

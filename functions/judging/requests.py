@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
 
-from events.files import read_files
 from events.message import by_name, to_shape
 from events.program import Program, RequestedLimits
-from events.requested import Case, Checker, CheckerFile, CheckerProgram, Group, JudgeRequested, Judging
+from events.requested import Case, CaseObject, Checker, CheckerFile, CheckerProgram, Group, JudgeRequested, Judging
 from events.vocabulary import CheckerKind, Language, Profile, Stop, canonical
 from functions.errors import FieldProblem, InvalidFieldsError, NotFoundError
 from functions.http.validation import Problems, checked
@@ -73,14 +72,17 @@ def to_judging(request: CasesRequest, limits: list[dict[str, int | float]]) -> J
             place = places.setdefault(checker, len(checkers))
             if place == len(checkers):
                 checkers.append(checker)
+        stdin, expected = case.hashes
         cases.append(
             Case(
-                stdin=(case.stdin or "").encode(),
+                stdin=None if stdin else (case.stdin or "").encode(),
                 args=tuple(case.args or ()),
                 limits=to_shape(own, RequestedLimits),
                 checker=place,
-                expected=None if case.expected is None else case.expected.encode(),
+                expected=None if expected or case.expected is None else case.expected.encode(),
                 group=case.group,
+                stdin_object=_unplaced(stdin),
+                expected_object=_unplaced(expected),
             )
         )
     groups = tuple(Group(id=group.id, requires=tuple(group.requires or ())) for group in request.groups or ())
@@ -90,6 +92,11 @@ def to_judging(request: CasesRequest, limits: list[dict[str, int | float]]) -> J
         groups=groups,
         stop=request.stop or Stop.NEVER,
     )
+
+
+def _unplaced(sha256: str | None) -> CaseObject | None:
+    """Name a file of the project, whose object is found when the problem is stored."""
+    return None if sha256 is None else CaseObject(key="", size=0, sha256=sha256)
 
 
 def _to_checker(checker: CheckerRequest) -> Checker:
@@ -151,7 +158,7 @@ class ValidJudgeRun(ValidSubmission):
     def said(self) -> dict[str, Any]:
         """What a repeat must say too."""
         own: dict[str, Any] = ValidSubmission.said.__get__(self)  # super() does not work in a dataclass with slots
-        if self.problem is not None and self.problem.files is not None:
+        if self.problem is not None and self.problem.files:
             del own["files"]  # the request has none
         more: dict[str, Any] = {"kind": "judge", "plan": self.plan.to_json()}
         if self.judging is not None:
@@ -246,14 +253,14 @@ def _of_problem(submission: ValidSubmission, version: ProblemVersion, rules: Pro
     if missing := set(version.checker_languages) - set(rules.offered):
         texts.append(f"No checker can be written in {min(missing)} at the moment.")
     problems = [FieldProblem("problem", f"{version.name} does not fit this judge run. {text}") for text in texts]
-    if version.files is not None and program.files:
+    if version.files and program.files:
         problems.append(FieldProblem("files", "The problem has files for the program. Leave them out."))
     if problems:
         raise InvalidFieldsError(tuple(problems))
     program = replace(
         program,
         limits={**version.limits, **program.limits},
-        files=read_files(version.files) or program.files,
+        files=version.files or program.files,
     )
     plan = Plan.of_json(version.plan)
     limits_of_cases = [version.case_limits.get(str(index), {}) for index in range(len(plan.cases))]
