@@ -147,7 +147,7 @@ def test_a_field_of_another_service_is_refused_with_the_name_it_has_here(name: s
     assert f" {named}" in fields[name]
 
 
-@pytest.mark.parametrize(("name", "instead"), [("env", "stdin"), ("packages", "files"), ("memory_limit", "memory_mb")])
+@pytest.mark.parametrize(("name", "instead"), [("packages", "files"), ("memory_limit", "memory_mb")])
 def test_a_field_of_another_service_that_is_ignored_says_what_there_is_instead(name: str, instead: str) -> None:
     (warning,) = parse({**MINIMAL, name: "1"}).warnings
     assert warning.startswith(f"The field {name} is unknown and was ignored. ")

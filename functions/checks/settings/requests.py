@@ -3,14 +3,14 @@
 import functools
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from itertools import islice
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
 from events.limits import ceilings
-from events.variables import NAME_PATTERN, Environment, name_problem
+from events.variables import NAME_PATTERN
 from events.vocabulary import ALIASES, LANGUAGES, Language, Profile
 from functions.checks.assertions import PATH_PATTERN
 from functions.checks.schedule import MINUTE_MS, ScheduleInvalidError, in_zone, parse_schedule
@@ -25,10 +25,9 @@ from functions.checks.settings.check_settings import (
 from functions.checks.state import MAX_OF_RUNS
 from functions.errors import BadRequestError, FieldProblem
 from functions.http.validation import Problems, StrictModel, checked, read_object
+from functions.submissions.accept.program_fields import variable_problems
 from functions.submissions.accept.requests import CODE_MAX_BYTES, STDIN_MAX_BYTES, ProgramRules, read_submission
 
-ENV_MAX_BYTES = 2_560
-"""As it is sealed for a run, escaped and with the names twice: KMS encrypts 4,096 bytes in a call."""
 SETTINGS_MAX_BYTES = 32_768
 """As a row holds them, without the program. So a page of 100 checks fits into an answer."""
 FILES_MAX_BYTES = 32_768
@@ -112,7 +111,7 @@ def _settings(body: dict[str, Any], now_ms: int, problems: Problems, more: MoreR
         read_submission(settings.program(), ProgramRules(tuple(Language)), problems)
     problems.add(schedule_problems(settings.schedule, settings.timezone))
     problems.add(_faster_problems(settings))
-    problems.add(_env_problems(settings.env))
+    problems.add(variable_problems(settings.env))
     problems.add(quiet_problems("quiet", settings.quiet))
     problems.add(_size_problems(settings))
     problems.add(_file_problems(settings))
@@ -170,16 +169,6 @@ def _heartbeat_problems(settings: CheckSettings) -> Iterator[FieldProblem]:
             yield FieldProblem(name, "A heartbeat has no program, so this field has no effect. Leave it out.")
     if settings.schedule is None:
         yield FieldProblem("schedule", "A heartbeat needs a schedule: when its pings come. Example: rate(1 day)")
-
-
-def _env_problems(env: Mapping[str, str]) -> list[FieldProblem]:
-    problems = [
-        FieldProblem(f"env.{name[:64]}", problem) for name in env if (problem := name_problem(name)) is not None
-    ]
-    problems += [FieldProblem(f"env.{name[:64]}", "A value has no NUL character.") for name in env if "\0" in env[name]]
-    if len(Environment(dict(env), tuple(env)).text.encode()) > ENV_MAX_BYTES:
-        problems.append(FieldProblem("env", f"At most {ENV_MAX_BYTES:,} bytes of names and values, as JSON."))
-    return problems
 
 
 def _slug_of(name: str) -> str:

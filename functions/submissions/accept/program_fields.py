@@ -33,6 +33,8 @@ from events.files import (
     stored_bytes,
 )
 from events.limits import HIGHEST_CEILINGS, LEAST_OPEN_FILES, RaisedCeilings, ceilings
+from events.variables import MAX_VARIABLES, Environment
+from events.variables import name_problem as variable_problem
 from events.vocabulary import Language, Profile
 from functions.errors import FieldProblem, InvalidFieldsError
 from functions.files.model import File, Sha256
@@ -301,6 +303,22 @@ def _placed(file: PlacedFile, stored: Mapping[str, File]) -> PlacedFile:
         return file
     source = stored[file.stored.sha256]
     return file.changed(stored=StoredFile(key=source.object_key, size=source.size, sha256=source.sha256))
+
+
+ENV_MAX_BYTES = 2_560
+"""As it is sealed for a run, escaped and with the names twice: KMS encrypts 4,096 bytes in a call."""
+Variables = Annotated[dict[Text, Text], Field(max_length=MAX_VARIABLES)]
+
+
+def variable_problems(env: Mapping[str, str]) -> list[FieldProblem]:
+    """Return what is wrong with the field `env`."""
+    problems = [
+        FieldProblem(f"env.{name[:64]}", problem) for name in env if (problem := variable_problem(name)) is not None
+    ]
+    problems += [FieldProblem(f"env.{name[:64]}", "A value has no NUL character.") for name in env if "\0" in env[name]]
+    if len(Environment(dict(env), tuple(env)).text.encode()) > ENV_MAX_BYTES:
+        problems.append(FieldProblem("env", f"At most {ENV_MAX_BYTES:,} bytes of names and values, as JSON."))
+    return problems
 
 
 ARTIFACTS = (

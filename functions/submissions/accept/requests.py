@@ -19,6 +19,7 @@ from events.limits import RaisedCeilings, default_wall_secs
 from events.network import Network
 from events.program import Program
 from events.requested import Requested
+from events.variables import Environment
 from events.vocabulary import Language, Profile, canonical
 from functions.errors import BadRequestError, FieldProblem
 from functions.http.validation import (
@@ -40,12 +41,14 @@ from functions.submissions.accept.program_fields import (
     Files,
     LimitRules,
     RequestLimits,
+    Variables,
     artifact_problems,
     checked_files,
     chosen_artifacts,
     file_meaning,
+    variable_problems,
 )
-from functions.submissions.model import Submission
+from functions.submissions.model import MARK_OF_CHECK, Submission
 from functions.submissions.queues import execution_requested
 from functions.webhooks.signature import InvalidSecretError, parse_secret
 from functions.webhooks.webhook_url import PUBLIC_ONLY, AddressRules
@@ -62,7 +65,7 @@ REFUSED_FIELDS: Final = MappingProxyType(
 """Fields of other services that stand for a field of this one."""
 _IGNORED_FIELDS: Final = MappingProxyType(
     {
-        "env": "Only runs of checks have variables. Give the program stdin or files.",
+        "env": "A judge run has no variables. Give the program stdin or files.",
         "packages": "Nothing is installed for a run: send the modules as files.",
         "expected_output": "POST /api/judge compares outputs.",
         "cpu_time_limit": "Send limits.cpu_time_secs.",
@@ -132,12 +135,19 @@ class SubmitRequest(ProgramRequest):
     args: Arguments | None = Field(default=None, description="Arguments of the program.", examples=[["--size", "3"]])
     network: NetworkRequest | None = Field(default=None, description="Only in the agent profile. null: no network.")
     artifacts: ArtifactsRequest | None = Field(default=None, description=ARTIFACTS)
+    env: Variables | None = Field(
+        default=None,
+        repr=False,
+        description="Environment variables of the program. Sealed until it has run, and never shown. Its output is not "
+        "masked.",
+        examples=[{"LOG_LEVEL": "debug"}],
+    )
     keep_code: bool | None = Field(
         default=None, description="Keep the program for 24 h, for GET /api/result/{id}/program."
     )
 
 
-_NOT_KEPT: Final = {"keep_code", "metadata", "webhook_url", "webhook_secret"}
+_NOT_KEPT: Final = {"keep_code", "env", "metadata", "webhook_url", "webhook_secret"}
 """Fields of a request that are not part of its program."""
 
 
@@ -183,6 +193,7 @@ class ValidSubmission:
             "stdin": (program.stdin or b"").decode(errors="surrogateescape"),  # the body of a call may be no UTF-8
             "limits": dict(program.limits),
             "files": [file_meaning(file) for file in program.files],
+            "env": None if program.environment is None or self.is_of_check else program.environment.variables,
             "artifacts": program.artifact_patterns,
             "keep_code": self.kept_program is not None,
         }
@@ -191,6 +202,11 @@ class ValidSubmission:
             "webhook_url": self.webhook_url,
             "webhook_secret": self.webhook_secret,
         }
+
+    @property
+    def is_of_check(self) -> bool:
+        """Whether its project's checks submit it. Its repeats find it by their key, whatever their event is."""
+        return MARK_OF_CHECK in self.metadata
 
     @property
     def row_values(self) -> dict[str, Any]:
@@ -248,6 +264,7 @@ def read_submission(body: Mapping[str, Any], rules: ProgramRules, problems: Prob
     if request.network is not None and program.profile != Profile.AGENT:
         problems.add([FieldProblem("network", NETWORK_NEEDS_AGENT, of=("profile",))])
     problems.add(artifact_problems(request.artifacts))
+    problems.add(variable_problems(request.env or {}))
     network = Network.of(request.network.allow).entries if request.network and request.network.allow else ()
     if rules.project is not None:
         problems.add(rules.project.refusals(Profile(program.profile), network))
@@ -258,6 +275,7 @@ def read_submission(body: Mapping[str, Any], rules: ProgramRules, problems: Prob
         args=tuple(request.args or ()),
         network=network,
         artifact_patterns=chosen_artifacts(request.artifacts),
+        environment=Environment(request.env) if request.env else None,
     )
     return replace(submission, program=program, kept_program=kept)
 

@@ -221,7 +221,7 @@ class KeptProgram(TypedDict):
     id: Uuid
     request: Annotated[
         dict[str, Any],
-        Field(description="The body of POST /api/submit, without metadata, webhook_url, webhook_secret and keep_code."),
+        Field(description="The body of POST /api/submit without keep_code, env, metadata and the fields of webhooks."),
     ]
     expires_at: Time
 

@@ -10,7 +10,7 @@ import pytest
 
 from functions.aws.payloads import Payloads
 from functions.checks.runs import start
-from functions.checks.settings.requests import ENV_MAX_BYTES
+from functions.submissions.accept.program_fields import ENV_MAX_BYTES
 from tests.adapters.checks.check_world import CheckWorld
 from tests.adapters.checks.inbound_senders import SENDERS, Headers, Sender
 from tests.adapters.http_calls import Answer, call, event
