@@ -2,7 +2,7 @@
 
 A message's way, by name:
 
-1. `intakes.Poller` receives it. `queue_intake.QueueIntake.accept` makes it a job (`NewMessage`).
+1. `queue_intake.Poller` receives it. `QueueIntake.accept` makes it a job (`NewMessage`).
 2. `capacity.Capacity.enqueue` keeps the job until the share policy starts it. Its stored files are fetched meanwhile
    (`file_cache.Fetcher`).
 3. `slots.SlotThreads` takes it: `NewMessage.run` calls `QueueIntake.handle`.

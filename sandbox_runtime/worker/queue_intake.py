@@ -1,4 +1,7 @@
-"""Extend the visibility timeout of messages while their executions wait or run."""
+"""The queue path: poll the queues, keep messages invisible while they wait or run, and handle each one to its deletion.
+
+The share policy decides when each execution starts.
+"""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -14,12 +17,15 @@ from events.judged import Completed
 from events.message import parse_time
 from events.requested import Addressee, JudgeRequested, Requested, addressee, parse_request
 from events.vocabulary import Cause
+from sandbox_runtime.metrics import Metrics
 from sandbox_runtime.prewarm import PrewarmedSlot
+from sandbox_runtime.retry import Backoff
+from sandbox_runtime.settings import WorkerSettings
 from sandbox_runtime.transport import Received, Transport, TransportError
-from sandbox_runtime.worker.capacity import Capacity, Priority, WaitingJob
+from sandbox_runtime.worker.capacity import PEEK_PERIOD_SECS, Capacity, Priority, WaitingJob
 from sandbox_runtime.worker.direct_intake import Claim, Duplicate, RunningSubmissions
 from sandbox_runtime.worker.file_cache import NO_FILES, FetchedFiles
-from sandbox_runtime.worker.reports import COMPLETION_GIVE_UP_SECS, BatchDeleter
+from sandbox_runtime.worker.reports import COMPLETION_GIVE_UP_SECS, BatchDeleter, QueueHealth
 from sandbox_runtime.worker.run_request import RequestRunner
 from sandbox_runtime.worker.turns import NotRun, Turns
 
@@ -332,3 +338,95 @@ class QueueIntake:
 def _no_language(request: Requested) -> str:
     also = " and the languages of its checkers" if isinstance(request, JudgeRequested) else ""
     return f"no runner offers {request.language}{also}"
+
+
+# Poll the queues for executions. The share policy decides when each one starts.
+
+# An interactive run may take the free slot during a batch poll, so that poll is short.
+BATCH_WAIT_SECS = 1
+
+
+@dataclass(frozen=True, slots=True)
+class PolledQueue:
+    """One queue, and how long a poll of it may wait."""
+
+    priority: Priority
+    queue_url: str
+    wait_secs: int
+
+
+class Poller:
+    """Poll a queue until `stopping` is set, and give each message to `accept`. Retries when the queue fails.
+
+    `accept` also gets whether a slot was free when the poll began.
+    """
+
+    def __init__(
+        self,
+        queue: PolledQueue,
+        transport: Transport,
+        capacity: Capacity,
+        accept: Callable[[Received, Priority, bool], None],
+        stopping: Event,
+        health: QueueHealth,
+        metrics: Metrics,
+    ) -> None:
+        self._queue = queue
+        self._transport = transport
+        self._capacity = capacity
+        self._accept = accept
+        self._stopping = stopping
+        self._health = health
+        self._metrics = metrics
+        self._backoff = Backoff()
+
+    def run(self) -> None:
+        """Poll until the worker stops."""
+        while not self._stopping.is_set():
+            # Without the reports, each receive would cost its submission one of its attempts.
+            if self._health.wait(PEEK_PERIOD_SECS):
+                self._poll()
+
+    def _poll(self) -> None:
+        priority = self._queue.priority
+        poll = self._capacity.begin_poll(priority)
+        if poll is None:
+            return
+        try:
+            for received in self._receive(poll.most, self._queue.wait_secs if poll.may_wait else 0):
+                self._accept(received, priority, poll.may_wait)
+        finally:
+            self._capacity.end_poll()
+
+    def _receive(self, most: int, wait_secs: int) -> list[Received]:
+        try:
+            found = self._transport.receive(self._queue.queue_url, most, wait_secs)
+        except TransportError as error:
+            self._pause(error)
+            return []
+        self._backoff.reset()
+        return found
+
+    def _pause(self, error: TransportError) -> None:
+        priority = self._queue.priority
+        self._metrics.count_receive_error(priority.name.lower())
+        delay_secs = self._backoff.next_delay_secs()
+        _LOG.warning(
+            "queue not reachable",
+            extra={"priority": priority, "step": error.operation, "code": error.code, "delay_secs": delay_secs},
+        )
+        self._stopping.wait(delay_secs)
+
+
+def polled_queues(settings: WorkerSettings, *, network_support: bool) -> tuple[PolledQueue, ...]:
+    """Return the queues whose runs this runner takes."""
+    batch_secs = min(BATCH_WAIT_SECS, settings.receive_wait_secs)
+    network = PolledQueue(Priority.BATCH, settings.network_queue_url, batch_secs)
+    if not settings.interactive_queue_url:  # with all slots: there are no other runs
+        network = PolledQueue(Priority.INTERACTIVE, settings.network_queue_url, settings.receive_wait_secs)
+    queues = (
+        PolledQueue(Priority.INTERACTIVE, settings.interactive_queue_url, settings.receive_wait_secs),
+        PolledQueue(Priority.BATCH, settings.batch_queue_url, batch_secs),
+        *((network,) if network_support else ()),
+    )
+    return tuple(queue for queue in queues if queue.queue_url)

@@ -14,16 +14,19 @@ from queue import SimpleQueue
 from threading import Event
 from time import monotonic
 
+from events.message import MAX_MESSAGE_BYTES
 from sandbox_runtime.executor import NO_CACHE, CompileCache, Networks
 from sandbox_runtime.metrics import Metrics
+from sandbox_runtime.retry import start_background
+from sandbox_runtime.server import Routes, Server
 from sandbox_runtime.settings import WorkerSettings
 from sandbox_runtime.transport import Transport
 from sandbox_runtime.worker.capacity import Capacity
-from sandbox_runtime.worker.control import LiveOutputs, RunStops
-from sandbox_runtime.worker.direct_intake import RunningSubmissions
+from sandbox_runtime.worker.control import ControlPolls, LiveObjects, LiveOutputs, RunStops
+from sandbox_runtime.worker.direct_intake import DirectIntake, RunningSubmissions
 from sandbox_runtime.worker.file_cache import Fetcher, FileCache
 from sandbox_runtime.worker.heartbeats import Heartbeats, RunnerFacts
-from sandbox_runtime.worker.intakes import Intakes
+from sandbox_runtime.worker.queue_intake import Poller, QueueIntake, VisibilityKeeper, polled_queues
 from sandbox_runtime.worker.reports import Reports
 from sandbox_runtime.worker.run_request import RequestRunner
 from sandbox_runtime.worker.slots import InteractorSlots, ManagedSlot, SecondSlots, SlotThreads, Work
@@ -83,22 +86,23 @@ class Worker:
             clean_up=self._clean_up,
         )
         self._running = RunningSubmissions(on_discard=self._wake_if_draining)
-        self._intakes = Intakes(
-            settings,
-            transport,
-            self._make_runner(transport, SecondSlots(self._capacity, work.put)),
-            self._running,
-            self._capacity,
-            self._reports,
-            self._metrics,
-            self._stopping,
-        )
-        if listener is not None:
-            self._intakes.open_server(listener, tls, metrics_page=self._metrics_page, hold=self.hold)
-
-    def _make_runner(self, transport: Transport, second_slots: SecondSlots) -> RequestRunner:
-        parts = RunnerParts(
+        self._transport = transport
+        self._runner = self._make_runner(SecondSlots(self._capacity, work.put))
+        self._keeper = VisibilityKeeper(transport, visibility_secs=settings.visibility_secs)
+        self._queues = QueueIntake(
+            runner=self._runner,
             transport=transport,
+            keeper=self._keeper,
+            deleter=self._reports.deleter,
+            running=self._running,
+            max_receives=settings.max_receives,
+            capacity=self._capacity,
+        )
+        self._server = None if listener is None else Server(listener, self._routes(), tls)
+
+    def _make_runner(self, second_slots: SecondSlots) -> RequestRunner:
+        parts = RunnerParts(
+            transport=self._transport,
             languages=self._runner_facts.languages,
             node_id=self._settings.node_id,
             stops=self._stops,
@@ -114,6 +118,25 @@ class Worker:
             networks=self._networks,
         )
         return RequestRunner(parts, self._reports.sender)
+
+    def _routes(self) -> Routes:
+        direct = DirectIntake(self._runner, self._running, self._capacity, self._reports.health)
+        return Routes(
+            execute=direct.accept,
+            cancel=self._stops.cancel,
+            output=self._runner.parts.live_outputs.answer,
+            obstacle=self._obstacle,
+            metrics=self._metrics_page,
+            hold=self.hold,
+            token=self._settings.runner_token.encode(),
+            max_body_bytes=MAX_MESSAGE_BYTES,
+        )
+
+    def _obstacle(self) -> tuple[str, str] | None:
+        if self._stopping.is_set():
+            return "draining", "this runner stops"
+        health = self._reports.health
+        return None if health.works else ("cannot_report", health.problem)
 
     def _clean_up(self) -> None:
         self._compile_cache.drop_expired()
@@ -143,7 +166,7 @@ class Worker:
         """Work until drained, then return with every slot closed."""
         try:
             self._slot_threads.start()
-            self._intakes.start(self._quit_now)
+            self._start_intakes()
             self._heartbeats.start(self._quit_now)
             _LOG.info("worker started", extra={"slots": self._slots, "node_id": self._settings.node_id})
             self._wait_until(lambda: self._drain_requests > 0 or self._is_held, None)
@@ -153,7 +176,8 @@ class Worker:
         finally:
             self._stopping.set()
             self._quit()
-            self._intakes.stop_server()
+            if self._server is not None:
+                self._server.stop()
             self._reports.close_reports_of_runs()
             self._heartbeats.join(STOP_SECS)  # the last heartbeat: this runner has no slots any more
             self._reports.close()
@@ -161,6 +185,26 @@ class Worker:
                 managed_slot.close()
             self._interactor_slots.close()
         _LOG.info("worker stopped", extra={"count": len(self._running)})
+
+    def _start_intakes(self) -> None:
+        """Start to take requests. The threads that keep messages invisible end with `quit_now`."""
+        for queue in polled_queues(self._settings, network_support=self._networks is not None):
+            poller = Poller(
+                queue,
+                self._transport,
+                self._capacity,
+                accept=self._queues.accept,
+                stopping=self._stopping,
+                health=self._reports.health,
+                metrics=self._metrics,
+            )
+            start_background(poller.run, stop=self._quit_now)
+        if self._server is not None:
+            self._server.start()
+        start_background(self._keeper.run, self._quit_now, stop=self._quit_now)
+        live_objects = LiveObjects(self._transport, self._runner.parts.live_outputs)
+        polls = ControlPolls(self._transport, self._settings.node_id, self._stops, live_objects)
+        start_background(polls.run, self._quit_now, stop=self._quit_now)
 
     def _finish_running(self) -> None:
         _LOG.info("worker draining", extra={"count": len(self._running)})

@@ -6,7 +6,7 @@ import pytest
 
 from sandbox_runtime.commands.worker_slots import choose_set_up_cpus
 from sandbox_runtime.settings import SettingsInvalidError, setup_timeout_secs, toolchains_dir, worker_settings
-from sandbox_runtime.worker.intakes import polled_queues
+from sandbox_runtime.worker.queue_intake import polled_queues
 
 NEEDED = {
     "INTERACTIVE_QUEUE_URL": "http://127.0.0.1/i",

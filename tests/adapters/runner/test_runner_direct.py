@@ -135,7 +135,7 @@ def test_a_message_whose_slot_was_taken_runs_on_the_next_one(system: Direct, mon
     request = system.request()
     may_receive.set()
     until(lambda: system.counts() == (0, 1))  # the poll that was under way brought it
-    until(lambda: system.worker._intakes._keeper._held)
+    until(lambda: system.worker._keeper._held)
     slot.may_end.set()
     assert client.getresponse().status == 200
     assert system.completion(request)["result"]["verdict"] == "AC"

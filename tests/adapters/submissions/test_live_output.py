@@ -56,7 +56,7 @@ class World:
 
     def reading(self, submission_id: str, **query: Any) -> Future[Answer]:
         """Begin a read, and return when it waits at the runner."""
-        outputs = self.system.worker._intakes._runner.parts.live_outputs
+        outputs = self.system.worker._runner.parts.live_outputs
         future = self.clients.submit(self.output, submission_id, wait=20, **query)
         until(lambda: future.done() or submission_id in outputs._readers)
         return future
