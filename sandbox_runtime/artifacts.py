@@ -297,7 +297,6 @@ class _Walk:
         return digest.hexdigest()
 
     def skip(self, path: str, reason: str) -> None:
-        """Note a file that is no artifact."""
         if len(self.skipped) < MOST_SKIPPED:
             self.skipped.append(Skipped(_shown(path), reason))
 

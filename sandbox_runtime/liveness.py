@@ -34,7 +34,6 @@ class Liveness:
             self._path.unlink(missing_ok=True)
 
     def show(self) -> None:
-        """Set the file's time to now."""
         # The worker may be root in a folder that any user can write to: do not follow a link, or block on a pipe.
         flags = os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
         with self._logged():

@@ -75,7 +75,6 @@ class DataSlot:
         self._thread: Thread | None = None
 
     def start(self) -> None:
-        """Start the thread that opens, pre-warms and closes the slot."""
         self._thread = start_background(self._serve, stop=self._closed)
 
     def borrow(self, spec: JailSpec) -> Slot | None:
@@ -210,7 +209,6 @@ class _Entry:
             self.start_at = monotonic() + RETRY_SECS
 
     def close(self) -> None:
-        """Close the slot and its command."""
         if self.slot is not None:
             self.slot.close()
             self.slot = None
@@ -231,7 +229,6 @@ class WaitingPool:
         self._thread: Thread | None = None
 
     def start(self) -> None:
-        """Start the thread that fills the pool."""
         if self._entries:
             self._thread = start_background(self._keep_filled, stop=self._closed)
 
@@ -324,7 +321,6 @@ class PrewarmedSlot:
 
     @property
     def runs(self) -> int:
-        """The number of runs that started in the own slot."""
         return self._slot.runs
 
     def answer(self, spec: JailSpec, *, cancel_fd: int | None = None) -> Outcome:
@@ -378,6 +374,5 @@ class PrewarmedSlot:
             self._slot.prewarm(chosen)
 
     def close(self) -> None:
-        """As `Slot.close`."""
         self._give_back()
         self._slot.close()

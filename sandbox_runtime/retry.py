@@ -18,7 +18,6 @@ class Backoff:
         self._failures = 0
 
     def reset(self) -> None:
-        """Reset the delay after a success."""
         self._failures = 0
 
     def next_delay_secs(self) -> float:

@@ -82,7 +82,6 @@ class Reply:
         self._unsent.acquire()
 
     def refuse(self, status: int, code: str) -> None:
-        """Answer with an error code."""
         self.send(status, json.dumps({"error": code}).encode())
 
     def send(self, status: int, body: bytes, *, is_last: bool = False, content_type: str = "application/json") -> bool:
@@ -128,7 +127,6 @@ class Connection:
         self._is_authenticated = False
 
     def serve(self) -> None:
-        """Answer one request after the other."""
         try:
             while self._serve_one():
                 self._protocol.start_next_cycle()
@@ -326,7 +324,6 @@ class Server:
         self._stopping = Event()
 
     def start(self) -> None:
-        """Start to accept."""
         start_background(self._accept, stop=self._stopping)
 
     def stop(self) -> None:

@@ -169,7 +169,6 @@ class Transport:
         ]
 
     def extend(self, received: Received) -> None:
-        """Restart the visibility timeout. Raises TransportError."""
         self.make_visible(received, self._visibility_secs)
 
     def make_visible(self, received: Received, delay_secs: int) -> None:

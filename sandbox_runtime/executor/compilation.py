@@ -167,7 +167,6 @@ class CompileCache:
 
     @property
     def size_bytes(self) -> int:
-        """Bytes counted against `max_bytes`."""
         with self._lock:
             return self._size_bytes
 

@@ -41,7 +41,6 @@ class GrowingOutput:
         self.shown = bytearray()
 
     def add(self, part: bytes) -> None:
-        """Take the next bytes of the output."""
         self.read_bytes += len(part)
         if self._needs_whole:
             return
@@ -151,7 +150,6 @@ class LiveOutput:
             self._captured = captured
 
     def notify(self) -> None:
-        """Tell waiting readers that there is more."""
         if self._waiting:  # a reader counts itself before it looks
             with self._changed:
                 self._changed.notify_all()

@@ -109,12 +109,10 @@ class HostSupport:
 
     @property
     def namespace_support(self) -> bool:
-        """Whether all namespaces were in force."""
         return self.failure is None and not any(name.endswith("_namespace") for name in self.missing)
 
     @property
     def is_strict(self) -> bool:
-        """Whether isolation is complete on this host."""
         return self.failure is None and is_strict(self.missing)
 
 

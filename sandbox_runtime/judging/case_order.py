@@ -50,12 +50,10 @@ class CaseOrder:
 
     @property
     def results(self) -> tuple[CaseResult, ...]:
-        """The results so far."""
         return tuple(self._results)
 
     @property
     def is_over(self) -> bool:
-        """Whether every case has its result."""
         return len(self._results) == self._count
 
     @property
@@ -75,7 +73,6 @@ class CaseOrder:
             return self._next - 1
 
     def put(self, result: CaseResult) -> None:
-        """Add the result of a case that was taken."""
         with self._lock:
             self._early[result.index] = result
             self._move_on()
@@ -93,7 +90,6 @@ class CaseOrder:
             self._move_on()
 
     def new_results(self) -> list[CaseResult]:
-        """Return the results since the last call."""
         with self._lock:
             found, self._told = self._results[self._told :], len(self._results)
             return found

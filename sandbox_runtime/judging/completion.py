@@ -36,7 +36,6 @@ class Totals:
             self._add_evidence(outcome, found)
 
     def add_run(self, outcome: Outcome, found: Classification) -> None:
-        """Add the run of one case."""
         self._runs += 1
         self._cpu_usec += outcome.cpu_usec
         self._wall_usec += outcome.wall_usec

@@ -66,14 +66,12 @@ class _Direction:
                 self._write()
 
     def drain(self) -> None:
-        """Read the bytes that are there."""
         poller = select.poll()  # select(2) knows no descriptor above 1023
         poller.register(self.source, select.POLLIN)
         while self._reads and poller.poll(0):
             self._read()
 
     def close(self) -> None:
-        """Close our ends."""
         self._stop_reading()
         self._stop_writing()
 
@@ -132,7 +130,6 @@ class Relay:
         self._thread = Thread(target=self._run, daemon=True)
 
     def start(self) -> None:
-        """Start to copy."""
         self._thread.start()
 
     @property

@@ -130,7 +130,6 @@ class JudgeRun:
         return self._order.new_results()
 
     def completed(self) -> JudgeCompleted:
-        """Build the message of the end."""
         queue_ms = max(0.0, (self._started_at - parse_time(self.request.requested_at)).total_seconds() * 1000)
         return JudgeCompleted(
             submission_id=self.request.submission_id,

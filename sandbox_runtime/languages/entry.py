@@ -111,7 +111,6 @@ class Tool:
     bundled_path: str | None = None
 
     def host_path(self, toolchains_dir: str) -> str:
-        """Path of the executable on the host."""
         return self.guest_path if self.bundled_path is None else str(Path(toolchains_dir) / self.bundled_path)
 
 
@@ -216,11 +215,9 @@ class Language:
 
     @property
     def guest_environment(self) -> tuple[tuple[str, str], ...]:
-        """Return the whole environment of the program."""
         return GUEST_ENVIRONMENT + self.environment
 
     def source_names(self, code: bytes) -> SourceNames:
-        """Return the names that this source must have."""
         return SourceNames(self.file_name) if self.name_source is None else self.name_source(code)
 
     def own_names(self, code: bytes) -> set[str]:
@@ -236,7 +233,6 @@ class Language:
         return tools + sorted(path for pattern in patterns for path in Path("/").glob(pattern))
 
     def is_present(self, toolchains_dir: str) -> bool:
-        """Whether nothing is missing."""
         return not self.missing(toolchains_dir)
 
     def missing(self, toolchains_dir: str) -> tuple[str, ...]:

@@ -71,7 +71,6 @@ class _Scan:
         self._parentheses = 0
 
     def take(self, part: str) -> None:
-        """Take the next word or mark."""
         if part == "(":
             self._open_parenthesis()
         elif part == ")":

@@ -33,14 +33,12 @@ class Trials:
         self._digest = hashlib.sha256("\0".join(_trial_facts(languages, toolchains_dir, floor)).encode()).hexdigest()
 
     def have_passed(self) -> bool:
-        """Whether the note is there."""
         try:
             return self._path.read_text(encoding="ascii") == self._digest
         except (OSError, ValueError):
             return False
 
     def note(self) -> None:
-        """Note that all passed."""
         draft = self._path.with_name(f"{self._path.name}.{os.getpid()}")
         with suppress(OSError):  # a read-only folder, as that of the toolchains in an image
             draft.write_text(self._digest, encoding="ascii")

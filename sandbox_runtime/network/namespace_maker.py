@@ -119,7 +119,6 @@ class NamespaceMaker:
             self._process = None
 
     def close(self) -> None:
-        """End the process."""
         with self._lock:
             self._end()
 

@@ -71,7 +71,6 @@ class RunNetworks:
         return RunNetwork(run_id, made, self._proxy)
 
     def close(self) -> None:
-        """End both processes."""
         self._proxy.close()
         self._maker.close()
 

@@ -109,7 +109,6 @@ class SlotTime:
         self._clock_secs = 0.0
 
     def start_tag(self, project_id: str) -> float:
-        """Return the slot time of a project."""
         project = self._projects.get(project_id)
         return self._clock_secs if project is None else project.start_tag
 
@@ -309,7 +308,6 @@ class Capacity:
         return bool(state.ready_to_start) or state.is_closed or state.busy > self._slots
 
     def release(self, job: Job) -> None:
-        """Take back the slot of a started or lent job."""
         with self._lock:
             self._count_slot_time()
             if isinstance(job, WaitingJob):
@@ -367,7 +365,6 @@ class Capacity:
 
     @property
     def running(self) -> int:
-        """Count the runs that hold a slot."""
         with self._lock:
             return self._state.busy
 

@@ -244,7 +244,6 @@ class ControlPolls:
         self._failed_with = ""
 
     def run(self, stop: Event) -> None:
-        """Poll until `stop`."""
         while not stop.wait(PERIOD_SECS):
             if self._stops.has_older_than(PERIOD_SECS):
                 self.poll()

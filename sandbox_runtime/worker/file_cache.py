@@ -74,13 +74,11 @@ class FileCache:
         self._changed = Condition()
 
     def close(self) -> None:
-        """Remove all files."""
         shutil.rmtree(self._directory, ignore_errors=True)
         os.close(self._lock_fd)
 
     @property
     def size_bytes(self) -> int:
-        """Bytes counted against `max_bytes`."""
         with self._changed:
             return self._size_bytes
 
@@ -279,7 +277,6 @@ class FetchedFiles:
         return "" if self.folder is None else self.folder.path
 
     def close(self) -> None:
-        """Give the files back."""
         if self.folder is not None:
             self.folder.close()
 
@@ -299,7 +296,6 @@ class Fetcher:
         return self._cache is not None or not (has_problem or _stored(request))
 
     def needs(self, request: Requested) -> bool:
-        """Whether a request has files to fetch."""
         return self._cache is not None and bool(_stored(request))
 
     def fetch(self, request: Requested, give_up_secs: float = GIVE_UP_SECS) -> FetchedFiles:

@@ -44,7 +44,6 @@ class RunnerFacts:
         }
 
     def heartbeat(self, node_id: str, *, slots: int, busy: int) -> RunnerHeartbeat:
-        """Build a heartbeat with the current time."""
         return RunnerHeartbeat(
             node_id=node_id,
             runner_version=RUNNER_VERSION,
@@ -88,7 +87,6 @@ class Heartbeats:
         self._thread: Thread | None = None
 
     def start(self, quit_now: Event) -> None:
-        """Start the thread."""
         self._thread = start_background(self._run, stop=quit_now)
 
     def join(self, timeout_secs: float) -> None:

@@ -51,7 +51,6 @@ class JudgeTurns(Turns):
 
     @property
     def case_secs(self) -> float:
-        """The wall time of the last case; 0 before it."""
         return 0.0 if self._run is None else self._run.case_secs
 
     def take(self, slot: PrewarmedSlot) -> tuple[Completed | NotRun | None, bool]:

@@ -51,7 +51,6 @@ class VisibilityKeeper:
         self._held: dict[str, _Held] = {}
 
     def hold(self, received: Received) -> None:
-        """Start to extend a message."""
         self._held[received.receipt_handle] = _Held(received)
 
     def drop(self, received: Received) -> None:
@@ -62,12 +61,10 @@ class VisibilityKeeper:
                 held.dropped = True
 
     def run(self, stop: Event) -> None:
-        """Extend until `stop`."""
         while not stop.wait(self._period_secs):
             self.extend_all()
 
     def extend_all(self) -> None:
-        """Extend all held messages once."""
         for held in list(self._held.values()):
             with held.lock:
                 if not held.dropped:
@@ -317,7 +314,6 @@ class QueueIntake:
             raise
 
     def release(self, received: Received, submission_id: str, delay_secs: int) -> None:
-        """Give back a message whose submission this runner had claimed."""
         self.give_back(received, delay_secs)
         self.running.discard(submission_id)
 
@@ -381,7 +377,6 @@ class Poller:
         self._backoff = Backoff()
 
     def run(self) -> None:
-        """Poll until the worker stops."""
         while not self._stopping.is_set():
             # Without the reports, each receive would cost its submission one of its attempts.
             if self._health.wait(PEEK_PERIOD_SECS):

@@ -62,7 +62,6 @@ class QueueHealth:
 
     @property
     def works(self) -> bool:
-        """Whether new work may be taken."""
         return self._works.is_set()
 
     def wait(self, timeout_secs: float) -> bool:
@@ -78,7 +77,6 @@ class QueueHealth:
             return advice(self._code) if self._code else "no heartbeat was accepted yet"
 
     def sent(self) -> None:
-        """Note that SQS accepted a message."""
         with self._lock:
             was_failing = self._failing_since is not None and not self._works.is_set()
             self._failing_since, self._code = None, ""
@@ -87,7 +85,6 @@ class QueueHealth:
             _LOG.info("runner takes work again")
 
     def failed(self, code: str) -> None:
-        """Note a call that failed with this error code."""
         with self._lock:
             now, self._code = monotonic(), code
             if self._failing_since is None:
@@ -137,7 +134,6 @@ class BatchThread[T]:
         self._arrived.put(item)
 
     def wake(self) -> None:
-        """End a pause."""
         self._arrived.put(None)
 
     def close(self) -> None:
@@ -196,11 +192,9 @@ class BatchSender:
         self._thread = BatchThread[Outgoing](self._send_some)
 
     def put(self, message: Outgoing) -> None:
-        """Queue a message. Returns at once."""
         self._thread.put(message)
 
     def close(self) -> None:
-        """Send the queued messages, then stop."""
         self._thread.close()
 
     def stop_retrying(self) -> None:
@@ -241,11 +235,9 @@ class BatchDeleter:
         self._thread = BatchThread[Received](self._delete_some)
 
     def put(self, received: Received) -> None:
-        """Queue a request. Returns at once."""
         self._thread.put(received)
 
     def close(self) -> None:
-        """Delete the queued requests, then stop."""
         self._thread.close()
 
     def _delete_some(self, waiting: list[Received]) -> tuple[list[Received], float]:
@@ -345,7 +337,6 @@ class ProgressReports:
             self._unsent.pop(execution_id, None)
 
     def close(self) -> None:
-        """Send no more."""
         self._closed.set()
         self._has_some.set()
 
@@ -401,7 +392,6 @@ class LongRuns:
             run.has_ended = True
 
     def close(self) -> None:
-        """Send no more messages."""
         self._closed.set()
         self._begun.put(None)
 

@@ -223,7 +223,6 @@ class SlotThreads:
         self._threads: list[Thread] = []
 
     def start(self) -> None:
-        """Start the threads."""
         for managed_slot in self._managed_slots:
             self._threads.append(start_background(self._serve, managed_slot, stop=self._stopping))
 

@@ -64,7 +64,6 @@ class Turns(ABC):
 
     @property
     def case_secs(self) -> float:
-        """The wall time of the last case of a judge run."""
         return 0.0
 
     @abstractmethod

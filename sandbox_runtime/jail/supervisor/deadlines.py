@@ -61,7 +61,6 @@ class CpuWait:
         self._certain_ns = self._likely_ns = self._largest_estimate_ns = 0
 
     def is_due(self, now_ns: int) -> bool:
-        """Whether the last sample is old enough for the next one."""
         return now_ns - self._looked_ns >= _SHORTEST_INTERVAL_NS
 
     def add(self, now_ns: int, used_ns: int, threads: Mapping[int, ThreadTime]) -> None:

@@ -98,13 +98,11 @@ class TemplateProcess:
 
     @property
     def pid(self) -> int:
-        """Process id."""
         if self._process is None:
             raise JailError("talk to the template", hint="it was never started")
         return self._process.pid
 
     def send(self, message: bytes, fds: Sequence[int]) -> None:
-        """Send one message to the template. Raises JailError."""
         try:
             send(self.channel, message, fds)
         except JailError as error:
@@ -321,7 +319,6 @@ class Launch:
         return self._pidfd
 
     def await_reaped(self) -> None:
-        """Wait until the template has reaped init."""
         if not self._is_reaped:
             self._template.expect("reaped")
             self._is_reaped = True
@@ -339,7 +336,6 @@ class Launch:
             self.await_reaped()
 
     def close(self) -> None:
-        """Close the descriptors."""
         if self.box is not None:
             self.box.close()
         self.run_io.close()

@@ -76,13 +76,11 @@ class Capture:
                 return  # a writer is still alive: the caller reports the run as not cleaned up
 
     def close(self) -> None:
-        """Close the read end, once."""
         if self.open:
             self.open = False
             os.close(self.fd)
 
     def take(self) -> bytes:
-        """Return the captured bytes."""
         return bytes(self._data)
 
     def part(self, start: int, most: int) -> bytes:
@@ -241,7 +239,6 @@ class RunIO:
             self._pipes.close()
 
     def close(self) -> None:
-        """Close both sides."""
         self.close_guest_side()
         for capture in self._opened:
             capture.close()

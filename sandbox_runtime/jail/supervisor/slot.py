@@ -127,7 +127,6 @@ class SetUpCpus:
             return cpu
 
     def give_back(self, cpu: int) -> None:
-        """Count one run less."""
         with self._lock:
             self._runs[cpu] -= 1
 
@@ -247,7 +246,6 @@ class Slot:
 
     @property
     def template_pid(self) -> int:
-        """Process id of the template."""
         return self._open_template().pid
 
     def prewarm(self, spec: JailSpec) -> None:

@@ -70,11 +70,9 @@ class ProxyProcess:
 
     @property
     def pid(self) -> int:
-        """Process id."""
         return 0 if self._process is None else self._process.pid
 
     def is_alive(self) -> bool:
-        """Whether the process lives."""
         return self._process is not None and self._process.poll() is None
 
     def ask(self, request: messages.Message, fds: Sequence[int] = ()) -> messages.Message:
@@ -177,7 +175,6 @@ class EgressProxy:
 
     @property
     def pid(self) -> int | None:
-        """Process id, None while there is no process."""
         process = self._process
         return None if process is None else process.pid
 
@@ -236,7 +233,6 @@ class EgressProxy:
             time.sleep(_SETTLE_POLL_SECS)
 
     def close(self) -> None:
-        """End the process."""
         with self._lock:
             self._end()
 

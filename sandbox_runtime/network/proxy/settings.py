@@ -44,11 +44,9 @@ class ByteCounts:
         self._memory = mmap.mmap(fd, _COUNTS.size)
 
     def write(self, sent: int, received: int) -> None:
-        """Replace the counts."""
         _COUNTS.pack_into(self._memory, 0, sent, received)
 
     def close(self) -> None:
-        """Give the memory up."""
         self._memory.close()
 
 

@@ -128,7 +128,6 @@ class CommonGroups:
         """Do nothing: version 2 counts the memory of sockets as the guest's."""
 
     def process_count(self) -> int:
-        """Return the number of processes in the process group."""
         try:
             return int(os.pread(self._pids_now, 32, 0))
         except (OSError, ValueError) as error:

@@ -95,7 +95,6 @@ class MemoryGroupV1:
         (self._directory / _SOCKET_LIMIT).write_text(str(most_bytes))
 
     def reset_peak(self) -> None:
-        """Reset the peak to the present usage."""
         os.pwrite(self._peak, b"0", 0)
 
     def acknowledge_oom_event(self) -> None:
@@ -105,17 +104,14 @@ class MemoryGroupV1:
 
     @property
     def usage_bytes(self) -> int:
-        """The present usage."""
         return int(os.pread(self._usage, 32, 0))
 
     @property
     def peak_bytes(self) -> int:
-        """The largest usage since the reset."""
         return int(os.pread(self._peak, 32, 0))
 
     @property
     def oom_kills(self) -> int:
-        """Out-of-memory kills since the group was made."""
         return flat_keyed(os.pread(self._oom, 256, 0))["oom_kill"]
 
     def is_at_limit(self, peak_bytes: int) -> bool:
@@ -123,7 +119,6 @@ class MemoryGroupV1:
         return peak_bytes + _MOST_WANTED_BYTES > self._limit_bytes
 
     def stat(self) -> dict[str, int]:
-        """Read `memory.stat`."""
         return flat_keyed(os.pread(self._stat, 8192, 0))
 
     def close_files(self) -> None:
@@ -192,21 +187,17 @@ class GroupsV1(CommonGroups):
 
     @property
     def membership_marker(self) -> str:
-        """The end of the groups' paths."""
         return f"/{self._name}/{_GROUP}"
 
     @property
     def program_entry_fds(self) -> tuple[int, ...]:
-        """Entry descriptors of the memory group and of the CPU groups."""
         return self._memory_group().entry_fd, *self._cpu_entries
 
     @property
     def oom_event(self) -> tuple[int, int] | None:
-        """An eventfd, registered with the group's oom_control."""
         return self._memory_group().eventfd, select.POLLIN
 
     def acknowledge_oom_event(self) -> None:
-        """Reset the eventfd."""
         self._memory_group().acknowledge_oom_event()
 
     def _open(self, path: Path, flags: int) -> int:
@@ -234,14 +225,12 @@ class GroupsV1(CommonGroups):
         return self.read()
 
     def bound_sockets(self, most_bytes: int) -> None:
-        """Set the limit of the memory group."""
         try:
             self._memory_group().bound_sockets(most_bytes)
         except OSError as error:
             raise JailError("bound the memory of sockets", self._name, error.errno or 0) from error
 
     def prefer(self) -> None:
-        """Raise the shares of the slot's group."""
         try:
             if self._share is not None:
                 prefer_slot_v1(self._share)
@@ -261,7 +250,6 @@ class GroupsV1(CommonGroups):
         return undroppable(stat, int(os.pread(self._slot_usage, 32, 0)), "total_")
 
     def read(self) -> Counters:
-        """Read all counters."""
         memory = self._memory_group()
         try:
             peak_bytes, oom_kills = memory.peak_bytes, memory.oom_kills
@@ -282,7 +270,6 @@ class GroupsV1(CommonGroups):
         return int(os.pread(self._cpu, 32, 0)) // 1000
 
     def members(self) -> tuple[list[int], list[int]]:
-        """List the members, including init."""
         group = self._slots["pids"] / _GROUP
         return read_members(group / "cgroup.procs", group / "tasks")
 
@@ -292,7 +279,6 @@ class GroupsV1(CommonGroups):
         return refaulted_pages(stat), stat.get("rss", 0) + stat.get("shmem", 0)
 
     def close(self) -> None:
-        """Close the files and remove the groups."""
         for fd in self._fds:
             os.close(fd)
         self._fds = []

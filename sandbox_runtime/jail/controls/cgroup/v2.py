@@ -119,7 +119,6 @@ class GroupsV2(CommonGroups):
 
     @property
     def membership_marker(self) -> str:
-        """The end of the program group's path."""
         return f"/{self._name}/program"
 
     @property
@@ -149,7 +148,6 @@ class GroupsV2(CommonGroups):
         return self.read()
 
     def prefer(self) -> None:
-        """Raise the weight of the slot's group."""
         try:
             if self.shares_cpu:
                 prefer_slot_v2(self._slot)
@@ -165,7 +163,6 @@ class GroupsV2(CommonGroups):
         return slot - undroppable(flat_keyed(os.pread(self._stat, 8192, 0)), self._usage_bytes())
 
     def read(self) -> Counters:
-        """Read all counters."""
         try:
             events = flat_keyed(os.pread(self._events, 256, 0))
             return Counters(

@@ -190,7 +190,6 @@ class Connection:
         return self._is_closed or (self._sent is not None and self._sent.is_shut)
 
     def tick(self, now: float) -> None:
-        """Apply the limits of time."""
         if self._connector is not None:
             self._connector.tick(now)
         elif now >= self._deadline:

@@ -176,7 +176,6 @@ class NameService:
         self._clients: set[_TcpClient] = set()
 
     def add_udp(self, bound: socket.socket) -> None:
-        """Answer the datagrams of this socket."""
         self._sockets.append(bound)
         self._poll.watch(bound, READ, lambda: self._answer_datagram(bound))
 
@@ -224,7 +223,6 @@ class NameService:
             client.close()
 
     def close(self) -> None:
-        """Close all sockets."""
         for owned in self._sockets:
             self._poll.forget(owned)
             owned.close()

@@ -26,7 +26,6 @@ class HostRecord:
     first_error: Failure | None = None
 
     def fail(self, failure: Failure) -> None:
-        """Keep the first failure."""
         if self.first_error is None:
             self.first_error = failure
 

@@ -112,7 +112,6 @@ class Run:
             self._name_service.close()
 
     def tick(self, now: float) -> None:
-        """Apply the limits of time."""
         self._name_service.tick(now)
         self._addresses.tick(now)
         for connection in list(self._connections):
@@ -133,7 +132,6 @@ class Run:
         return self.evidence()
 
     def evidence(self) -> NetworkEvidence:
-        """Return what has happened."""
         return self._record.evidence()
 
     def abandon(self, cause: str) -> None:

@@ -26,7 +26,6 @@ class Poll:
         self._watched: dict[int, tuple[int, Handler]] = {}
 
     def fileno(self) -> int:
-        """Return the descriptor."""
         return self._epoll.fileno()
 
     def watch(self, watched: socket.socket, events: int, handler: Handler) -> None:

@@ -111,7 +111,6 @@ class LookUp:
         self.deadline = 0.0
 
     def start(self) -> None:
-        """Send the first queries."""
         self._next_attempt()
 
     def _next_attempt(self) -> None:
@@ -207,7 +206,6 @@ class LookUp:
             self._next_attempt()
 
     def close(self) -> None:
-        """Close the sockets."""
         for owned in self._sockets:
             self._poll.forget(owned)
             owned.close()
@@ -356,7 +354,6 @@ class Connector:
         self.deadline = give_up_at
 
     def start(self) -> None:
-        """Try the first address."""
         self._next_address()
 
     def _next_address(self) -> None:
