@@ -133,14 +133,13 @@ class Dialect(NamedTuple):
 
 
 class DialectResolver(Resolver):
-    """Serves the dialects that the deployment names; the others do not exist. Errors have the shape of the dialect."""
+    """Serves dialects. Errors have the shape of the dialect whose path it is."""
 
-    _dialects: tuple[Dialect, ...] = ()
-
-    def serve_dialect(self, dialect: Dialect, env: Env) -> None:
-        """Answer the routes of a dialect. Our OpenAPI document leaves them out: the protocol has its own."""
-        self._dialects = (*self._dialects, dialect)
-        self.serve(dialect.served(), lambda: env)
+    def __init__(self, env: Env, dialects: Sequence[Dialect]) -> None:
+        super().__init__(env.log)
+        self._dialects = dialects
+        for dialect in dialects:  # our OpenAPI document leaves them out: each protocol has its own
+            self.serve(dialect.served(), lambda: env)
 
     def resolve(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
         """Answer one event. A slash at the end of a path means nothing to these services."""

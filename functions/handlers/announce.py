@@ -14,13 +14,10 @@ from functions.telemetry import metrics
 
 SERVICE = "announce"
 
-
 SETTINGS = (
     *("submissions_table", "checks_table", "checks_queue_url", "payloads_bucket"),
     *("event_bus_name", "public_base_url"),
 )
-
-
 ENV = Env(SERVICE, SETTINGS)
 ENV.provide(judge_runs, JudgedRuns)
 

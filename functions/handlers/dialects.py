@@ -1,5 +1,7 @@
 """Lambda entry point of /judge0, /mcp and /piston: protocols of other services, off until `Dialects` names them."""
 
+from functools import partial
+
 from functions.checks.runs.hints import tell_checks
 from functions.dialects.dialect import DialectResolver
 from functions.dialects.judge0.api import JUDGE0
@@ -17,33 +19,15 @@ SETTINGS = (
     *("stage", "dialects", "projects_table", "submissions_table", "deliveries_table", "runners_table", "quotas_table"),
     *("payloads_bucket", "interactive_queue_url", "batch_queue_url", "network_queue_url"),
     *("completions_queue_url", "deliveries_queue_url", "checks_queue_url"),
-    *(
-        "offered_languages",
-        "limit_ceilings",
-        "longest_wait_secs",
-        "retention_days",
-        "max_queue_depth",
-        "pending_redrive_secs",
-    ),
+    *("offered_languages", "limit_ceilings", "longest_wait_secs", "retention_days"),
+    *("max_queue_depth", "pending_redrive_secs"),
     *("allow_insecure_webhook_targets", "endpoint_secrets_key_id", "public_base_url"),
     *("runner_url", "network_runner_url", "runner_token_parameter", "runner_ca_parameter", "allow_runner_http"),
 )
-
-
 ENV = Env("dialects", SETTINGS)
 ENV.provide(judge_runs, JudgedRuns)
 ENV.provide(on_final, tell_checks)
 
 DIALECTS = (JUDGE0, MCP, PISTON)
 
-
-def build_resolver() -> DialectResolver:
-    """Return a resolver with the routes of all dialects."""
-    app = DialectResolver(ENV.log)
-    for dialect in DIALECTS:
-        app.serve_dialect(dialect, ENV)
-    return app
-
-
-handler = PerThread(build_resolver).resolve
-"""Lambda entry point, for events of an HTTP API."""
+handler = PerThread(partial(DialectResolver, ENV, DIALECTS)).resolve

@@ -22,13 +22,10 @@ from functions.webhooks.deliveries.publication import Hint
 
 SERVICE = "record"
 
-
 SETTINGS = (
     *("submissions_table", "deliveries_table", "runners_table", "quotas_table", "payloads_bucket"),
     *("deliveries_queue_url", "checks_queue_url", "public_base_url"),
 )
-
-
 ENV = Env(SERVICE, SETTINGS)
 ENV.provide(judge_runs, JudgedRuns)
 ENV.provide(on_final, tell_checks)

@@ -1,6 +1,7 @@
 """Lambda entry point of results, languages, health, the OpenAPI file, the console, and every unknown path."""
 
 from collections.abc import Mapping
+from types import ModuleType
 
 from functions.checks.runs.hints import tell_checks
 from functions.console.api import CONSOLE_ROUTES, ICON_ROUTES, ConsoleRoutes
@@ -8,7 +9,7 @@ from functions.env import Env
 from functions.files.api import FILE_CONTENT_ROUTES, FILE_ROUTES, FileContentRoutes, FileRoutes
 from functions.files.use import IsHeld, file_holders
 from functions.http.openapi.page import DOCUMENT_ROUTES, DocumentRoutes
-from functions.http.resolver import PerThread, Resolver
+from functions.http.resolver import api_handler
 from functions.judging.model import HOLDER
 from functions.judging.problem_store import ProblemLookup
 from functions.judging.runs import JudgedRuns
@@ -23,8 +24,6 @@ SETTINGS = (
     *("runner_url", "network_runner_url", "runner_token_parameter", "runner_ca_parameter", "allow_runner_http"),
     "serves_files",
 )
-
-
 ENV = Env("result", SETTINGS)
 ENV.provide(judge_runs, JudgedRuns)
 ENV.provide(on_final, tell_checks)
@@ -38,29 +37,23 @@ def holders(env: Env) -> Mapping[str, IsHeld]:
 ENV.provide(file_holders, holders)
 
 
-def build_resolver() -> Resolver:
-    """Return a resolver with the routes."""
-    app = Resolver(ENV.log)
-    app.serve(RESULT_ROUTES, lambda: ENV[ResultRoutes])
-    app.serve(FILE_ROUTES, lambda: ENV[FileRoutes])
-    app.serve(FILE_CONTENT_ROUTES, lambda: ENV[FileContentRoutes])
-    app.serve(HEALTH_ROUTES, lambda: ENV[HealthRoutes])
-    app.serve(DOCUMENT_ROUTES, lambda: DocumentRoutes(_openapi_text, _reference_page))
-    app.serve((*CONSOLE_ROUTES, *ICON_ROUTES), ConsoleRoutes)
-    return app
+def documents(_env: Env) -> DocumentRoutes:
+    """Return the routes of the document, which is built on its first request."""
+    return DocumentRoutes(lambda: _api_document().openapi_text(), lambda: _api_document().reference_page())
 
 
-def _openapi_text() -> str:
-    from functions.handlers.api_document import openapi_text  # noqa: PLC0415 - imports every model; few requests need it
+def _api_document() -> ModuleType:
+    from functions.handlers import api_document  # noqa: PLC0415 - imports every model, and few requests need it
 
-    return openapi_text()
-
-
-def _reference_page() -> str:
-    from functions.handlers.api_document import reference_page  # noqa: PLC0415 - same
-
-    return reference_page()
+    return api_document
 
 
-handler = PerThread(build_resolver).resolve
-"""Lambda entry point, for events of an HTTP API."""
+handler = api_handler(
+    ENV,
+    (RESULT_ROUTES, ResultRoutes),
+    (FILE_ROUTES, FileRoutes),
+    (FILE_CONTENT_ROUTES, FileContentRoutes),
+    (HEALTH_ROUTES, HealthRoutes),
+    (DOCUMENT_ROUTES, documents),
+    ((*CONSOLE_ROUTES, *ICON_ROUTES), lambda _: ConsoleRoutes()),
+)

@@ -27,15 +27,12 @@ SERVICE = "sweep"
 _MOST_FILES = 500
 """Of one sweep."""
 
-
 SETTINGS = (
     *("submissions_table", "deliveries_table", "checks_table", "runners_table", "quotas_table", "payloads_bucket"),
     *("interactive_queue_url", "batch_queue_url", "network_queue_url", "deliveries_queue_url"),
     *("checks_queue_url", "event_bus_name"),
     *("public_base_url", "endpoint_secrets_key_id", "pending_redrive_secs", "webhook_senders"),
 )
-
-
 ENV = Env(SERVICE, SETTINGS)
 ENV.provide(judge_runs, JudgedRuns)
 ENV.provide(on_final, tell_checks)

@@ -180,7 +180,10 @@ class PerThread:
         return resolver.resolve(event, context)
 
 
-def api_handler(env: Env, *served: tuple[Iterable[Route[Any]], Callable[[Env], Any]]) -> Callable[..., dict[str, Any]]:
+type Handler = Callable[[Mapping[str, Any], Any], dict[str, Any]]
+
+
+def api_handler(env: Env, *served: tuple[Iterable[Route[Any]], Callable[[Env], Any]]) -> Handler:
     """Return a Lambda entry point for events of an HTTP API: of tables of routes, each with the part that serves it."""
 
     def build() -> Resolver:
