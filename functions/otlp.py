@@ -4,22 +4,18 @@ https://opentelemetry.io/docs/specs/otlp/#otlphttp. Spans are kept by thread unt
 calls `flush`: Lambda stops the process then. A span's id follows from its name, so a repeated message changes nothing.
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import os
 import threading
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
+
+from aws_lambda_powertools import Logger
 
 from functions import VERSION
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from aws_lambda_powertools import Logger
 
 _ENDPOINT = "OTEL_EXPORTER_OTLP_ENDPOINT"
 _HEADERS = "OTEL_EXPORTER_OTLP_HEADERS"

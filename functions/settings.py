@@ -3,15 +3,11 @@
 Only `refuse_insecure_stage` reads the environment at import.
 """
 
-from __future__ import annotations
-
 import os
 import typing
-from typing import TYPE_CHECKING, Any, NewType
+from collections.abc import Callable
+from typing import Any, NewType
 from urllib.parse import urlsplit
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 # Read environment variables as values of a type. Errors name a variable, never its value.
 

@@ -5,22 +5,18 @@ pass it: `log.info("Completion recorded", **row.log_ids)`. Other state on the lo
 Never pass code, stdin, output, headers or secrets. Never use an id as a dimension of a metric.
 """
 
-from __future__ import annotations
-
 import functools
 import json
 import os
 import sys
 import threading
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
 
 from aws_lambda_powertools import Logger
 
 from functions import VERSION
 from functions.clock import now_ms
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 _DEFAULT_NAMESPACE = "Rustbox"
 """Outside a deployment. template.yaml sets one for each stage, so that stages of one account do not mix."""

@@ -1,14 +1,9 @@
 """A cache whose entries have a time to live, and whose number of entries is bounded."""
 
-from __future__ import annotations
-
 import threading
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Hashable
 
 from functions.clock import Clock, now_ms
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Hashable
 
 
 class TtlCache[Key: Hashable, Value]:

@@ -1,34 +1,27 @@
 """Piston v2 at /piston: its API is synchronous and keeps nothing."""
 
-from __future__ import annotations
-
 import base64
 import math
 import re
 import signal
-from typing import TYPE_CHECKING, Any, NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+from aws_lambda_powertools.event_handler import Response
 
 from events.compile_args import PATTERNS
 from events.files import path_problem
-from events.limits import ceilings
-from events.vocabulary import LANGUAGES, Cause, Integrity, Language, Phase, Verdict, canonical
+from events.limits import Ceilings, RaisedCeilings, ceilings
+from events.vocabulary import LANGUAGES, Cause, Integrity, Language, Phase, Profile, Verdict, canonical
 from functions.clock import MS_PER_SEC
 from functions.dialects import without_heading
 from functions.dialects.dialect import Dialect, DialectRoute, DialectRoutes, answering, json_answer, refusing
 from functions.errors import BadRequestError, ForbiddenError, UnavailableError
 from functions.http.parameters import SUBMIT_MAX_SECS
+from functions.submissions.model import Submission
 from functions.submissions.runners.fleet import Fleet, ceilings_of_operator
 
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from aws_lambda_powertools.event_handler import Response
-
-    from events.limits import Ceilings, RaisedCeilings
-    from events.vocabulary import Profile
-    from functions.submissions.model import Submission
-
-    type End = tuple[int | None, str | None, str | None, str | None]
+type End = tuple[int | None, str | None, str | None, str | None]
 
 
 # Ranges of versions as npm's semver has them: https://github.com/npm/node-semver#ranges.

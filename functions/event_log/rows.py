@@ -3,24 +3,16 @@
 An entry has no bytes: these are in the event's row, or in the submission's. `functions.feed` reads both.
 """
 
-from __future__ import annotations
-
 import zlib
-from typing import TYPE_CHECKING, Any
+from collections.abc import Mapping
+from typing import Any
 
 from functions.aws.dynamodb.conditional import ABSENT, put
-from functions.aws.dynamodb.items import from_item, key, to_item
+from functions.aws.dynamodb.items import Value, from_item, key, to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.clock import MS_PER_SEC, to_rfc3339
-from functions.event_log.model import LOG_MS, TTL_MS, Entry, Event, Reason
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from functions.aws.dynamodb.items import Value
-    from functions.event_log.model import Delivered
-
+from functions.event_log.model import LOG_MS, TTL_MS, Delivered, Entry, Event, Reason
 
 _SCHEMA = "webhook/v1"
 """Earlier builds of 0.1 need `schema` of an event after a rollback. It goes with 0.3."""

@@ -1,17 +1,17 @@
 """The catalogue of event types: meaning, JSON Schema and sample of each."""
 
-from __future__ import annotations
-
 import json
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pydantic import TypeAdapter
 
 from functions.checks.runs.event_bodies import CheckRunCompletedEvent, CheckRunMissedEvent, CheckStateChangedEvent
 from functions.clock import to_rfc3339
 from functions.event_log.model import Event, event_bytes
+from functions.feed.api import SampleRequest
+from functions.http.json_body import Body
 from functions.http.openapi.operation import Webhook
 from functions.ids import new_id
 from functions.judging.views import JudgeCompletedEvent
@@ -25,11 +25,6 @@ from functions.webhooks.vocabulary import (
     EVENT_COMPLETED,
     EVENT_JUDGED,
 )
-
-if TYPE_CHECKING:
-    from functions.feed.api import SampleRequest
-    from functions.http.json_body import Body
-
 
 _RUN_WEBHOOKS = {
     EVENT_COMPLETED: Webhook("submissionCompleted", "A submission is finished", REPEATED, CompletedEvent, RESPONSES),

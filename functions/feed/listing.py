@@ -3,19 +3,19 @@
 Events of runs are listed by the index of submissions, so that no run pays for this list. Other events have list rows.
 """
 
-from __future__ import annotations
-
 import re
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.table import Page, Table, bounds, merge, query_page
 from functions.clock import MS_PER_SEC, to_rfc3339
+from functions.env import Env
 from functions.errors import BadRequestError
-from functions.event_log.model import Entry
+from functions.event_log.model import Entry, Event
 from functions.event_log.rows import list_pk, to_entry
-from functions.http.parameters import since_ms, uuid
+from functions.http.parameters import Parameters, since_ms, uuid
 from functions.submissions.completed_event import SubmissionEvents
 from functions.submissions.results.list_store import SubmissionList
 from functions.submissions.store import SubmissionStore
@@ -28,14 +28,6 @@ from functions.webhooks.vocabulary import (
     FILTERABLE_EVENTS,
     SUBMISSION_EVENTS,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from functions.env import Env
-    from functions.event_log.model import Event
-    from functions.http.parameters import Parameters
-
 
 EVENT_TYPES = (*FILTERABLE_EVENTS, EVENT_TEST)
 LIST_KEY = re.compile(

@@ -1,31 +1,23 @@
 """One poll of a consumer: commit a position, then return the entries that follow it."""
 
-from __future__ import annotations
-
 import math
 import re
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from functions.aws.dynamodb.table import tries
 from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.clock import from_rfc3339
+from functions.env import Env
 from functions.errors import BadRequestError, ConflictError
 from functions.event_log.log import ConsumerLimitError, ConsumerStore, EventLog
-from functions.event_log.model import MAX_CONSUMERS, Reason
+from functions.event_log.model import MAX_CONSUMERS, Consumer, Entry, Event, Head, Placed, Reason
 from functions.feed.listing import EventBodies, event_types, words_of
 from functions.http.json_body import count_fitting
 from functions.http.long_poll import unlimited
-from functions.http.parameters import LONG_POLL_MAX_SECS, page_limit, read_cursor, wait_secs
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from functions.env import Env
-    from functions.event_log.model import Consumer, Entry, Event, Head, Placed
-    from functions.http.parameters import Parameters
+from functions.http.parameters import LONG_POLL_MAX_SECS, Parameters, page_limit, read_cursor, wait_secs
 
 _SCANNED = 200
 """Entries that one read of a filtered poll looks at."""

@@ -1,23 +1,16 @@
 """The rows of files and of artifacts, and every change of them."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from functions.aws.dynamodb.conditional import ABSENT, EXISTS, ConditionalUpdate, delete, put
-from functions.aws.dynamodb.items import from_item, key, to_item
+from functions.aws.dynamodb.items import Key, Value, from_item, key, to_item
 from functions.aws.dynamodb.row_codec import read, write
 from functions.aws.dynamodb.table import TRIES, Page, Table
 from functions.aws.dynamodb.transaction import transact, transact_or_raise
 from functions.errors import UnavailableError
 from functions.files.model import FILES_MAX, KEPT_MS, USE_NOTED_MS, ArtifactObject, File, FileState
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from functions.aws.dynamodb.items import Key, Value
-
 
 # The rows, in the submissions table:
 #

@@ -1,27 +1,17 @@
 """What happens to a file: a client sends it, a run finds and holds it, and it goes."""
 
-from __future__ import annotations
-
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
 from functions.aws.dynamodb.table import tries
 from functions.clock import to_rfc3339
+from functions.env import Env
 from functions.errors import ConflictError, FilesMissingError, RateLimitedError, UnavailableError
 from functions.failpoint import reach
-from functions.files.model import FILES_MAX, MIB, UPLOADING_MS, File, FileState
-from functions.files.objects import FileObjects, file_links, new_object_key
-from functions.files.store import ArtifactStore, FileStore, StoreFullError
-from functions.projects.model import Rate
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-
-    from functions.env import Env
-    from functions.files.model import FileRequest
-    from functions.files.objects import Link
-    from functions.files.store import DueFile
-    from functions.projects.model import Project
+from functions.files.model import FILES_MAX, MIB, UPLOADING_MS, File, FileRequest, FileState
+from functions.files.objects import FileObjects, Link, file_links, new_object_key
+from functions.files.store import ArtifactStore, DueFile, FileStore, StoreFullError
+from functions.projects.model import Project, Rate
 
 _FULL_RETRY_SECS = 3_600
 

@@ -1,10 +1,10 @@
 """JSON answers of routes."""
 
-from __future__ import annotations
-
 import json
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
+from aws_lambda_powertools import Logger
 from aws_lambda_powertools.event_handler import Response
 from botocore.exceptions import (
     ClientError,
@@ -13,18 +13,11 @@ from botocore.exceptions import (
 )
 
 from functions.aws.dynamodb.items import cancellation_codes
+from functions.aws.dynamodb.table import Page
 from functions.aws.dynamodb.transaction import RowsContendedError
 from functions.errors import ServiceError, UnavailableError
 from functions.http.json_body import body_text, count_fitting
 from functions.http.parameters import write_cursor
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from aws_lambda_powertools import Logger
-
-    from functions.aws.dynamodb.table import Page
-
 
 JSON_TYPE = "application/json"
 

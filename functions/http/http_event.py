@@ -1,19 +1,14 @@
 """One HTTP request, and its JSON body."""
 
-from __future__ import annotations
-
 import base64
 import binascii
 import re
+from collections.abc import Callable, Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING
 
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
 from functions.errors import BadRequestError, TooLargeError, UnsupportedMediaTypeError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 BODY_MAX_BYTES = 1_048_576
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)

@@ -1,16 +1,12 @@
 """Long polling: read a row with growing pauses until it is in a wanted state."""
 
-from __future__ import annotations
-
 import math
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import Self
 
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from functions.env import Env
+from functions.env import Env
 
 FIRST_STEP_SECS = 0.010
 LONGEST_STEP_SECS = 0.250
@@ -34,7 +30,7 @@ class LongPoll:
     monotonic: Callable[[], float] = time.monotonic
     secs_left: Callable[[], float] = unlimited
 
-    def within(self, secs_left: Callable[[], float]) -> LongPoll:
+    def within(self, secs_left: Callable[[], float]) -> Self:
         """Return a long poll with this limit, which may change while it waits."""
         return replace(self, secs_left=secs_left)
 

@@ -1,14 +1,13 @@
 """Check a JSON body against a model. The fields of a 422 name the problems in our own sentences, never the input."""
 
-from __future__ import annotations
-
 import functools
 import json
 import math
 import re
+from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import TYPE_CHECKING, Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, cast
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import SchemaValidator, core_schema
@@ -23,9 +22,6 @@ from functions.errors import (
     InvalidFieldsError,
     ServiceError,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable, Mapping
 
 
 class StrictModel(BaseModel):

@@ -1,19 +1,20 @@
 """The routes of /api/projects. They need the administrator's key."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
 
 from functions.aws.dynamodb.row_codec import changes
 from functions.aws.dynamodb.table import cut, tries
+from functions.env import Env
 from functions.errors import ConflictError, NotFoundError
 from functions.http.answers import answer, page_answer
 from functions.http.http_event import json_body
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError
 from functions.http.openapi.operation import KEYED, NO_ADMIN_KEY, NOT_JSON, PAGE, PROJECT_ID, Answer, path
 from functions.http.parameters import NAMED_KEY, page_limit, start_after, uuid
-from functions.http.resolver import Route
+from functions.http.resolver import Resolver, Route
 from functions.http.validation import Problems, parse_body
 from functions.ids import new_id
 from functions.projects.authentication import require_admin
@@ -34,16 +35,8 @@ from functions.projects.bodies import (
     project_body,
     project_id,
 )
-from functions.projects.model import Project, ProjectRecord
+from functions.projects.model import KeyRecord, Project, ProjectRecord
 from functions.projects.store import KeyStore, ProjectStore, list_position
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools.event_handler import Response
-
-    from functions.env import Env
-    from functions.http.resolver import Resolver
-    from functions.projects.model import KeyRecord
-
 
 # Routes of /api/projects. Every change is logged with its ids: these lines are the audit log.
 

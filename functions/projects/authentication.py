@@ -1,30 +1,23 @@
 """Authenticate a request by its API key, before anything reads the body."""
 
-from __future__ import annotations
-
 import functools
 import hashlib
 import hmac
-from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from events.vocabulary import Profile
 from functions.aws.clients import SecretUnavailableError, secret
+from functions.env import Env
 from functions.errors import UnauthorizedError, UnavailableError
+from functions.http.http_event import HttpEvent
 from functions.http.parameters import refuse_misspelt
-from functions.projects.model import Usage, tightest_rate
+from functions.http.resolver import Resolver
+from functions.projects.model import Project, Quota, Usage, tightest_rate
 from functions.projects.quota_store import QuotaStore
 from functions.projects.store import KeyProblem, ProjectStore
 from functions.settings import LOCAL_STAGE
 from functions.ttl_cache import TtlCache
-
-if TYPE_CHECKING:
-    from functions.env import Env
-    from functions.http.http_event import HttpEvent
-    from functions.http.resolver import Resolver
-    from functions.projects.model import Project, Quota
-
 
 # The RateLimit headers of answers to requests with a valid key.
 

@@ -1,18 +1,11 @@
 """Conditional writes of one row, from plain values: for a transaction, and for the single updates of a `Table`."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Self
 
-from functions.aws.dynamodb.items import Value, to_item
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from functions.aws.dynamodb.items import Item, Key
-
+from functions.aws.dynamodb.items import Item, Key, Value, to_item
 
 ABSENT = "attribute_not_exists(pk)"
 EXISTS = "attribute_exists(pk)"
@@ -36,7 +29,7 @@ class ConditionalUpdate:
     deletes: Mapping[str, frozenset[str]] = field(default_factory=dict)
     names: Mapping[str, str] = field(default_factory=dict)
 
-    def only_if(self, condition: str, values: Mapping[str, Value] | None = None) -> ConditionalUpdate:
+    def only_if(self, condition: str, values: Mapping[str, Value] | None = None) -> Self:
         """Return the update with one more condition. Put alternatives into brackets."""
         both = " AND ".join(filter(None, (self.condition, condition)))
         return replace(self, condition=both, condition_values={**self.condition_values, **(values or {})})

@@ -1,9 +1,10 @@
 """The routes of Judge0."""
 
-from __future__ import annotations
-
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
 
 from events.limits import ceilings
 from events.vocabulary import Language
@@ -25,18 +26,10 @@ from functions.errors import BadRequestError, ForbiddenError, InvalidFieldsError
 from functions.http.parameters import SUBMIT_MAX_SECS, uuid
 from functions.http.validation import Problems
 from functions.submissions.accept.requests import STDIN_MAX_BYTES, size_problems
+from functions.submissions.model import Submission
 from functions.submissions.results.results import NO_SUCH_RESULT, Results
 from functions.submissions.results.short_views import summary_body
-from functions.submissions.runners.fleet import Fleet, ceilings_of_operator
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from aws_lambda_powertools.event_handler import Response
-
-    from functions.submissions.model import Submission
-    from functions.submissions.runners.fleet import LanguageDetail
-
+from functions.submissions.runners.fleet import Fleet, LanguageDetail, ceilings_of_operator
 
 _INVALID, _CREATED = 422, 201
 
