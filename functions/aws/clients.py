@@ -34,27 +34,22 @@ class Clients:
 
     @staticmethod
     def dynamodb() -> DynamoDBClient:
-        """Return the client that all tables share."""
         return typing.cast("DynamoDBClient", _shared("dynamodb"))
 
     @staticmethod
     def sqs() -> SQSClient:
-        """Return the client that all queues share."""
         return typing.cast("SQSClient", _shared("sqs"))
 
     @staticmethod
     def events() -> EventBridgeClient:
-        """Return the client of the event bus."""
         return typing.cast("EventBridgeClient", _shared("events"))
 
     @staticmethod
     def kms() -> KMSClient:
-        """Return the client of the key that seals secrets of endpoints."""
         return typing.cast("KMSClient", _shared("kms"))
 
     @staticmethod
     def s3() -> S3Client:
-        """Return the client of the payload bucket."""
         return typing.cast("S3Client", _shared("s3"))
 
     @staticmethod

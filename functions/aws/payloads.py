@@ -50,7 +50,6 @@ class Payloads:
 
     @classmethod
     def from_env(cls, env: Env) -> Self:
-        """Make the bucket of an entry point."""
         return cls(env.settings.payloads_bucket, Clients.s3)
 
     def put_input(self, submission_id: str, code: bytes, stdin: bytes, files: bytes | None = None) -> str:

@@ -51,13 +51,11 @@ def page_of(raw_path: str) -> bytes:
 
 @functools.cache
 def file_names() -> frozenset[str]:
-    """Return the names of the served files."""
     return frozenset(path.name for path in FOLDER.iterdir() if path.suffix in TYPES)
 
 
 @functools.cache
 def compressed(name: str) -> bytes:
-    """Return the gzip of a file."""
     return gzip.compress((FOLDER / name).read_bytes(), mtime=0)
 
 

@@ -225,7 +225,6 @@ _SHELL_SIGNAL = 128
 
 
 def executed(row: Submission, runtime: Runtime, stdout: bytes, stderr: bytes) -> dict[str, Any]:
-    """Return the answer of `execute`."""
     stderr = without_heading(row.language, stderr)
     metrics = row.metrics or {}
     run = _stage(stdout.decode(errors="replace"), stderr.decode(errors="replace"), _end(row), metrics)

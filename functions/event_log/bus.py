@@ -60,7 +60,6 @@ class Bus:
 
     @classmethod
     def from_env(cls, env: Env) -> Self:
-        """Make the bus of an entry point."""
         return cls(env.settings.event_bus_name, Clients.events(), env.settings.public_base_url)
 
     def publish(self, event: Event) -> None:

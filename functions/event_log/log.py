@@ -264,7 +264,6 @@ class ConsumerStore(Table):
 
     @classmethod
     def from_env(cls, env: Env) -> Self:
-        """Make the store of an entry point."""
         return cls(env.settings.deliveries_table, env.settings.quotas_table, env.dynamodb, env.clock)
 
     def get(self, project_id: str, name: str) -> Consumer | None:

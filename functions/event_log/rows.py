@@ -29,7 +29,6 @@ def count_key(project_id: str) -> dict[str, Any]:
 
 
 def event_key(event_id: str) -> dict[str, Any]:
-    """Return the key of an event row."""
     return key(f"EVENT#{event_id}", "EVENT")
 
 

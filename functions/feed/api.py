@@ -124,7 +124,6 @@ def event_body(event: Event) -> EventView:
 
 
 def polled_body(project_id: str, polled: Polled) -> PolledEvents:
-    """Return the answer of a poll."""
     return {
         "items": [
             {
@@ -140,7 +139,6 @@ def polled_body(project_id: str, polled: Polled) -> PolledEvents:
 
 
 def consumer_body(project_id: str, consumer: Consumer, last_position: int) -> ConsumerView:
-    """Return one consumer."""
     return {
         "name": consumer.name,
         "cursor": write_cursor(project_id, str(consumer.position)),

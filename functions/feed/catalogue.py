@@ -56,7 +56,6 @@ def samples() -> dict[str, dict[str, Any]]:
 
 @cache
 def catalogue() -> tuple[Body, ...]:
-    """Return all event types."""
     return tuple(
         {
             "type": name,

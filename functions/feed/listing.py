@@ -49,7 +49,6 @@ class EventFilters:
     ascending: bool = False
 
     def want(self, event_type: str) -> bool:
-        """Whether the list has events of this type."""
         return self.types is None or event_type in self.types
 
 

@@ -56,7 +56,6 @@ class PollRequest:
     wait_secs: float = 0
 
     def accepts(self, entry: Entry) -> bool:
-        """Whether the consumer gets an entry."""
         if entry.reason is not Reason.EVENT and entry.reason not in self.reasons:
             return False
         return self.types is None or entry.type in self.types

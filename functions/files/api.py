@@ -76,12 +76,10 @@ class FileDeleted(TypedDict):
 
 
 def file_id(sha256: str) -> str:
-    """Return the id of a file."""
     return f"sha256:{sha256}"
 
 
 def link_body(link: Link) -> LinkBody:
-    """Return the body of a link."""
     return {
         "url": link.url,
         "method": "PUT" if link.method == "PUT" else "GET",
@@ -98,7 +96,6 @@ def stored_answer(file: File, upload: Link | None) -> StoredAnswer:
 
 
 def file_body(file: File, download: Link | None = None) -> FileBody:
-    """Return the body of a file."""
     body: FileBody = {
         "id": file_id(file.sha256),
         "size": file.size,

@@ -64,7 +64,6 @@ class FileObjects:
 
     @classmethod
     def from_env(cls, env: Env) -> Self:
-        """Make the objects of an entry point."""
         return cls(env.settings.payloads_bucket, Clients.s3)
 
     def is_stored(self, file: File) -> bool:

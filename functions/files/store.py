@@ -31,32 +31,26 @@ _PK: Final = "FILES#"
 
 
 def files_pk(project_id: str) -> str:
-    """Return the partition key of a project's files."""
     return f"{_PK}{project_id}"
 
 
 def project_of(pk: str) -> str:
-    """Return the project of a partition key."""
     return pk.removeprefix(_PK)
 
 
 def file_key(project_id: str, sha256: str) -> Key:
-    """Return the primary key of a file."""
     return key(files_pk(project_id), FILE + sha256)
 
 
 def usage_key(project_id: str) -> Key:
-    """Return the primary key of a project's count."""
     return key(files_pk(project_id), "USAGE")
 
 
 def removed_key(project_id: str, object_key: str) -> Key:
-    """Return the primary key of an object whose file is gone."""
     return key(files_pk(project_id), REMOVED + object_key)
 
 
 def hold_key(project_id: str, sha256: str, holder: str) -> Key:
-    """Return the primary key of a hold."""
     return key(files_pk(project_id), f"{HOLD}{sha256}#{holder}")
 
 
@@ -66,13 +60,11 @@ def artifacts_pk(project_id: str, sha256: str) -> str:
 
 
 def file_row(file: File) -> dict[str, Any]:
-    """Return the row of a file."""
     keys = {"pk": files_pk(file.project_id), "sk": FILE + file.sha256, "due_shard": DUE_SHARD}
     return {**write(file), **keys}
 
 
 def to_file(row: dict[str, Any]) -> File:
-    """Decode the row of a file."""
     return read(File, {**row, "project_id": project_of(row["pk"]), "sha256": str(row["sk"]).removeprefix(FILE)})
 
 

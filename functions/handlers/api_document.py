@@ -55,7 +55,6 @@ _LINKS = Links(frozenset({Accepted, WaitOver}), ("getResult", "getStdout", "getS
 
 @functools.cache
 def openapi_text() -> str:
-    """Return the document as JSON."""
     return body_text(_built())
 
 

@@ -94,7 +94,6 @@ class RunnerTokenList(TypedDict):
 
 
 def runner_body(seen: SeenRunner, now_ms: int) -> RunnerBody:
-    """Return the body of a runner."""
     one = seen.heartbeat
     return {
         "node_id": one.node_id,
@@ -120,7 +119,6 @@ def runner_token_body(token: RunnerToken, seen: SeenRunner | None, now_ms: int) 
 
 
 def created_token_body(record: RunnerToken, token: str, listener: str, fingerprint: str) -> CreatedRunnerTokenBody:
-    """Return the body of a new token."""
     return {
         **runner_token_body(record, None, 0),
         "token": token,

@@ -166,7 +166,6 @@ def _attempt_body(attempt: RecordedAttempt) -> TracedAttempt:
 
 
 def _history(trace: Trace) -> list[TracedStep]:
-    """Return the state changes, oldest first."""
     row = trace.row
     steps: list[tuple[str | None, str, str]] = [
         (row.created_at, "submission accepted", f"{row.priority} queue"),

@@ -276,10 +276,8 @@ def project_body(record: ProjectRecord) -> ProjectBody:
 
 
 def key_body(record: KeyRecord) -> KeyBody:
-    """Return the body of a key."""
     return cast("KeyBody", asdict(record))
 
 
 def issued_key_body(record: KeyRecord, key: str) -> IssuedKeyBody:
-    """Return the body of a new key."""
     return {**key_body(record), "key": key}

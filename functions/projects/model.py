@@ -238,7 +238,6 @@ class Project:
     files_mb: Annotated[int, OMIT_DEFAULT] = DEFAULT_FILES_MB
 
     def quota(self, profile: str) -> "Quota":
-        """Return the quota of one profile."""
         return self.quotas.get(profile) or DEFAULT_QUOTAS[profile]
 
     def refusals(self, profile: str, entries: Collection[str] = ()) -> Iterator[FieldProblem]:

@@ -61,12 +61,10 @@ def quota_key(project_id: str, profile: str, shard: str | None = None) -> dict[s
 
 
 def numbers_of(usage: Usage) -> dict[str, int]:
-    """Return the window numbers of a usage."""
     return {"minute_number": usage.minute.number, "day_number": usage.day.number}
 
 
 def counts_of(usage: Usage) -> dict[str, int]:
-    """Return the counts of a usage."""
     return {"minute_count": usage.minute.count, "day_count": usage.day.count}
 
 

@@ -49,17 +49,14 @@ def project_pk(project_id: str) -> str:
 
 
 def project_key(project_id: str) -> Key:
-    """Return the primary key of a project."""
     return key(project_pk(project_id), PROJECT_SK)
 
 
 def project_row(record: ProjectRecord) -> Row:
-    """Return the row of a project."""
     return {**write(record), "pk": project_pk(record.project.project_id), "sk": PROJECT_SK}
 
 
 def to_project(row: Row) -> Project:
-    """Decode a project's row."""
     return read(Project, {**row, "project_id": _id_of_project(row)})
 
 
@@ -78,12 +75,10 @@ def digest(api_key: str) -> str:
 
 
 def key_key(key_digest: str) -> Key:
-    """Return the primary key of an API key."""
     return key(f"KEY#{key_digest}", KEY_SK)
 
 
 def key_row(record: KeyRecord, key_digest: str) -> Row:
-    """Return the row of an API key."""
     return {**write(record), "pk": f"KEY#{key_digest}", "sk": KEY_SK}
 
 
@@ -93,7 +88,6 @@ def listed_key(project_id: str, key_id: str) -> Key:
 
 
 def to_key_record(row: Row) -> KeyRecord:
-    """Decode an API key's row."""
     return read(KeyRecord, row)
 
 

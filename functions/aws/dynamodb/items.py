@@ -61,7 +61,6 @@ def to_item(values: Mapping[str, Value | None]) -> dict[str, AttributeValueTypeD
 
 
 def from_item(item: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the plain values of an item."""
     return {name: decode(value) for name, value in item.items()}
 
 

@@ -189,7 +189,6 @@ class Table:
 
     @classmethod
     def from_env(cls, env: Env) -> Self:
-        """Make the store of an entry point."""
         return cls(getattr(env.settings, cls.table_setting), env.dynamodb, env.clock)
 
     def _get(self, key: Key) -> Row | None:

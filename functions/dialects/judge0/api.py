@@ -38,12 +38,10 @@ class Judge0Routes(DialectRoutes):
     """The routes. All raise ServiceError."""
 
     def config_info(self) -> Response[str]:
-        """Answer with the limits of this service."""
         most = ceilings(Language.PYTHON, self.profile, self.env[ceilings_of_operator])
         return json_answer(config_info(most, self.env.settings.max_queue_depth))
 
     def languages(self) -> Response[str]:
-        """Answer with the offered languages."""
         return json_answer(languages(self.env[Fleet].toolchains()))
 
     def all_languages(self) -> Response[str]:
@@ -90,7 +88,6 @@ class Judge0Routes(DialectRoutes):
         return json_answer(answers, _CREATED if is_accepted else _INVALID)
 
     def one(self, token: str) -> Response[str]:
-        """Answer with a submission."""
         fields, row = self._fields(), self._find(token)
         if row is None:
             raise NotFoundError(NO_SUCH_RESULT)
@@ -150,7 +147,6 @@ class Judge0Routes(DialectRoutes):
 
 
 def languages(details: Iterable[LanguageDetail]) -> list[dict[str, Any]]:
-    """Return the offered languages, ordered by id."""
     return sorted((_named(one) for one in details if one["name"] in IDS), key=lambda one: one["id"])
 
 

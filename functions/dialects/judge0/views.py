@@ -37,7 +37,6 @@ DECIMALS = ("cpu_time_limit", "cpu_extra_time", "wall_time_limit")
 
 
 def config_info(most: Ceilings, max_queue_size: int) -> dict[str, Any]:
-    """Return all fields that the published clients require."""
     return {
         "maintenance_mode": False,
         "enable_wait_result": True,
@@ -75,7 +74,6 @@ IDS = {language.value: row.judge0_id for language, row in LANGUAGES.items() if r
 
 
 def name_of(language: str) -> str:
-    """Return the name of a language."""
     return LANGUAGES[Language(language)].title
 
 
@@ -123,7 +121,6 @@ class KeptRequest(BaseModel):
         return {} if present == "{}" else {_KEY: present}
 
     def accepts(self, stdout: bytes) -> bool:
-        """Whether an output is the expected one, if there is one."""
         return self.sha256 is None or digest(stdout) == self.sha256
 
 

@@ -83,7 +83,6 @@ def read_message(raw: bytes) -> Message:
 
 
 def result_body(message_id: Id, result: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the answer of a request."""
     return {"jsonrpc": "2.0", "id": message_id, "result": result}
 
 

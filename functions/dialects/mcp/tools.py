@@ -31,7 +31,6 @@ _URI = re.compile(r"rustbox://results/([0-9a-f-]{36})/artifacts/(.+)", re.DOTALL
 
 
 def artifact_uri(submission_id: str, path: str) -> str:
-    """Return the URI of an artifact."""
     return f"rustbox://results/{submission_id}/artifacts/{quote(path)}"
 
 

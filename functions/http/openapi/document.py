@@ -123,7 +123,6 @@ class Document:
     links: Links
 
     def build(self) -> dict[str, Any]:
-        """Build the OpenAPI document."""
         paths: dict[str, dict[str, Any]] = {}
         for operation in self.operations:
             paths.setdefault(operation.path.replace("+}", "}"), {})[operation.method.lower()] = self._operation(

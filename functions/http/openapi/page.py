@@ -266,15 +266,12 @@ class DocumentRoutes:
     page: Callable[[], str]
 
     def openapi(self, _app: Resolver) -> Response[str]:
-        """Answer with the document."""
         return Response(status_code=200, content_type="application/json", body=self.text())
 
     def overview(self, _app: Resolver) -> Response[str]:
-        """Answer with the overview for language models."""
         return Response(status_code=200, content_type="text/plain; charset=utf-8", body=_OVERVIEW)
 
     def reference(self, _app: Resolver) -> Response[str]:
-        """Answer with the document as a page."""
         return Response(status_code=200, content_type="text/html; charset=utf-8", headers=HEADERS, body=self.page())
 
 
