@@ -1,4 +1,4 @@
-"""The submissions that this runner works on, their duplicates, and those that it has ended."""
+"""The direct path: run a request that came over HTTP. Before it, the submissions that both intakes work on."""
 
 from collections import OrderedDict
 from collections.abc import Callable

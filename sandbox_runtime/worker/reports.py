@@ -1,4 +1,7 @@
-"""A thread that works on all items that have arrived while its last call was under way."""
+"""What a runner tells: completions, heartbeats, starts and progress of long runs. And the deletion of requests.
+
+Messages go out in batches, on threads of their own, so that slot threads never wait for SQS.
+"""
 
 import logging
 import time

@@ -1,4 +1,4 @@
-"""Keep one jail slot usable: replace it after a failure or after RUNS_PER_TEMPLATE runs, and pre-warm its next run."""
+"""The slots of a runner and their threads: managed slots, second slots of judge runs, and slots of interactors."""
 
 import logging
 from collections.abc import Callable, Iterator, Sequence
@@ -22,7 +22,10 @@ _LOG = logging.getLogger(__name__)
 
 
 class ManagedSlot:
-    """Owns one slot at a time. `prewarmed`: the run to set up in advance while the slot is idle."""
+    """Owns one slot at a time: replaces it after a failure or after RUNS_PER_TEMPLATE runs, and pre-warms its next run.
+
+    `prewarmed`: the run to set up in advance while the slot is idle.
+    """
 
     def __init__(self, index: int, opener: Callable[[int], PrewarmedSlot], prewarmed: JailSpec | None = None) -> None:
         self.index = index
