@@ -72,15 +72,14 @@ is charged to it. Processes, namespaces, private mounts and descriptors are new 
 
 from sandbox_runtime.jail.box import Box, NotRegularFileError
 from sandbox_runtime.jail.controls.cgroup import remove_stale_groups
-from sandbox_runtime.jail.controls.mounts import WORKING_DIRECTORY, BindMount
+from sandbox_runtime.jail.controls.mounts import BindMount
 from sandbox_runtime.jail.controls.own_inodes import confirm_inputs, make_inputs_folder
 from sandbox_runtime.jail.errors import NEEDS_ROOT, JailError, JailTimeoutError
-from sandbox_runtime.jail.evidence import CONTROLS, STRICT_CONTROLS, is_strict, not_in_force
+from sandbox_runtime.jail.evidence import CONTROLS, STRICT_CONTROLS, not_in_force
 from sandbox_runtime.jail.host import HostFacts, HostSupport, advice, core_pattern_problem, probe_host, read_facts
 from sandbox_runtime.jail.python_fork import WarmStart
 from sandbox_runtime.jail.spec import (
     CgroupUsage,
-    Evidence,
     FilterFamily,
     GuestFile,
     GuestPipes,
@@ -99,11 +98,9 @@ __all__ = [
     "NEEDS_ROOT",
     "SETUP_TIMEOUT",
     "STRICT_CONTROLS",
-    "WORKING_DIRECTORY",
     "BindMount",
     "Box",
     "CgroupUsage",
-    "Evidence",
     "FilterFamily",
     "GuestFile",
     "GuestPipes",
@@ -125,7 +122,6 @@ __all__ = [
     "advice",
     "confirm_inputs",
     "core_pattern_problem",
-    "is_strict",
     "make_inputs_folder",
     "not_in_force",
     "open_slot",

@@ -86,11 +86,6 @@ class InputFile:
     content: bytes | None = field(default=None, repr=False)
     sha256: str = ""
 
-    @property
-    def is_shown(self) -> bool:
-        """Whether the guest sees the file of the folder itself, and no copy."""
-        return self.read_only and self.content is None
-
 
 @dataclass(frozen=True, slots=True)
 class WaitingCommand:

@@ -1,7 +1,7 @@
 """The languages that a runner can offer."""
 
 from sandbox_runtime.languages.all_languages import LANGUAGES, binds, for_file, present, version
-from sandbox_runtime.languages.entry import Compile, Language, LimitRefusedError, Profile, RequestRefusedError, Tool
+from sandbox_runtime.languages.entry import Compile, Language, LimitRefusedError, RequestRefusedError
 from sandbox_runtime.languages.offering import examine, fork_problem, offered, tried_warm_start
 from sandbox_runtime.languages.preparation import (
     PreparationError,
@@ -40,9 +40,7 @@ __all__ = [
     "Language",
     "LimitRefusedError",
     "PreparationError",
-    "Profile",
     "RequestRefusedError",
-    "Tool",
     "binds",
     "compile_spec",
     "data_start",
