@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Sequence
 from typing import Annotated, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from events.vocabulary import CheckerKind, Language, Stop, canonical
 from events.vocabulary import Protocol as CheckerProtocol
 from functions.errors import FieldProblem
-from functions.http.validation import Text
+from functions.http.validation import StrictModel, Text
 from functions.judging.model import Aggregate, Visibility, repeated, required_groups
 from functions.submissions.accept.program_fields import Arguments, Files, RequestLimits
 from functions.submissions.accept.requests import CODE_MAX_BYTES, ProgramRequest
@@ -26,13 +26,7 @@ Tolerance = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 FileName = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$")]
 
 
-class RequestPart(BaseModel):
-    """A part of a body, without unknown fields."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
-
-
-class CheckerRequest(RequestPart):
+class CheckerRequest(StrictModel):
     """How outputs are compared. `tokens` has options; `program` and `interactor` need language, code and protocol."""
 
     kind: CheckerKind = Field(strict=False)
@@ -50,7 +44,7 @@ class CheckerRequest(RequestPart):
     )
 
 
-class CaseRequest(RequestPart):
+class CaseRequest(StrictModel):
     """One test case."""
 
     id: Name | None = Field(default=None, description="Your name for it, unique in the request.")
@@ -79,7 +73,7 @@ class CaseRequest(RequestPart):
         return self.expected is not None or self.hashes[1] is not None
 
 
-class GroupRequest(RequestPart):
+class GroupRequest(StrictModel):
     """One group of cases."""
 
     id: Name

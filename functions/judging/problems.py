@@ -14,14 +14,13 @@ from events.vocabulary import CheckerKind, Language, Profile, Stop
 from functions.errors import FieldProblem
 from functions.files.model import Sha256
 from functions.http.openapi.bodies import Count, Measure, Time
-from functions.http.validation import Problems, Text, parse_body
+from functions.http.validation import Problems, StrictModel, Text, parse_body
 from functions.judging.body import (
     CASES_TOTAL_MAX_BYTES,
     MAX_GROUPS,
     CaseRequest,
     CheckerRequest,
     GroupRequest,
-    RequestPart,
     find_problems,
     unanswered_warnings,
 )
@@ -156,7 +155,7 @@ class ProblemCase(CaseRequest):
         return self.stdin_sha256, self.expected_sha256
 
 
-class ProblemBody(RequestPart):
+class ProblemBody(StrictModel):
     """Body of POST /api/problems. null means the default of an optional field."""
 
     id: Text = Field(

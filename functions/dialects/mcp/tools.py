@@ -8,11 +8,11 @@ from functools import cache
 from typing import Annotated, Any, Required, TypedDict, cast
 from urllib.parse import quote, unquote
 
-from pydantic import BaseModel, ConfigDict, Field, TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from events.limits import ceilings, default_wall_secs
 from events.vocabulary import CANCELLATIONS, Language, Phase, Profile, Verdict
-from functions.http.validation import AllowList, Text
+from functions.http.validation import AllowList, StrictModel, Text
 from functions.projects.model import NetworkAccess, ProjectNetwork
 from functions.submissions.accept.program_fields import ArtifactsRequest
 from functions.submissions.model import Submission
@@ -228,10 +228,8 @@ MOST_BYTES_READ = 16_384
 _Id = Annotated[Text, Field(description="The id of a run, from run_code.")]
 
 
-class Arguments(BaseModel):
+class Arguments(StrictModel):
     """Arguments of a tool. Unknown ones are refused, so that a model sees its mistake."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
 
 class FileArgument(Arguments):

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
 
 from events.compile_args import compile_arg_problem
 from events.files import (
@@ -38,7 +38,7 @@ from events.variables import name_problem as variable_problem
 from events.vocabulary import Language, Profile
 from functions.errors import FieldProblem, InvalidFieldsError
 from functions.files.model import File, Sha256
-from functions.http.validation import Text
+from functions.http.validation import StrictModel, Text
 
 _WHOLE = frozenset({"memory_mb", "max_processes", "output_kb", "file_size_mb", "open_files", "stack_mb"})
 
@@ -83,13 +83,11 @@ OpenFiles = Annotated[
 ]
 
 
-class RequestLimits(BaseModel):
+class RequestLimits(StrictModel):
     """Limits of the run step. Missing or null: the language's default. Unknown names are refused.
 
     `GET /api/languages?detail=true` has the ceilings of this deployment, by language and profile.
     """
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     cpu_time_secs: Cpu | None = None
     wall_time_secs: Wall | None = None
@@ -153,10 +151,8 @@ _INLINE = (
 )
 
 
-class FileEntry(BaseModel):
+class FileEntry(StrictModel):
     """A file of a request: its bytes, or the hash of one that the project stores (POST /api/files)."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     path: Text = Field(
         min_length=1, description="Below the working directory, such as data/in.csv: at most 255 bytes and 8 parts."

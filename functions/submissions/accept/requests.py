@@ -26,6 +26,7 @@ from functions.http.validation import (
     AllowList,
     Constant,
     Problems,
+    StrictModel,
     Text,
     checked,
     metadata_problems,
@@ -114,10 +115,8 @@ class ProgramRequest(BaseModel):
     )
 
 
-class NetworkRequest(BaseModel):
+class NetworkRequest(StrictModel):
     """The hosts that a program may reach. Without it, it has no network."""
-
-    model_config = ConfigDict(strict=True, frozen=True, extra="forbid", hide_input_in_errors=True)
 
     allow: AllowList = Field(
         description="1 to 32 entries name[:port]; the default port is 443. A leading *. stands for one or more labels. "
