@@ -50,7 +50,7 @@ if TYPE_CHECKING:
 
     from functions.submissions.model import Submission
     from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.sending.attempts import SentDelivery
+    from functions.webhooks.sending.attempts import ClaimedDelivery
 
 SWEEP_SECS = 60
 MOST_SECS = 14 * 86_400
@@ -87,10 +87,12 @@ class NotedAttempts(Attempts):
         super().__init__(table, client, world.pipeline.time, no_sleep)
         self._world = world
 
-    def record(self, sent: SentDelivery, planned: Transition, rest_until_ms: int = 0) -> Recorded | None:
-        recorded = super().record(sent, planned, rest_until_ms)
-        target = (sent.delivery.event_id, sent.delivery.endpoint_id)
-        if sent.reply.error_code == NOT_SENT:
+    def record(
+        self, claimed: ClaimedDelivery, reply: Reply, planned: Transition, rest_until_ms: int = 0
+    ) -> Recorded | None:
+        recorded = super().record(claimed, reply, planned, rest_until_ms)
+        target = (claimed.delivery.event_id, claimed.delivery.endpoint_id)
+        if reply.error_code == NOT_SENT:
             self._world.unsent[target] += recorded is not None
         elif recorded is None:
             self._world.unrecorded[target] += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import BotoCoreError, ClientError
@@ -39,19 +39,21 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class SentDelivery:
-    """A delivery with the reply of its send. An unguarded one has no slot, and its delivery no lease.
+class ClaimedDelivery:
+    """A delivery that this sender sends: it has the lease, and a send slot. An unguarded one has neither.
 
-    `endpoint`: as it was read about `read_at_ms`; None for a run's own URL.
+    `slot` None with a lease: do not send it, only record a failed attempt. `others_wait`: other deliveries of this
+    project wait for a slot. `endpoint`: as it was read about `began_ms`; None for a run's own URL. `body`: the event's
+    bytes; b"" if not known yet.
     """
 
     delivery: Delivery
     endpoint: Endpoint | None
     lane: Lane
-    reply: Reply
-    read_at_ms: int
+    began_ms: int
     slot: TakenSlot | None = None
     others_wait: bool = False
+    body: bytes = field(default=b"", repr=False)
 
 
 def endpoint_actions(
@@ -103,24 +105,26 @@ class Attempts(Table):
 
     table_setting = "deliveries_table"
 
-    def record(self, sent: SentDelivery, planned: Transition, rest_until_ms: int = 0) -> Recorded | None:
+    def record(
+        self, claimed: ClaimedDelivery, reply: Reply, planned: Transition, rest_until_ms: int = 0
+    ) -> Recorded | None:
         """Write attempt, delivery, endpoint, lane and slot; None if another sender may record, or it was cancelled.
 
         `planned` is the transition for the reply alone; a disabled endpoint may stop the retries. The slot is freed
         unless deliveries wait for it. The last try writes attempt and delivery only, because other senders may keep
         changing the other rows; the slot then expires. Raises RowsContendedError.
         """
-        before, slot = sent.endpoint, None if sent.others_wait else sent.slot
+        before, slot = claimed.endpoint, None if claimed.others_wait else claimed.slot
         for tried in tries(MAX_TRIES, self._sleep):
             is_last = tried + 1 == MAX_TRIES
             now = self._clock()
-            after = None if before is None else before.after_reply(sent.reply, now)
-            transition = planned if sent.endpoint is None or is_last else adjust_for_endpoint(planned, after)
-            actions = self._of_delivery(sent.delivery, sent.reply, transition)
+            after = None if before is None else before.after_reply(reply, now)
+            transition = planned if claimed.endpoint is None or is_last else adjust_for_endpoint(planned, after)
+            actions = self._of_delivery(claimed.delivery, reply, transition)
             if not is_last:
                 actions |= {
-                    "endpoint": endpoint_actions(self.table_name, before, after, sent.delivery, sent.reply, now),
-                    "lane": lane_actions(self.table_name, sent.lane, before, sent.reply, now),
+                    "endpoint": endpoint_actions(self.table_name, before, after, claimed.delivery, reply, now),
+                    "lane": lane_actions(self.table_name, claimed.lane, before, reply, now),
                     "slot": [] if slot is None else self._of_slot(slot, rest_until_ms),
                 }
             refusal = self._write(actions)
@@ -130,8 +134,8 @@ class Attempts(Table):
                 return None
             if "slot" in refusal.failed:  # others wait for it
                 slot = None
-            elif sent.endpoint is not None and refusal.failed:
-                row = self._get(endpoint_key(sent.endpoint.project_id, sent.endpoint.endpoint_id))
+            elif claimed.endpoint is not None and refusal.failed:
+                row = self._get(endpoint_key(claimed.endpoint.project_id, claimed.endpoint.endpoint_id))
                 before = to_endpoint(row) if row is not None else None
         raise RowsContendedError
 

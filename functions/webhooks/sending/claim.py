@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate, check
@@ -32,7 +32,7 @@ from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.store import DUE, LEASE, WAITING, cancelling, delivery_key, to_delivery
 from functions.webhooks.endpoints.store import endpoint_key, to_endpoint
 from functions.webhooks.sending import slots
-from functions.webhooks.sending.attempts import SentDelivery
+from functions.webhooks.sending.attempts import ClaimedDelivery
 from functions.webhooks.sending.lanes import (
     Lane,
     LaneStore,
@@ -54,7 +54,6 @@ if TYPE_CHECKING:
     from functions.aws.dynamodb.table import Row
     from functions.env import Env
     from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.vocabulary import Reply
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,25 +77,6 @@ class DeliverySnapshot:
     @property
     def is_off(self) -> bool:
         return self.endpoint is not None and not self.endpoint.enabled
-
-
-@dataclass(frozen=True, slots=True)
-class ClaimedDelivery:
-    """A delivery with the lease of this sender. `slot` None: do not send it, only record a failed attempt.
-
-    `others_wait`: other deliveries of this project wait for a slot. `body`: the event's bytes; b"" if not known yet.
-    """
-
-    delivery: Delivery
-    endpoint: Endpoint | None
-    lane: Lane
-    slot: TakenSlot | None
-    began_ms: int
-    others_wait: bool = False
-    body: bytes = field(default=b"", repr=False)
-
-    def sent(self, reply: Reply) -> SentDelivery:
-        return SentDelivery(self.delivery, self.endpoint, self.lane, reply, self.began_ms, self.slot, self.others_wait)
 
 
 _IS_CLAIMABLE = (  # as Delivery.is_claimable
@@ -211,7 +191,7 @@ class Leases(Table):
         if transact(self._client, actions, CONTENDED_TRIES, self._sleep) is not None:
             return None
         others_wait = snapshot.slots.waiting_ms is not None or lane.is_ordered
-        return ClaimedDelivery(claimed, snapshot.endpoint, lane, slot, self._clock(), others_wait)
+        return ClaimedDelivery(claimed, snapshot.endpoint, lane, self._clock(), slot, others_wait)
 
     def pause(self, snapshot: DeliverySnapshot) -> bool:
         """Pause a claimable delivery of a disabled endpoint; False if either has changed."""

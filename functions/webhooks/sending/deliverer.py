@@ -31,7 +31,7 @@ from functions.webhooks.deliveries.publication import DeliveryHints, Hint
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.egress import TOTAL_SECS, Egress, Wait
 from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY
-from functions.webhooks.sending.attempts import Attempts, SentDelivery, SuccessCounts
+from functions.webhooks.sending.attempts import Attempts, ClaimedDelivery, SuccessCounts
 from functions.webhooks.sending.claim import Claimer, Leases
 from functions.webhooks.sending.lanes import Lane, LaneStore, lane_name
 from functions.webhooks.sending.requests import sign
@@ -44,7 +44,6 @@ if TYPE_CHECKING:
 
     from functions.env import Env
     from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.sending.claim import ClaimedDelivery
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +96,7 @@ class UnguardedSends:
         self._sends: Counter[str] = Counter()
         self._changed = threading.Condition()
 
-    def send(self, hint: Hint, egress: Egress) -> SentDelivery | None:
+    def send(self, hint: Hint, egress: Egress) -> tuple[ClaimedDelivery, Reply] | None:
         """Send the new delivery of a hint; None if it needs a lease and a slot. Raises ClientError."""
         delivery, now = hint.new, self._clock()
         if delivery is None or not 0 < len(hint.body) <= MAX_BODY_BYTES:
@@ -109,13 +108,13 @@ class UnguardedSends:
             if request is None:
                 return None
             reply = request.send(egress, Wait(WAIT_SECS, SLOW_SECS, lambda: self._guard(target)))
-        return SentDelivery(delivery, target.endpoint, target.lane, reply, now)
+        return ClaimedDelivery(delivery, target.endpoint, target.lane, now), reply
 
-    def note(self, sent: SentDelivery, endpoint: Endpoint | None) -> None:
+    def note(self, sent: ClaimedDelivery, reply: Reply, endpoint: Endpoint | None) -> None:
         """Note the health of a target after an attempt."""
         if endpoint is not None and endpoint != sent.endpoint:
-            self._targets.keep(sent.lane.ref, Target(endpoint, sent.lane), sent.read_at_ms)
-        elif not sent.reply.is_success:
+            self._targets.keep(sent.lane.ref, Target(endpoint, sent.lane), sent.began_ms)
+        elif not reply.is_success:
             self._targets.drop(sent.lane.ref)
 
     def _target(self, delivery: Delivery) -> Target:
@@ -182,7 +181,7 @@ class Deliverer:
         end_ms = end_ms if until_ms is None else min(end_ms, until_ms)
         sent = None if self.unguarded is None else self.unguarded.send(hint, self.egress)
         if sent is not None:
-            yield self._record(sent, hint.body)
+            yield self._record(*sent, hint.body)
             return
         claimed = self.claimer.claim(hint, owner=new_id())
         while claimed is not None:
@@ -201,7 +200,7 @@ class Deliverer:
             self.claimer.leases.cancel_claimed(claimed)
             return None
         if claimed.slot is None:
-            return self._record(claimed.sent(Reply(0, error_code=NOT_SENT)), body)
+            return self._record(claimed, Reply(0, error_code=NOT_SENT), body)
         request = sign(self.env, claimed.delivery, claimed.endpoint, body, self.clock())
         if self.clock() + TOTAL_SECS * MS_PER_SEC > (claimed.delivery.lease_until_ms or 0):
             # Stalled since the claim: the send could overlap with that of the next lease owner.
@@ -211,20 +210,20 @@ class Deliverer:
         if 0 < short_rest_ms <= SHORT_REST_MS:
             # A resting slot would count until a sender that finds no free slot removes it.
             self.sleep(short_rest_ms / MS_PER_SEC)
-        return self._record(claimed.sent(reply), body, rest_until_ms)
+        return self._record(claimed, reply, body, rest_until_ms)
 
-    def _record(self, sent: SentDelivery, body: bytes, rest_until_ms: int = 0) -> Attempted:
+    def _record(self, sent: ClaimedDelivery, reply: Reply, body: bytes, rest_until_ms: int = 0) -> Attempted:
         """Record a send, hint the next attempt, and announce an endpoint that it disabled."""
         reach("webhook.after_send")
-        delivery, reply = sent.delivery, sent.reply
+        delivery = sent.delivery
         planned = after_reply(delivery, reply, self.schedule, self.clock(), self.random())
-        recorded = self.attempts.record(sent, planned, rest_until_ms)
+        recorded = self.attempts.record(sent, reply, planned, rest_until_ms)
         reach("webhook.after_record")
         if recorded is None:
             return Attempted(delivery, reply, planned, recorded=False)
         self._hint(delivery, recorded.transition, body)
         if self.unguarded is not None:
-            self.unguarded.note(sent, recorded.endpoint)
+            self.unguarded.note(sent, reply, recorded.endpoint)
         before, after = sent.endpoint, recorded.endpoint
         if before is not None and before.enabled and after is not None and not after.enabled:
             self.alerts.publish_disabled(after)

@@ -22,7 +22,7 @@ from tests.adapters.pipeline import Crash, Pipeline, crash_at
 if TYPE_CHECKING:
     from functions.submissions.model import Submission
     from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.sending.claim import ClaimedDelivery
+    from functions.webhooks.sending.attempts import ClaimedDelivery
 
 TIMEOUT = Reply(15_000, error_code="timeout")
 SUCCESS = Reply(5, status_code=200)
@@ -62,7 +62,7 @@ def claim(pipeline: Pipeline) -> ClaimedDelivery:
 def record(pipeline: Pipeline, claimed: ClaimedDelivery, reply: Reply) -> None:
     """Record the reply to a claimed delivery, as a sender does."""
     planned = after_reply(claimed.delivery, reply, pipeline.deliverer.schedule, pipeline.time(), 0)
-    assert pipeline.deliverer.attempts.record(claimed.sent(reply), planned) is not None
+    assert pipeline.deliverer.attempts.record(claimed, reply, planned) is not None
 
 
 def replay(pipeline: Pipeline, submission: Submission, endpoint: Endpoint) -> None:
