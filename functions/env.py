@@ -30,8 +30,8 @@ class Env:
     point loads at its cold start all that it imports, and nothing else. A store has `from_env` instead, because tools
     make it from the names of tables and clients too.
 
-    A lower part calls a higher one through a function of its own module, such as `files.use.holders`. The entry point
-    says what stands in its place: `provide(holders, problem_holders)`.
+    A lower part calls a higher one through a function of its own module, such as `files.use.file_holders`. The entry
+    point says what stands in its place: `provide(file_holders, holders)`.
     """
 
     def __init__(self, service: str, setting_names: Iterable[str], clock: Clock = now_ms) -> None:

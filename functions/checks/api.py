@@ -288,8 +288,7 @@ _NIGHTLY: dict[str, Any] = {
 
 CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
     Route(
-        "POST",
-        "/api/checks",
+        "POST /api/checks",
         CheckRoutes.create,
         "createCheck",
         "Create a check: a program that runs by itself",
@@ -307,8 +306,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
         },
     ),
     Route(
-        "GET",
-        "/api/checks",
+        "GET /api/checks",
         CheckRoutes.page,
         "listChecks",
         "List the project's checks, newest first",
@@ -321,8 +319,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
         ),
     ),
     Route(
-        "GET",
-        "/api/checks/{id}",
+        "GET /api/checks/{id}",
         CheckRoutes.one,
         "getCheck",
         "Show a check",
@@ -330,8 +327,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
         (ID,),
     ),
     Route(
-        "PATCH",
-        "/api/checks/{id}",
+        "PATCH /api/checks/{id}",
         CheckRoutes.change,
         "changeCheck",
         "Change a check",
@@ -341,8 +337,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
         {"schedule": {"value": {"schedule": "rate(1 hour)"}}, "no reminder": {"value": {"remind_hours": None}}},
     ),
     Route(
-        "DELETE",
-        "/api/checks/{id}",
+        "DELETE /api/checks/{id}",
         CheckRoutes.delete,
         "deleteCheck",
         "Delete a check",
@@ -350,8 +345,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
         (ID,),
     ),
     Route(
-        "POST",
-        "/api/checks/{id}/pause",
+        "POST /api/checks/{id}/pause",
         CheckRoutes.pause,
         "pauseCheck",
         "Rest the schedule of a check",
@@ -359,8 +353,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
         (ID,),
     ),
     Route(
-        "POST",
-        "/api/checks/{id}/resume",
+        "POST /api/checks/{id}/resume",
         CheckRoutes.resume,
         "resumeCheck",
         "Start the schedule of a check again",
@@ -368,8 +361,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
         (ID,),
     ),
     Route(
-        "GET",
-        "/api/schedules",
+        "GET /api/schedules",
         CheckRoutes.schedule_times,
         "getScheduleTimes",
         "Show the next times of a schedule",
@@ -384,8 +376,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
         ),
     ),
     Route(
-        "GET",
-        "/api/schemas/checks.json",
+        "GET /api/schemas/checks.json",
         CheckRoutes.schema,
         "getChecksSchema",
         "The JSON Schema of checks.yaml, for editors",
@@ -395,16 +386,14 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
 )
 QUIET_ROUTES: tuple[Route[QuietRoutes], ...] = (
     Route(
-        "GET",
-        "/api/quiet-times",
+        "GET /api/quiet-times",
         QuietRoutes.show,
         "getQuietTimes",
         "Show the quiet times of the project's tags",
         {200: ("By tag.", (TagQuietTimesView,)), **KEYED},
     ),
     Route(
-        "PUT",
-        "/api/quiet-times",
+        "PUT /api/quiet-times",
         QuietRoutes.put,
         "putQuietTimes",
         "Replace the quiet times of the project's tags",

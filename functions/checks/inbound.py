@@ -310,8 +310,7 @@ def _header(name: str) -> dict[str, Any]:
 
 INBOUND_ROUTES: tuple[Route[InboundRoutes], ...] = (
     Route(
-        "POST",
-        "/api/checks/{id}/secret",
+        "POST /api/checks/{id}/secret",
         InboundRoutes.new_secret,
         "replaceInboundSecret",
         "Set how signed calls that run a check are verified",
@@ -332,8 +331,7 @@ INBOUND_ROUTES: tuple[Route[InboundRoutes], ...] = (
         body_required=False,
     ),
     Route(
-        "GET",
-        "/api/checks/{id}/calls",
+        "GET /api/checks/{id}/calls",
         InboundRoutes.calls,
         "listInboundCalls",
         "List the last signed calls of a check with their outcomes",
@@ -341,8 +339,7 @@ INBOUND_ROUTES: tuple[Route[InboundRoutes], ...] = (
         (ID,),
     ),
     Route(
-        "POST",
-        "/api/checks/{id}/events",
+        "POST /api/checks/{id}/events",
         InboundRoutes.receive,
         "receiveEvent",
         "Run a check in a signed call",

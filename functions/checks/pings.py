@@ -42,7 +42,7 @@ from functions.http.answers import answer
 from functions.http.http_event import HttpEvent
 from functions.http.openapi.bodies import Error
 from functions.http.openapi.operation import BAD, ID, KEYED, OPEN, Answer, path
-from functions.http.resolver import Method, Resolver, Route
+from functions.http.resolver import Resolver, Route
 from functions.ids import new_id
 
 KEPT_BODIES = 100
@@ -275,12 +275,11 @@ _TAKEN: dict[int, Answer] = {
     404: ("`not_found`: the last part is no word of a ping.", (Error,)),
     **OPEN,
 }
-_METHODS: Final[tuple[Method, ...]] = ("GET", "HEAD", "POST")
+_METHODS: Final = ("GET", "HEAD", "POST")
 
 PING_ROUTES: tuple[Route[PingRoutes], ...] = (
     Route(
-        "POST",
-        "/api/checks/{id}/ping-url",
+        "POST /api/checks/{id}/ping-url",
         PingRoutes.new_url,
         "replacePingUrl",
         "Make the address of a heartbeat's pings",
@@ -294,8 +293,7 @@ PING_ROUTES: tuple[Route[PingRoutes], ...] = (
         (ID,),
     ),
     Route(
-        "GET",
-        "/api/checks/{id}/pings/{number}",
+        "GET /api/checks/{id}/pings/{number}",
         PingRoutes.body,
         "getPingBody",
         "Show the body of a ping",
@@ -304,8 +302,7 @@ PING_ROUTES: tuple[Route[PingRoutes], ...] = (
     ),
     *(
         Route(
-            method,
-            "/api/pings/{token}",
+            f"{method} /api/pings/{{token}}",
             PingRoutes.take,
             f"{method.lower()}Ping",
             "Report that a job has succeeded",
@@ -318,8 +315,7 @@ PING_ROUTES: tuple[Route[PingRoutes], ...] = (
     ),
     *(
         Route(
-            method,
-            "/api/pings/{token}/{word}",
+            f"{method} /api/pings/{{token}}/{{word}}",
             PingRoutes.take,
             f"{method.lower()}PingWord",
             "Report that a job has started or ended",

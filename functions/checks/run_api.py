@@ -166,8 +166,7 @@ class CheckRunRoutes:
 
 RUN_ROUTES: tuple[Route[CheckRunRoutes], ...] = (
     Route(
-        "POST",
-        "/api/checks/{id}/run",
+        "POST /api/checks/{id}/run",
         CheckRunRoutes.run,
         "runCheck",
         "Run a check now",
@@ -184,8 +183,7 @@ RUN_ROUTES: tuple[Route[CheckRunRoutes], ...] = (
         body_required=False,
     ),
     Route(
-        "GET",
-        "/api/checks/{id}/runs",
+        "GET /api/checks/{id}/runs",
         CheckRunRoutes.history,
         "listCheckRuns",
         "List the runs of a check of the last 90 days, newest first",
@@ -193,8 +191,7 @@ RUN_ROUTES: tuple[Route[CheckRunRoutes], ...] = (
         (ID, *PAGE),
     ),
     Route(
-        "GET",
-        "/api/checks/{id}/outages",
+        "GET /api/checks/{id}/outages",
         CheckRunRoutes.outages,
         "listCheckOutages",
         "List the outages of a check of the last 90 days, newest first",

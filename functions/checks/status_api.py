@@ -254,16 +254,14 @@ _NO_STATUS_PAGE: Answer = ("`not_found`: the project has no status page.", (Erro
 
 STATUS_ROUTES: tuple[Route[StatusRoutes], ...] = (
     Route(
-        "GET",
-        "/api/status-page",
+        "GET /api/status-page",
         StatusRoutes.show,
         "getStatusPage",
         "Show what the project's status page shows",
         {200: ("The page.", (StatusPageView,)), 404: _NO_STATUS_PAGE, **KEYED},
     ),
     Route(
-        "PUT",
-        "/api/status-page",
+        "PUT /api/status-page",
         StatusRoutes.put,
         "putStatusPage",
         "Make a public page of chosen checks, or change it",
@@ -277,16 +275,14 @@ STATUS_ROUTES: tuple[Route[StatusRoutes], ...] = (
         examples={"two checks": {"value": {"title": "Example", "checks": ["totals", "backup"]}}},
     ),
     Route(
-        "DELETE",
-        "/api/status-page",
+        "DELETE /api/status-page",
         StatusRoutes.delete,
         "deleteStatusPage",
         "Turn the status page off",
         {200: ("Nobody sees it any more.", (StatusPageDeleted,)), 404: _NO_STATUS_PAGE, **KEYED},
     ),
     Route(
-        "GET",
-        "/status/{token}",
+        "GET /status/{token}",
         StatusRoutes.page,
         "getPublicStatusPage",
         "The public page: states, 90 days and incidents of the chosen checks",
@@ -345,8 +341,7 @@ _BADGE: dict[int, Answer] = {404: ("`not_found`: no such badge.", (Error,)), **O
 
 BADGE_ROUTES: tuple[Route[BadgeRoutes], ...] = (
     Route(
-        "GET",
-        "/api/badges/{name}",
+        "GET /api/badges/{name}",
         BadgeRoutes.file,
         "getBadge",
         "Show the state of a check as a picture or as JSON",
@@ -355,8 +350,7 @@ BADGE_ROUTES: tuple[Route[BadgeRoutes], ...] = (
         security=None,
     ),
     Route(
-        "GET",
-        "/api/badges/{token}/shields",
+        "GET /api/badges/{token}/shields",
         BadgeRoutes.shields,
         "getShieldsBadge",
         "Show the state of a check to shields.io",

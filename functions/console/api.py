@@ -98,8 +98,7 @@ class ConsoleRoutes:
 
 CONSOLE_ROUTES: tuple[Route[ConsoleRoutes], ...] = (
     Route(
-        "GET",
-        "/",
+        "GET /",
         ConsoleRoutes.page,
         "getConsole",
         "The console, a page for people with an API key",
@@ -107,8 +106,7 @@ CONSOLE_ROUTES: tuple[Route[ConsoleRoutes], ...] = (
         security=None,
     ),
     Route(
-        "GET",
-        "/console/{version}/{name}",
+        "GET /console/{version}/{name}",
         ConsoleRoutes.file,
         "getConsoleFile",
         "A file of the console",
@@ -124,8 +122,7 @@ CONSOLE_ROUTES: tuple[Route[ConsoleRoutes], ...] = (
 )
 ICON_ROUTES: tuple[Route[ConsoleRoutes], ...] = (
     Route(
-        "GET",
-        "/favicon.ico",
+        "GET /favicon.ico",
         ConsoleRoutes.icon,
         "getIcon",
         "The icon of the console",

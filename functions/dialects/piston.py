@@ -322,11 +322,11 @@ PISTON = Dialect(
     _error,
     PistonRoutes,
     (
-        DialectRoute("GET", "/piston", answering({"message": "Piston v3.1.1"})),
-        DialectRoute("POST", "/piston/api/v2/execute", PistonRoutes.execute, "by_default"),
-        DialectRoute("GET", "/piston/api/v2/runtimes", PistonRoutes.runtimes),
-        DialectRoute("GET", "/piston/api/v2/packages", PistonRoutes.packages),
-        DialectRoute("POST", "/piston/api/v2/packages", refusing(ForbiddenError, _NO_PACKAGES)),
-        DialectRoute("DELETE", "/piston/api/v2/packages", refusing(ForbiddenError, _NO_PACKAGES)),
+        DialectRoute("GET /piston", answering({"message": "Piston v3.1.1"})),
+        DialectRoute("POST /piston/api/v2/execute", PistonRoutes.execute, "by_default"),
+        DialectRoute("GET /piston/api/v2/runtimes", PistonRoutes.runtimes),
+        DialectRoute("GET /piston/api/v2/packages", PistonRoutes.packages),
+        DialectRoute("POST /piston/api/v2/packages", refusing(ForbiddenError, _NO_PACKAGES)),
+        DialectRoute("DELETE /piston/api/v2/packages", refusing(ForbiddenError, _NO_PACKAGES)),
     ),
 )

@@ -243,8 +243,7 @@ _UNKNOWN_CONSUMER: Answer = ("`not_found`: the project has no such consumer.", (
 
 EVENT_ROUTES: tuple[Route[EventRoutes], ...] = (
     Route(
-        "GET",
-        "/api/events",
+        "GET /api/events",
         EventRoutes.page,
         "listEvents",
         "List the project's events with their bodies",
@@ -267,8 +266,7 @@ EVENT_ROUTES: tuple[Route[EventRoutes], ...] = (
         ),
     ),
     Route(
-        "GET",
-        "/api/events/poll",
+        "GET /api/events/poll",
         EventRoutes.poll,
         "pollEvents",
         "Commit a cursor, and get the events that follow it",
@@ -309,8 +307,7 @@ EVENT_ROUTES: tuple[Route[EventRoutes], ...] = (
         waits="if_asked",
     ),
     Route(
-        "GET",
-        "/api/events/{id}",
+        "GET /api/events/{id}",
         EventRoutes.one,
         "getEvent",
         "Show an event with its body",
@@ -318,24 +315,21 @@ EVENT_ROUTES: tuple[Route[EventRoutes], ...] = (
         (ID,),
     ),
     Route(
-        "GET",
-        "/api/event-types",
+        "GET /api/event-types",
         EventRoutes.types,
         "listEventTypes",
         "List the types of events, each with a JSON Schema and an example",
         {200: ("All types.", (EventTypePage,)), **KEYED},
     ),
     Route(
-        "GET",
-        "/api/event-consumers",
+        "GET /api/event-consumers",
         EventRoutes.consumers,
         "listConsumers",
         "List the project's consumers of events",
         {200: ("All consumers.", (ConsumerPage,)), **KEYED},
     ),
     Route(
-        "DELETE",
-        "/api/event-consumers/{name}",
+        "DELETE /api/event-consumers/{name}",
         EventRoutes.delete_consumer,
         "deleteConsumer",
         "Delete a consumer and its position",
@@ -343,8 +337,7 @@ EVENT_ROUTES: tuple[Route[EventRoutes], ...] = (
         (path("name", _NAME),),
     ),
     Route(
-        "POST",
-        "/api/event-samples",
+        "POST /api/event-samples",
         EventRoutes.sample,
         "sendSample",
         "Send a sample event to the consumers that include tests",

@@ -228,8 +228,7 @@ _LINKED: dict[int, Answer] = {
 
 FILE_ROUTES: tuple[Route[FileRoutes], ...] = (
     Route(
-        "POST",
-        "/api/files",
+        "POST /api/files",
         FileRoutes.store,
         "storeFile",
         "Ask whether a file is stored, and how to send it",
@@ -252,8 +251,7 @@ FILE_ROUTES: tuple[Route[FileRoutes], ...] = (
         },
     ),
     Route(
-        "GET",
-        "/api/files",
+        "GET /api/files",
         FileRoutes.page,
         "listFiles",
         "The project's files",
@@ -261,8 +259,7 @@ FILE_ROUTES: tuple[Route[FileRoutes], ...] = (
         PAGE,
     ),
     Route(
-        "GET",
-        "/api/files/{sha256}",
+        "GET /api/files/{sha256}",
         FileRoutes.one,
         "getFile",
         "One file, and how to fetch it",
@@ -270,8 +267,7 @@ FILE_ROUTES: tuple[Route[FileRoutes], ...] = (
         (_SHA256,),
     ),
     Route(
-        "HEAD",
-        "/api/files/{sha256}",
+        "HEAD /api/files/{sha256}",
         FileRoutes.one,
         "hasFile",
         "Whether a file is stored",
@@ -279,8 +275,7 @@ FILE_ROUTES: tuple[Route[FileRoutes], ...] = (
         (_SHA256,),
     ),
     Route(
-        "DELETE",
-        "/api/files/{sha256}",
+        "DELETE /api/files/{sha256}",
         FileRoutes.delete,
         "deleteFile",
         "Delete a file",
@@ -296,8 +291,7 @@ FILE_ROUTES: tuple[Route[FileRoutes], ...] = (
 )
 FILE_CONTENT_ROUTES: tuple[Route[FileContentRoutes], ...] = (
     Route(
-        "PUT",
-        "/api/files/{sha256}/content",
+        "PUT /api/files/{sha256}/content",
         FileContentRoutes.put,
         "sendFile",
         "Send the bytes of a file, on one machine: the `upload` of POST /api/files leads here",
@@ -312,8 +306,7 @@ FILE_CONTENT_ROUTES: tuple[Route[FileContentRoutes], ...] = (
         read_max_bytes=0,  # the gateway itself stores the body, if the function asks for it
     ),
     Route(
-        "GET",
-        "/api/files/{sha256}/content",
+        "GET /api/files/{sha256}/content",
         FileContentRoutes.get,
         "fetchFile",
         "Fetch the bytes of a file, on one machine: the `download` of GET /api/files/{sha256} leads here",

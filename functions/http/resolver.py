@@ -30,7 +30,6 @@ if TYPE_CHECKING:
 
 # One route of the API: a row of the table in the `api.py` of a part.
 
-type Method = Literal["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 type Wait = Literal["never", "if_asked", "by_default"]
 """Whether a request may wait: if its query has `wait`, or unless its query has `wait=false`."""
 
@@ -49,8 +48,7 @@ class Route[Part](NamedTuple):
     A NamedTuple, because handlers import it at their cold start: a dataclass takes five times as long to define.
     """
 
-    method: Method
-    path: str
+    key: str
     serve: Callable[Concatenate[Part, Resolver, ...], Response[Any]]
     operation_id: str
     summary: str
@@ -66,9 +64,12 @@ class Route[Part](NamedTuple):
     is_health: bool = False
 
     @property
-    def key(self) -> str:
-        """The name of the route in logs."""
-        return f"{self.method} {self.path}"
+    def method(self) -> str:
+        return self.key.partition(" ")[0]
+
+    @property
+    def path(self) -> str:
+        return self.key.partition(" ")[2]
 
 
 _SERVER_ERROR = 500

@@ -221,8 +221,7 @@ _EXAMPLES: dict[str, Any] = {
 
 JUDGE_ROUTES: tuple[Route[JudgeRoutes], ...] = (
     Route(
-        "POST",
-        "/api/judge",
+        "POST /api/judge",
         JudgeRoutes.judge,
         "judge",
         "Judge a program on many test cases",
@@ -248,8 +247,7 @@ JUDGE_ROUTES: tuple[Route[JudgeRoutes], ...] = (
         waits="by_default",
     ),
     Route(
-        "GET",
-        "/api/judge/{id}",
+        "GET /api/judge/{id}",
         JudgeRoutes.one,
         "getJudgeRun",
         "One judge run, in any state",
@@ -272,8 +270,7 @@ JUDGE_ROUTES: tuple[Route[JudgeRoutes], ...] = (
         waits="if_asked",
     ),
     Route(
-        "POST",
-        "/api/judge/{id}/cancel",
+        "POST /api/judge/{id}/cancel",
         JudgeRoutes.cancel,
         "cancelJudgeRun",
         "Stop a judge run",
@@ -287,8 +284,7 @@ JUDGE_ROUTES: tuple[Route[JudgeRoutes], ...] = (
         (ID,),
     ),
     Route(
-        "DELETE",
-        "/api/judge/{id}",
+        "DELETE /api/judge/{id}",
         JudgeRoutes.delete,
         "deleteJudgeRun",
         "Stop a judge run if it goes on, and delete its code, cases and outputs",
@@ -303,8 +299,7 @@ JUDGE_ROUTES: tuple[Route[JudgeRoutes], ...] = (
         waits="by_default",  # for the end of a running one
     ),
     Route(
-        "GET",
-        "/api/judge/{id}/cases/{index}/stdout",
+        "GET /api/judge/{id}/cases/{index}/stdout",
         JudgeRoutes.stdout,
         "getCaseStdout",
         "The raw output of one case",

@@ -112,8 +112,7 @@ _EXAMPLES: dict[str, Any] = {
 
 PROBLEM_ROUTES: tuple[Route[ProblemRoutes], ...] = (
     Route(
-        "POST",
-        "/api/problems",
+        "POST /api/problems",
         ProblemRoutes.push,
         "pushProblem",
         "Store a problem, or a new version of it",
@@ -132,8 +131,7 @@ PROBLEM_ROUTES: tuple[Route[ProblemRoutes], ...] = (
         examples=_EXAMPLES,
     ),
     Route(
-        "GET",
-        "/api/problems",
+        "GET /api/problems",
         ProblemRoutes.page,
         "listProblems",
         "The project's problems",
@@ -141,8 +139,7 @@ PROBLEM_ROUTES: tuple[Route[ProblemRoutes], ...] = (
         PAGE,
     ),
     Route(
-        "GET",
-        "/api/problems/{name}",
+        "GET /api/problems/{name}",
         ProblemRoutes.one,
         "getProblem",
         "One problem, without any part of its cases",
@@ -150,8 +147,7 @@ PROBLEM_ROUTES: tuple[Route[ProblemRoutes], ...] = (
         (_NAME,),
     ),
     Route(
-        "DELETE",
-        "/api/problems/{name}",
+        "DELETE /api/problems/{name}",
         ProblemRoutes.delete,
         "deleteProblem",
         "Delete a problem, or one of its versions",

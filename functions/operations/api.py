@@ -284,8 +284,7 @@ _TOKEN_NAME = path("name", {"type": "string", "maxLength": 63}, "The token's nam
 
 OPERATION_ROUTES: tuple[Route[OperationRoutes], ...] = (
     Route(
-        "GET",
-        "/api/admin/submissions/{id}",
+        "GET /api/admin/submissions/{id}",
         OperationRoutes.trace,
         "traceSubmission",
         "The life of a submission: row, deliveries, attempts, and where its log lines are",
@@ -298,8 +297,7 @@ OPERATION_ROUTES: tuple[Route[OperationRoutes], ...] = (
         security="AdminKey",
     ),
     Route(
-        "POST",
-        "/api/admin/dead-letters/{queue}/redrive",
+        "POST /api/admin/dead-letters/{queue}/redrive",
         OperationRoutes.redrive,
         "redriveDeadLetters",
         "Move dead letters back to their queue, for up to ten seconds",
@@ -312,8 +310,7 @@ OPERATION_ROUTES: tuple[Route[OperationRoutes], ...] = (
         security="AdminKey",
     ),
     Route(
-        "POST",
-        "/api/admin/projects/{id}/purge",
+        "POST /api/admin/projects/{id}/purge",
         OperationRoutes.purge,
         "purgeProject",
         "Delete submissions, endpoints, checks, their history and events of a disabled project, for up to ten seconds",
@@ -329,8 +326,7 @@ OPERATION_ROUTES: tuple[Route[OperationRoutes], ...] = (
 )
 RUNNER_ROUTES: tuple[Route[RunnerRoutes], ...] = (
     Route(
-        "GET",
-        "/api/admin/runners",
+        "GET /api/admin/runners",
         RunnerRoutes.runners,
         "listRunners",
         "The runners of the last 24 h, by name",
@@ -338,8 +334,7 @@ RUNNER_ROUTES: tuple[Route[RunnerRoutes], ...] = (
         security="AdminKey",
     ),
     Route(
-        "POST",
-        "/api/admin/runner-tokens",
+        "POST /api/admin/runner-tokens",
         RunnerRoutes.create_token,
         "createRunnerToken",
         "Create a token with which a runner of another host joins this machine",
@@ -357,8 +352,7 @@ RUNNER_ROUTES: tuple[Route[RunnerRoutes], ...] = (
         security="AdminKey",
     ),
     Route(
-        "GET",
-        "/api/admin/runner-tokens",
+        "GET /api/admin/runner-tokens",
         RunnerRoutes.tokens,
         "listRunnerTokens",
         "All tokens of runners, with the runner that uses each",
@@ -366,8 +360,7 @@ RUNNER_ROUTES: tuple[Route[RunnerRoutes], ...] = (
         security="AdminKey",
     ),
     Route(
-        "DELETE",
-        "/api/admin/runner-tokens/{name}",
+        "DELETE /api/admin/runner-tokens/{name}",
         RunnerRoutes.revoke_token,
         "revokeRunnerToken",
         "Revoke a token for good: its runner is disconnected within seconds; repeating the call is safe",

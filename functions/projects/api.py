@@ -190,8 +190,7 @@ def _example(value: dict[str, Any]) -> dict[str, Any]:
 
 PROJECT_ROUTES: tuple[Route[ProjectRoutes], ...] = (
     Route(
-        "POST",
-        "/api/projects",
+        "POST /api/projects",
         ProjectRoutes.create,
         "createProject",
         "Create a project",
@@ -201,8 +200,7 @@ PROJECT_ROUTES: tuple[Route[ProjectRoutes], ...] = (
         security="AdminKey",
     ),
     Route(
-        "GET",
-        "/api/projects",
+        "GET /api/projects",
         ProjectRoutes.page,
         "listProjects",
         "All projects, newest first",
@@ -211,8 +209,7 @@ PROJECT_ROUTES: tuple[Route[ProjectRoutes], ...] = (
         security="AdminKey",
     ),
     Route(
-        "GET",
-        "/api/projects/{id}",
+        "GET /api/projects/{id}",
         ProjectRoutes.one,
         "getProject",
         "One project",
@@ -221,8 +218,7 @@ PROJECT_ROUTES: tuple[Route[ProjectRoutes], ...] = (
         security="AdminKey",
     ),
     Route(
-        "PATCH",
-        "/api/projects/{id}",
+        "PATCH /api/projects/{id}",
         ProjectRoutes.change,
         "changeProject",
         "Rename, disable or enable a project; change its profiles and quotas",
@@ -241,8 +237,7 @@ PROJECT_ROUTES: tuple[Route[ProjectRoutes], ...] = (
 )
 KEY_ROUTES: tuple[Route[KeyRoutes], ...] = (
     Route(
-        "POST",
-        "/api/projects/{id}/keys",
+        "POST /api/projects/{id}/keys",
         KeyRoutes.issue,
         "issueKey",
         "Issue an API key",
@@ -260,8 +255,7 @@ KEY_ROUTES: tuple[Route[KeyRoutes], ...] = (
         security="AdminKey",
     ),
     Route(
-        "GET",
-        "/api/projects/{id}/keys",
+        "GET /api/projects/{id}/keys",
         KeyRoutes.page,
         "listKeys",
         "A project's API keys, newest first",
@@ -270,8 +264,7 @@ KEY_ROUTES: tuple[Route[KeyRoutes], ...] = (
         security="AdminKey",
     ),
     Route(
-        "PATCH",
-        "/api/projects/{id}/keys/{key_id}",
+        "PATCH /api/projects/{id}/keys/{key_id}",
         KeyRoutes.change,
         "changeKey",
         "Change the expiry of an API key",
@@ -288,8 +281,7 @@ KEY_ROUTES: tuple[Route[KeyRoutes], ...] = (
         security="AdminKey",
     ),
     Route(
-        "DELETE",
-        "/api/projects/{id}/keys/{key_id}",
+        "DELETE /api/projects/{id}/keys/{key_id}",
         KeyRoutes.revoke,
         "revokeKey",
         "Revoke an API key for good; repeating the call is safe",

@@ -141,8 +141,7 @@ _RAW: dict[int, Answer] = {
 
 RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
     Route(
-        "GET",
-        "/api/result/{id}",
+        "GET /api/result/{id}",
         ResultRoutes.one,
         "getResult",
         "One submission, in any state",
@@ -151,8 +150,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
         waits="if_asked",
     ),
     Route(
-        "DELETE",
-        "/api/result/{id}",
+        "DELETE /api/result/{id}",
         ResultRoutes.delete,
         "deleteResult",
         "Stop a submission if it runs, and delete its code, input and output",
@@ -167,8 +165,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
         waits="by_default",  # for the end of a running one
     ),
     Route(
-        "POST",
-        "/api/result/{id}/cancel",
+        "POST /api/result/{id}/cancel",
         ResultRoutes.cancel,
         "cancelRun",
         "Stop a submission",
@@ -182,8 +179,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
         (ID, *SHAPE),
     ),
     Route(
-        "GET",
-        "/api/result/{id}/output",
+        "GET /api/result/{id}/output",
         ResultRoutes.output,
         "getOutput",
         "The output of a run from an offset, also while it goes on",
@@ -202,8 +198,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
         waits="if_asked",
     ),
     Route(
-        "GET",
-        "/api/results",
+        "GET /api/results",
         ResultRoutes.page,
         "listResults",
         "The project's submissions, newest first",
@@ -217,8 +212,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
         ),
     ),
     Route(
-        "GET",
-        "/api/result/{id}/stdout",
+        "GET /api/result/{id}/stdout",
         ResultRoutes.stdout,
         "getStdout",
         "The raw bytes of stdout",
@@ -226,8 +220,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
         (ID,),
     ),
     Route(
-        "GET",
-        "/api/result/{id}/stderr",
+        "GET /api/result/{id}/stderr",
         ResultRoutes.stderr,
         "getStderr",
         "The raw bytes of stderr",
@@ -235,8 +228,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
         (ID,),
     ),
     Route(
-        "GET",
-        "/api/result/{id}/program",
+        "GET /api/result/{id}/program",
         ResultRoutes.program,
         "getProgram",
         "The program of a run, for 24 hours if its request had keep_code",
@@ -249,8 +241,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
         (ID,),
     ),
     Route(
-        "GET",
-        "/api/result/{id}/artifacts/{path+}",
+        "GET /api/result/{id}/artifacts/{path+}",
         ResultRoutes.artifact,
         "getArtifact",
         "A file that the program left",

@@ -138,8 +138,7 @@ _EXAMPLES: dict[str, Any] = {
 
 SUBMIT_ROUTES: tuple[Route[SubmitRoutes], ...] = (
     Route(
-        "POST",
-        "/api/submit",
+        "POST /api/submit",
         SubmitRoutes.submit,
         "submit",
         "Run a program once",

@@ -206,8 +206,7 @@ _DELIVERY = path("id", {"type": "string"}, "<event id>.<endpoint id>, or <event 
 
 ENDPOINT_ROUTES: tuple[Route[EndpointRoutes], ...] = (
     Route(
-        "GET",
-        "/api/webhooks",
+        "GET /api/webhooks",
         EndpointRoutes.page,
         "listEndpoints",
         "List the project's endpoints, newest first",
@@ -219,8 +218,7 @@ ENDPOINT_ROUTES: tuple[Route[EndpointRoutes], ...] = (
         ),
     ),
     Route(
-        "POST",
-        "/api/webhooks",
+        "POST /api/webhooks",
         EndpointRoutes.create,
         "createEndpoint",
         "Create a webhook endpoint",
@@ -251,8 +249,7 @@ ENDPOINT_ROUTES: tuple[Route[EndpointRoutes], ...] = (
         },
     ),
     Route(
-        "GET",
-        "/api/webhooks/{id}",
+        "GET /api/webhooks/{id}",
         EndpointRoutes.one,
         "getEndpoint",
         "Show an endpoint",
@@ -260,8 +257,7 @@ ENDPOINT_ROUTES: tuple[Route[EndpointRoutes], ...] = (
         (ID,),
     ),
     Route(
-        "PATCH",
-        "/api/webhooks/{id}",
+        "PATCH /api/webhooks/{id}",
         EndpointRoutes.change,
         "changeEndpoint",
         "Change an endpoint",
@@ -271,8 +267,7 @@ ENDPOINT_ROUTES: tuple[Route[EndpointRoutes], ...] = (
         {"pause": {"value": {"enabled": False}}, "filter": {"value": {"events": ["submission.completed"]}}},
     ),
     Route(
-        "DELETE",
-        "/api/webhooks/{id}",
+        "DELETE /api/webhooks/{id}",
         EndpointRoutes.delete,
         "deleteEndpoint",
         "Delete an endpoint",
@@ -280,8 +275,7 @@ ENDPOINT_ROUTES: tuple[Route[EndpointRoutes], ...] = (
         (ID,),
     ),
     Route(
-        "GET",
-        "/api/egress-addresses",
+        "GET /api/egress-addresses",
         EndpointRoutes.egress_addresses,
         "listEgressAddresses",
         "The addresses that webhooks come from",
@@ -289,8 +283,7 @@ ENDPOINT_ROUTES: tuple[Route[EndpointRoutes], ...] = (
         security=None,
     ),
     Route(
-        "POST",
-        "/api/webhooks/{id}/rotate",
+        "POST /api/webhooks/{id}/rotate",
         EndpointRoutes.rotate,
         "rotateSecret",
         "Replace the secret of an endpoint",
@@ -306,8 +299,7 @@ ENDPOINT_ROUTES: tuple[Route[EndpointRoutes], ...] = (
         body_required=False,
     ),
     Route(
-        "POST",
-        "/api/webhooks/{id}/test",
+        "POST /api/webhooks/{id}/test",
         EndpointRoutes.test,
         "testEndpoint",
         "Send webhook.test now, also to a disabled endpoint",
@@ -320,8 +312,7 @@ ENDPOINT_ROUTES: tuple[Route[EndpointRoutes], ...] = (
         (ID,),
     ),
     Route(
-        "POST",
-        "/api/webhooks/{id}/recover",
+        "POST /api/webhooks/{id}/recover",
         EndpointRoutes.recover,
         "recoverEndpoint",
         "Send an endpoint's failed, blocked and paused deliveries again, since a time",
@@ -338,8 +329,7 @@ ENDPOINT_ROUTES: tuple[Route[EndpointRoutes], ...] = (
 )
 DELIVERY_ROUTES: tuple[Route[DeliveryRoutes], ...] = (
     Route(
-        "GET",
-        "/api/deliveries",
+        "GET /api/deliveries",
         DeliveryRoutes.page,
         "listDeliveries",
         "List the project's deliveries, newest first",
@@ -353,8 +343,7 @@ DELIVERY_ROUTES: tuple[Route[DeliveryRoutes], ...] = (
         ),
     ),
     Route(
-        "GET",
-        "/api/deliveries/{id}",
+        "GET /api/deliveries/{id}",
         DeliveryRoutes.one,
         "getDelivery",
         "Show a delivery with its attempts",
@@ -362,8 +351,7 @@ DELIVERY_ROUTES: tuple[Route[DeliveryRoutes], ...] = (
         (_DELIVERY,),
     ),
     Route(
-        "POST",
-        "/api/deliveries/{id}/replay",
+        "POST /api/deliveries/{id}/replay",
         DeliveryRoutes.replay,
         "replayDelivery",
         "Send a delivery again: same webhook-id and bytes, new timestamp",

@@ -32,9 +32,7 @@ API_FUNCTIONS = sorted(set(template_routes(TEMPLATE).values()))
 # The document leaves out the icon, because generators of clients warn of a picture, and protocols of other services.
 UNDOCUMENTED = {
     "ResultFunction": {route.key for route in ICON_ROUTES},
-    "DialectsFunction": {
-        f"{row.method} {re.sub(r'{\w+}', '{}', row.path)}" for dialect in DIALECTS for row in dialect.routes
-    },
+    "DialectsFunction": {re.sub(r"{\w+}", "{}", row.key) for dialect in DIALECTS for row in dialect.routes},
 }
 
 
@@ -115,9 +113,9 @@ class Things:
 
 
 THING_ROUTES: tuple[Route[Things], ...] = (
-    Route("GET", "/api/things", Things.page, "listThings", "List things", {}),
-    Route("POST", "/api/things", Things.page, "listThings", "List things", {}),
-    Route("GET", "/api/things/{id}/{part}", Things.one, "getPart", "Show a part", {}),
+    Route("GET /api/things", Things.page, "listThings", "List things", {}),
+    Route("POST /api/things", Things.page, "listThings", "List things", {}),
+    Route("GET /api/things/{id}/{part}", Things.one, "getPart", "Show a part", {}),
 )
 
 

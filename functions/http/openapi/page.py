@@ -277,8 +277,7 @@ class DocumentRoutes:
 
 DOCUMENT_ROUTES: tuple[Route[DocumentRoutes], ...] = (
     Route(
-        "GET",
-        "/api/openapi.json",
+        "GET /api/openapi.json",
         DocumentRoutes.openapi,
         "getOpenApi",
         "This document",
@@ -286,8 +285,7 @@ DOCUMENT_ROUTES: tuple[Route[DocumentRoutes], ...] = (
         security=None,
     ),
     Route(
-        "GET",
-        "/openapi.json",
+        "GET /openapi.json",
         DocumentRoutes.openapi,
         "getOpenApiAtRoot",
         "This document, where some tools look for it",
@@ -295,8 +293,7 @@ DOCUMENT_ROUTES: tuple[Route[DocumentRoutes], ...] = (
         security=None,
     ),
     Route(
-        "GET",
-        "/llms.txt",
+        "GET /llms.txt",
         DocumentRoutes.overview,
         "getOverview",
         "An overview of this API for language models",
@@ -304,8 +301,7 @@ DOCUMENT_ROUTES: tuple[Route[DocumentRoutes], ...] = (
         security=None,
     ),
     Route(
-        "GET",
-        "/docs",
+        "GET /docs",
         DocumentRoutes.reference,
         "getReference",
         "This document as a page",

@@ -270,8 +270,7 @@ class HealthRoutes:
 
 HEALTH_ROUTES: tuple[Route[HealthRoutes], ...] = (
     Route(
-        "GET",
-        "/api/languages",
+        "GET /api/languages",
         HealthRoutes.languages,
         "getLanguages",
         "Languages that this deployment offers",
@@ -290,8 +289,7 @@ HEALTH_ROUTES: tuple[Route[HealthRoutes], ...] = (
         security=None,
     ),
     Route(
-        "GET",
-        "/api/health",
+        "GET /api/health",
         HealthRoutes.health,
         "getHealth",
         "Health of the service",
@@ -306,8 +304,7 @@ HEALTH_ROUTES: tuple[Route[HealthRoutes], ...] = (
         is_health=True,
     ),
     Route(
-        "GET",
-        "/api/health/ready",
+        "GET /api/health/ready",
         HealthRoutes.ready,
         "getReady",
         "Whether a runner is live",

@@ -306,5 +306,5 @@ def _no_route(*_: object) -> Any:
     raise AssertionError("a row that stands for all ordinary ones serves nothing")
 
 
-_ORDINARY: Final = ApiRoute[Any]("GET", "", _no_route, "", "", {})
+_ORDINARY: Final = ApiRoute[Any]("GET ", _no_route, "", "", {})
 _TOO_MANY: Final = gateway_answer(429, "Too Many Requests", retry_after_secs=1)
