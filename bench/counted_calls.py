@@ -256,5 +256,5 @@ def counted_system(quota: Quota, *, slots: int, runner_latency_secs: float) -> I
 
 def _close_connections() -> None:
     runner = submit.ENV[DirectRunners].runner
-    while runner is not None and runner._connections._kept:
-        runner._connections._kept.pop()[1].close()
+    while runner is not None and runner.connections._kept:
+        runner.connections._kept.pop()[1].close()

@@ -15,7 +15,7 @@ from functions.http.answers import JSON_TYPE, answer
 from functions.http.http_event import json_body
 from functions.http.long_poll import SHORTEST_WAIT_SECS, long_poll
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError, RefusedError
-from functions.http.openapi.operation import BAD, ID, KEYED, TRACEPARENT_HEADER, path, query
+from functions.http.openapi.operation import BAD, ID, KEYED, TRACEPARENT_HEADER, Answer, path, query
 from functions.http.parameters import (
     LONG_POLL_MAX_SECS,
     SUBMIT_MAX_SECS,
@@ -117,7 +117,6 @@ class JudgeRoutes:
     env: Env
 
     def judge(self, app: Resolver) -> Response[str]:
-        """Judge a program, and answer with the result if the client waits."""
         env, event = self.env, app.current_event
         begun = env[long_poll].monotonic()
         project = authenticate(event, env)
@@ -167,16 +166,13 @@ class JudgeRoutes:
         return answer(open_body(polled.row, env[ProgressStore].cases(polled.row), after=after or 0))
 
     def stdout(self, app: Resolver, id_text: str, index_text: str) -> Response[Any]:
-        """Answer with the exact output of one case, or a link to it."""
         return case_output(self.env, self._own(app, id_text), case_index(index_text))
 
     def cancel(self, app: Resolver, id_text: str) -> Response[str]:
-        """Stop one judge run; answer with its result if it is final."""
         row = self.env[Cancellation].cancel(self._own(app, id_text))
         return self._final(row) if row.is_final else answer(cancelling_body(row), 202)
 
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
-        """Stop one judge run, and delete it with all its data."""
         env, row = self.env, self._own(app, id_text)
         env[Cancellation].delete(row, env[long_poll].within(app.secs_left))
         env[ProgressStore].delete(row.submission_id)
@@ -219,6 +215,8 @@ _EXAMPLES: dict[str, Any] = {
     },
 }
 
+_ONE: dict[int, Answer] = {400: BAD, 404: UNKNOWN, **KEYED}
+
 JUDGE_ROUTES: tuple[Route[JudgeRoutes], ...] = (
     Route(
         "POST /api/judge",
@@ -251,13 +249,7 @@ JUDGE_ROUTES: tuple[Route[JudgeRoutes], ...] = (
         JudgeRoutes.one,
         "getJudgeRun",
         "One judge run, in any state",
-        {
-            200: ("Finished or not.", (FinalJudgeRun, OpenJudgeRun)),
-            400: BAD,
-            404: UNKNOWN,
-            504: SLOW,
-            **KEYED,
-        },
+        {200: ("Finished or not.", (FinalJudgeRun, OpenJudgeRun)), **_ONE, 504: SLOW},
         (
             ID,
             wait_parameter(LONG_POLL_MAX_SECS),
@@ -277,9 +269,7 @@ JUDGE_ROUTES: tuple[Route[JudgeRoutes], ...] = (
         {
             200: ("It is finished, perhaps by this request.", (FinalJudgeRun,)),
             202: ("It is being stopped. Poll it for its result.", (Cancelling,)),
-            400: BAD,
-            404: UNKNOWN,
-            **KEYED,
+            **_ONE,
         },
         (ID,),
     ),
@@ -290,10 +280,8 @@ JUDGE_ROUTES: tuple[Route[JudgeRoutes], ...] = (
         "Stop a judge run if it goes on, and delete its code, cases and outputs",
         {
             200: ("Gone.", (Deleted,)),
-            400: BAD,
-            404: UNKNOWN,
+            **_ONE,
             409: ("`conflict`: it is being stopped. Repeat the request.", (Error,)),
-            **KEYED,
         },
         (ID,),
         waits="by_default",  # for the end of a running one

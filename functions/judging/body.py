@@ -69,7 +69,6 @@ class CaseRequest(StrictModel):
 
     @property
     def has_answer(self) -> bool:
-        """Whether it has an expected output."""
         return self.expected is not None or self.hashes[1] is not None
 
 
@@ -88,24 +87,16 @@ class CasesRequest(Protocol):
     """The fields that judge runs and problems have in common."""
 
     @property
-    def cases(self) -> Sequence[CaseRequest]:
-        """The cases."""
-        ...
+    def cases(self) -> Sequence[CaseRequest]: ...
 
     @property
-    def checker(self) -> CheckerRequest | None:
-        """The checker of all cases without their own."""
-        ...
+    def checker(self) -> CheckerRequest | None: ...
 
     @property
-    def groups(self) -> Sequence[GroupRequest] | None:
-        """The groups."""
-        ...
+    def groups(self) -> Sequence[GroupRequest] | None: ...
 
     @property
-    def stop(self) -> Stop | None:
-        """Which cases are skipped after a failure."""
-        ...
+    def stop(self) -> Stop | None: ...
 
 
 class JudgeBody(ProgramRequest):

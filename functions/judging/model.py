@@ -68,7 +68,6 @@ class Plan:
 
     @staticmethod
     def of_json(stored: Mapping[str, Any]) -> "Plan":
-        """Return the plan of a row."""
         cases = (case | {"visibility": Visibility(case.get("visibility", "full"))} for case in stored["cases"])
         groups = (
             group
@@ -166,7 +165,6 @@ class Score:
 
     @property
     def all_passed(self) -> bool:
-        """True if every case passed."""
         return self.passed == len(self.case_points)
 
 

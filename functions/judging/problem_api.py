@@ -46,7 +46,6 @@ class ProblemRoutes:
     env: Env
 
     def push(self, app: Resolver) -> Response[str]:
-        """Store a version of a problem."""
         env = self.env
         project = authenticate(app.current_event, env)
         request = parse_problem(
@@ -57,7 +56,6 @@ class ProblemRoutes:
         return answer(pushed_body(env[ProblemPush].push(project, request), request.content.warnings))
 
     def page(self, app: Resolver) -> Response[str]:
-        """List the problems of the project."""
         event = app.current_event
         project_id = authenticate(event, self.env).project_id
         query, owner = event.query_string_parameters, f"{project_id} problems"
@@ -71,12 +69,10 @@ class ProblemRoutes:
         )
 
     def one(self, app: Resolver, name: str) -> Response[str]:
-        """Describe a version of a problem."""
         project_id = authenticate(app.current_event, self.env).project_id
         return answer(details_body(*self.env[ProblemLookup].find(project_id, name)))
 
     def delete(self, app: Resolver, name: str) -> Response[str]:
-        """Delete a problem, or one of its versions. Judge runs that began keep their cases."""
         env = self.env
         project_id = authenticate(app.current_event, env).project_id
         reference = read_reference(name)

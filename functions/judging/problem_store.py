@@ -109,7 +109,6 @@ class ProblemStore(Table):
     table_setting = "submissions_table"
 
     def get(self, project_id: str, problem_id: str) -> Problem | None:
-        """Return a problem."""
         row = self._get(problem_key(project_id, problem_id))
         return None if row is None else to_problem(row)
 

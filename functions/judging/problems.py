@@ -151,7 +151,6 @@ class ProblemCase(CaseRequest):
 
     @property
     def hashes(self) -> tuple[str | None, str | None]:
-        """The hashes of files with its input and its expected output."""
         return self.stdin_sha256, self.expected_sha256
 
 

@@ -156,7 +156,6 @@ class ValidJudgeRun(ValidSubmission):
 
     @property
     def said(self) -> dict[str, Any]:
-        """What a repeat must say too."""
         own: dict[str, Any] = ValidSubmission.said.__get__(self)  # super() does not work in a dataclass with slots
         if self.problem is not None and self.problem.files:
             del own["files"]  # the request has none
@@ -169,7 +168,6 @@ class ValidJudgeRun(ValidSubmission):
 
     @property
     def row_values(self) -> dict[str, Any]:
-        """The plan, and what lists show from the start."""
         summary = {"kind": Kind.JUDGE.value, "cases": len(self.plan.cases)}
         values: dict[str, Any] = {"plan": self.plan.to_json(), "summary": summary}
         if (version := self.problem) is not None:

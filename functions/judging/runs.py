@@ -81,7 +81,6 @@ class ProgressStore(Table):
         return tuple(known[index] for index in sorted(known))
 
     def delete(self, submission_id: str) -> None:
-        """Delete the progress of all executions of a judge run."""
         for item in self._list(submission_pk(submission_id), _PREFIX):
             self._client.delete_item(TableName=self.table_name, Key=key(item["pk"], item["sk"]))
 
@@ -191,11 +190,9 @@ class JudgedRuns:
             return own
 
     def add_progress(self, message: JudgeProgress) -> None:
-        """Keep finished cases for polls, unless the judge run is final."""
         self._progress.add(message)
 
     def event(self, final: Submission) -> Event:
-        """Return the event of a final judge run."""
         return submission_event(final, judge_event_body(final, self.results(final), self._base_url))
 
     def results(self, final: Submission) -> tuple[CaseResult, ...]:

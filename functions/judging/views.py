@@ -15,15 +15,13 @@ from functions.judging.model import CaseOutcome, GroupOutcome, Plan, PlannedCase
 from functions.submissions.model import Status, Submission
 from functions.submissions.results.short_views import JudgeCounts, fits_response
 from functions.submissions.results.views import (
-    SCHEMA_VERSION,
     FinalStatus,
     Head,
     MetricsBody,
     OpenStatus,
-    expires_at,
     final_status,
+    head_fields,
     open_status,
-    timestamps,
 )
 
 # `visibility` decides here what any answer, event or list shows of a case: nothing else reads results of cases.
@@ -220,38 +218,28 @@ def final_body(
     by_index = {case.index: case for case in cases}
     scored = score(plan, outcomes_of(plan, by_index.values()))
     counted = counts(scored)
-    body: FinalJudgeRun = {
-        "id": row.submission_id,
-        "schema_version": SCHEMA_VERSION,
-        "status": final_status(row),
-        "language": row.language,
-        "profile": row.profile,
-        "timestamps": timestamps(row),
-        "metadata": dict(row.metadata),
-        "expires_at": expires_at(row),
-        "all_passed": counted["all_passed"],
-        "passed": counted["passed"],
-        "failed": counted["failed"],
-        "skipped": counted["skipped"],
-        "judge_errors": counted["judge_errors"],
-        "score": counted["score"],
-        "max_score": counted["max_score"],
-        "first_failed": counted["first_failed"],
-        "error_message": row.result.get("error_message") or _cancellation(row, counted["skipped"]),
-        "compile": _compile_body(row, max_bytes),
-        "groups": [
-            {"id": group.id, "points": group.points, "max_points": group.max_points, "outcome": group.outcome}
-            for group in scored.groups
-        ],
-        "results": [
-            case_body(index, planned, by_index.get(index), scored.case_points[index], max_bytes)
-            for index, planned in enumerate(plan.cases)
-            if index >= after
-        ],
-        "limits": dict(row.limits),
-        "metrics": row.metrics,
-        "evidence": row.evidence,
-    }
+    body = cast(
+        "FinalJudgeRun",
+        {
+            **head_fields(row),
+            "status": final_status(row),
+            **counted,
+            "error_message": row.result.get("error_message") or _cancellation(row, counted["skipped"]),
+            "compile": _compile_body(row, max_bytes),
+            "groups": [
+                {"id": group.id, "points": group.points, "max_points": group.max_points, "outcome": group.outcome}
+                for group in scored.groups
+            ],
+            "results": [
+                case_body(index, planned, by_index.get(index), scored.case_points[index], max_bytes)
+                for index, planned in enumerate(plan.cases)
+                if index >= after
+            ],
+            "limits": dict(row.limits),
+            "metrics": row.metrics,
+            "evidence": row.evidence,
+        },
+    )
     if row.problem is not None:
         body["problem"] = row.problem
     if warnings:
@@ -268,23 +256,20 @@ def open_body(row: Submission, cases: Sequence[CaseResult], *, after: int = 0) -
     plan = Plan.of_json(row.plan or {"cases": [], "groups": []})
     known = {case.index: case for case in cases if case.index < len(plan.cases)}
     points = score(plan, outcomes_of(plan, known.values())).case_points
-    body: OpenJudgeRun = {
-        "id": row.submission_id,
-        "schema_version": SCHEMA_VERSION,
-        "status": open_status(row),
-        "language": row.language,
-        "profile": row.profile,
-        "timestamps": timestamps(row),
-        "metadata": dict(row.metadata),
-        "expires_at": expires_at(row),
-        "finished": len(known),
-        "total": len(plan.cases),
-        "results": [
-            case_body(index, plan.cases[index], case, points[index], None)
-            for index, case in sorted(known.items())
-            if index >= after
-        ],
-    }
+    body = cast(
+        "OpenJudgeRun",
+        {
+            **head_fields(row),
+            "status": open_status(row),
+            "finished": len(known),
+            "total": len(plan.cases),
+            "results": [
+                case_body(index, plan.cases[index], case, points[index], None)
+                for index, case in sorted(known.items())
+                if index >= after
+            ],
+        },
+    )
     if row.problem is not None:
         body["problem"] = row.problem
     return body

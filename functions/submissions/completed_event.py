@@ -124,9 +124,7 @@ class JudgeRuns(Protocol):
         """Keep finished cases for polls, unless the judge run is final."""
         ...
 
-    def event(self, final: Submission) -> Event:
-        """Return the event of a final judge run."""
-        ...
+    def event(self, final: Submission) -> Event: ...
 
 
 # The body of a `submission.completed` webhook: the result object with type and timestamp, at most 256 KiB.

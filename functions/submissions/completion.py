@@ -239,7 +239,6 @@ class Completer:
         reach("complete.after_hint")
 
     def completion(self, message: Completed, row: Submission) -> Completion:
-        """Convert a runner's message: see `completion_of`."""
         return completion_of(self._env[judge_runs], self._payloads, message, row)
 
     def _final(self, row: Submission, completion: Completion) -> Submission:

@@ -172,7 +172,7 @@ class Call:
             when_slow()
         try:
             content = self._read_answer(None if is_slow else when_slow)
-            self._runner.keep(self._connection)
+            self._runner.connections.keep(self._connection)
         except TimeoutError as error:
             self._connection.close()
             raise RunnerSlowError(_reason(error)) from None
@@ -223,7 +223,7 @@ class Call:
             length -= len(part)
         response.close()
         if response.status != _OK:
-            self._runner.keep(self._connection)
+            self._runner.connections.keep(self._connection)
             raise RunnerUnavailableError(f"the status is {response.status}")
         return b"".join(parts)
 
@@ -241,12 +241,12 @@ class RunnerClient:
     def __init__(self, url: str, token: Callable[[], str], authority: Callable[[], str] | None = None) -> None:
         self._path = urlsplit(url).path.rstrip("/") + "/v1"
         self._token = token
-        self._connections = RunnerConnections(url, authority)
+        self.connections = RunnerConnections(url, authority)
 
     def start(self, message: Requested, correlation_id: str | None = None, wait_secs: float = ANSWER_SECS) -> Call:
         """Send the request. Its answer may take `wait_secs`, at most ANSWER_SECS. Raises RunnerUnavailableError."""
         begun = time.monotonic()
-        kept = self._connections.take()
+        kept = self.connections.take()
         try:
             connection = self.send(message, correlation_id, kept)
         except (OSError, http.client.HTTPException) as error:
@@ -268,7 +268,7 @@ class RunnerClient:
                 kept.close()
             else:
                 return kept
-        connection = self._connections.connect()
+        connection = self.connections.connect()
         try:
             connection.request("POST", f"{self._path}/execute", body, headers)
         except OSError:
@@ -299,13 +299,13 @@ class RunnerClient:
     def _post(self, name: str, body: bytes, secs: float, most_bytes: int) -> Any:
         """Send a small request, and return the JSON of its answer. Raises RunnerUnavailableError."""
         try:
-            kept = self._connections.take()
+            kept = self.connections.take()
             if kept is not None:
                 try:
                     return self._post_on(kept, name, body, secs, most_bytes)
                 except ConnectionError:  # the runner closed the idle connection
                     kept.close()
-            return self._post_on(self._connections.connect(), name, body, secs, most_bytes)
+            return self._post_on(self.connections.connect(), name, body, secs, most_bytes)
         except (OSError, http.client.HTTPException, ValueError, RecursionError) as error:
             raise RunnerUnavailableError(_reason(error)) from None
 
@@ -324,7 +324,7 @@ class RunnerClient:
         if response.status != _OK:
             connection.close()
             raise RunnerUnavailableError(f"the status is {response.status}")
-        self.keep(connection)
+        self.connections.keep(connection)
         return json.loads(content)
 
     def _headers(self) -> dict[str, str]:
@@ -332,10 +332,6 @@ class RunnerClient:
             return {"Authorization": f"Bearer {self._token()}"}
         except SecretUnavailableError:
             raise RunnerUnavailableError("the token of the runners cannot be read") from None
-
-    def keep(self, connection: http.client.HTTPConnection) -> None:
-        """Keep a connection for reuse after its answer was read."""
-        self._connections.keep(connection)
 
 
 def _answer_type(message: Requested) -> type[ExecutionCompleted | JudgeCompleted]:
@@ -359,7 +355,6 @@ class DirectRunners:
 
     @classmethod
     def from_env(cls, env: Env) -> Self:
-        """Return the runners that the settings name."""
         settings = env.settings
         if not settings.runner_url:
             return cls(None, None)
@@ -414,12 +409,9 @@ class DirectRun:
         """
         try:
             completed = call.finish(slow_after_secs, when_slow)
-        except RunnerSlowError as slow:
-            if submission.kind is Kind.JUDGE:
-                raise
-            self._warn(submission, "Runner did not answer directly; the submission is queued", slow)
-            return None
         except RunnerUnavailableError as unavailable:
+            if isinstance(unavailable, RunnerSlowError) and submission.kind is Kind.JUDGE:
+                raise
             self._warn(submission, "Runner did not answer directly; the submission is queued", unavailable)
             return None
         reach("submit.after_answer")
@@ -447,7 +439,6 @@ class DirectRun:
         return ended.submission
 
     def _send_completion(self, completed: Completed, submission: Submission) -> bool:
-        """Send the completion to `record`, as a runner does for a queued run."""
         try:
             self._env[Queues].send_completion(self._env.settings.completions_queue_url, completed)
         except (ClientError, BotoCoreError) as error:

@@ -142,7 +142,6 @@ class Submission(Program):
 
     @property
     def kind(self) -> Kind:
-        """Whether this is a run or a judge run."""
         return Kind((self.summary or {}).get("kind", Kind.RUN))
 
     @property
@@ -152,17 +151,14 @@ class Submission(Program):
 
     @property
     def log_ids(self) -> dict[str, Any]:
-        """The ids of every log line about this submission."""
         return {"correlation_id": self.correlation_id or self.submission_id, "submission_id": self.submission_id}
 
     @property
     def sent_at(self) -> str:
-        """When its last message was sent."""
         return self.sent_again_at or self.created_at
 
     @property
     def is_final(self) -> bool:
-        """True once a verdict exists."""
         return self.status in FINAL_STATUSES
 
     @property
@@ -184,7 +180,6 @@ class Submission(Program):
 
     @property
     def object_keys(self) -> tuple[str, ...]:
-        """The keys of all objects of this row."""
         inputs = (self.input_key, self.program_key, self.judging_key)
         keys = (*inputs, self.stdout_key, self.stderr_key, self.cases_key, *self.case_keys)
         return (*(key for key in keys if key), *(artifact["key"] for artifact in self.stored_artifacts))

@@ -66,7 +66,6 @@ class Queues:
 
     @classmethod
     def from_env(cls, env: Env) -> Self:
-        """Make it from the settings."""
         urls = (env.settings.interactive_queue_url, env.settings.batch_queue_url, env.settings.network_queue_url)
         return cls(env.sqs, *urls, env.clock)
 
@@ -83,7 +82,6 @@ class Queues:
         )
 
     def send_completion(self, queue_url: str, message: Completed) -> None:
-        """Send a runner's completion to `record`."""
         self._client.send_message(QueueUrl=queue_url, MessageBody=message.serialise())
 
     def waiting(self, priority: str) -> int:
@@ -99,7 +97,6 @@ class Queues:
         return self._depths.get_or_load(priority, lambda: self.depth(priority))
 
     def recent_depths(self) -> int:
-        """Return the `recent_depth` of all three queues together."""
         return sum(self.recent_depth(priority) for priority in self._urls)
 
     def _count(self, priority: str, names: list[QueueAttributeNameType]) -> int:

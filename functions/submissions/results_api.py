@@ -64,7 +64,6 @@ class ResultRoutes:
     env: Env
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
-        """Answer with one result; with `wait`, hold the request until it is final."""
         env, query = self.env, app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, env).project_id
         secs, shape = wait_secs(query, LONG_POLL_MAX_SECS), result_shape(query)
@@ -74,11 +73,9 @@ class ResultRoutes:
         return env[Results].show(row, app.prefix, shape)
 
     def stdout(self, app: Resolver, id_text: str) -> Response[Any]:
-        """Answer with the bytes of stdout, or a link to them."""
         return self.env[Results].raw(self._own(app, id_text), "stdout")
 
     def stderr(self, app: Resolver, id_text: str) -> Response[Any]:
-        """Answer with the bytes of stderr, or a link to them."""
         return self.env[Results].raw(self._own(app, id_text), "stderr")
 
     def output(self, app: Resolver, id_text: str) -> Response[str]:
@@ -92,11 +89,9 @@ class ResultRoutes:
         return answer(output_part(part.row, stream, after, part.content, is_end=part.is_end, encoding=shape.encoding))
 
     def program(self, app: Resolver, id_text: str) -> Response[str]:
-        """Answer with the kept program."""
         return self.env[Results].program(self._own(app, id_text))
 
     def cancel(self, app: Resolver, id_text: str) -> Response[str]:
-        """Stop one submission; answer with its result if it is final."""
         shape = result_shape(app.current_event.query_string_parameters)
         row = self.env[Cancellation].cancel(self._own(app, id_text))
         if row.is_final:
@@ -104,17 +99,14 @@ class ResultRoutes:
         return answer(cancelling_body(row), 202)
 
     def artifact(self, app: Resolver, id_text: str, path: str) -> Response[str]:
-        """Answer with a link to an artifact, or with its bytes."""
         return artifact_answer(self.env, self._own(app, id_text), path)
 
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
-        """Stop one submission, and delete it with all its data."""
         row = self._own(app, id_text)
         self.env[Cancellation].delete(row, self.env[long_poll].within(app.secs_left))
         return answer(deleted_body(row))
 
     def page(self, app: Resolver) -> Response[str]:
-        """List the project's submissions, newest first."""
         query = app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, self.env).project_id
         limit, filters = page_limit(query), list_filters(query)
@@ -128,15 +120,14 @@ class ResultRoutes:
 
 
 _RESULT = (FinalResult, OpenResult, CompactFinal, CompactOpen)
+_ONE: dict[int, Answer] = {400: BAD, 404: UNKNOWN, **KEYED}
 _RAW: dict[int, Answer] = {
     200: (
         "The stored bytes. On AWS, of more than 4 MiB a link for five minutes.",
         ("application/octet-stream", OutputLink),
     ),
-    400: BAD,
-    404: UNKNOWN,
+    **_ONE,
     409: ("`conflict`: the run is not finished.", (Error,)),
-    **KEYED,
 }
 
 RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
@@ -145,7 +136,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
         ResultRoutes.one,
         "getResult",
         "One submission, in any state",
-        {200: ("Finished or not.", _RESULT), 400: BAD, 404: UNKNOWN, 504: SLOW, **KEYED},
+        {200: ("Finished or not.", _RESULT), **_ONE, 504: SLOW},
         (ID, wait_parameter(LONG_POLL_MAX_SECS), *SHAPE),
         waits="if_asked",
     ),
@@ -156,10 +147,8 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
         "Stop a submission if it runs, and delete its code, input and output",
         {
             200: ("Gone.", (Deleted,)),
-            400: BAD,
-            404: UNKNOWN,
+            **_ONE,
             409: ("`conflict`: its run is being stopped. Repeat the request.", (Error,)),
-            **KEYED,
         },
         (ID,),
         waits="by_default",  # for the end of a running one
@@ -172,9 +161,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
         {
             200: ("It is finished, perhaps by this request.", (FinalResult, CompactFinal)),
             202: ("It is being stopped. Poll it for its result.", (Cancelling,)),
-            400: BAD,
-            404: UNKNOWN,
-            **KEYED,
+            **_ONE,
         },
         (ID, *SHAPE),
     ),
@@ -183,7 +170,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
         ResultRoutes.output,
         "getOutput",
         "The output of a run from an offset, also while it goes on",
-        {200: ("A part of it, perhaps empty.", (OutputPart,)), 400: BAD, 404: UNKNOWN, 504: SLOW, **KEYED},
+        {200: ("A part of it, perhaps empty.", (OutputPart,)), **_ONE, 504: SLOW},
         (
             ID,
             query("stream", {"enum": ["stdout", "stderr"]}, "Which output.") | {"required": True},
@@ -234,9 +221,8 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
         "The program of a run, for 24 hours if its request had keep_code",
         {
             200: ("Send `request` to POST /api/submit to run it again.", (KeptProgram,)),
-            400: BAD,
+            **_ONE,
             404: ("`not_found`: no such submission in this project, or its program is not kept.", (Error,)),
-            **KEYED,
         },
         (ID,),
     ),
@@ -250,10 +236,9 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
                 "On AWS, a link to the bucket that works for five minutes. On one machine the bytes, as a download.",
                 (ArtifactLink, "application/octet-stream"),
             ),
-            400: BAD,
+            **_ONE,
             404: ("`not_found`: the project has no such submission, or the run left no such artifact.", (Error,)),
             409: ("`conflict`: the run is not finished.", (Error,)),
-            **KEYED,
         },
         (ID, path("path", {"type": "string"}, "As in the result. Slashes may stand as they are.")),
     ),

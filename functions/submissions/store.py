@@ -32,7 +32,6 @@ from functions.submissions.model import (
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_dynamodb.type_defs import AttributeValueTypeDef
 
 
@@ -144,58 +143,6 @@ def submission_of(values: Mapping[str, Any]) -> Submission:
 
 
 CLAIM_SK = "CLAIM"
-
-
-def new_claim(table_name: str, submission_id: str, claim: Claim, now_secs: int) -> Any:
-    """Return the action that puts a claim, on condition that nobody holds its key."""
-    item = to_item(
-        {
-            "pk": claim.idempotency_pk,
-            "sk": CLAIM_SK,
-            "submission_id": submission_id,
-            "body_sha256": claim.body_sha256,
-            "ttl": now_secs + CLAIM_SECS,
-        }
-    )
-    # DynamoDB deletes expired items late; we treat them as deleted.
-    condition = f"{ABSENT} OR #ttl <= :now OR submission_id = :replaced"
-    return put(table_name, item, condition, {"now": now_secs, "replaced": claim.replaces or ""})
-
-
-def find_claim(client: DynamoDBClient, table_name: str, claim_pk: str, now_secs: int) -> tuple[str, str] | None:
-    """Return (submission id, body_sha256) of a claim that is not expired, or None."""
-    answer = client.get_item(TableName=table_name, Key=key(claim_pk, CLAIM_SK), ConsistentRead=True)
-    claim = from_item(answer.get("Item", {}))
-    if not claim or claim["ttl"] <= now_secs:
-        return None
-    return claim["submission_id"], claim["body_sha256"]
-
-
-def delete_with_claim(client: DynamoDBClient, table_name: str, row: Submission) -> bool:
-    """Delete a submission and its claim. False if it is running or gone. Raises RowsContendedError."""
-    at, values = submission_key(row.submission_id), {"running": Status.RUNNING.value, "project": row.project_id}
-    remove = delete(table_name, at, "#status <> :running AND project_id = :project", values)
-    if row.idempotency_pk is None:
-        return _delete(client, remove)
-    # After the expiry the claim may belong to a later submission.
-    condition, own_id = f"{ABSENT} OR submission_id = :id", {"id": row.submission_id}
-    release = delete(table_name, key(row.idempotency_pk, CLAIM_SK), condition, own_id)
-    refusal = transact_or_raise(client, {"row": remove, "claim": release})
-    if refusal is None:
-        return True
-    return "row" not in refusal.failed and _delete(client, remove)
-
-
-def _delete(client: DynamoDBClient, remove: Any) -> bool:
-    try:
-        client.delete_item(**remove["Delete"])
-    except ClientError as error:
-        if is_condition_failure(error):
-            return False
-        raise
-    return True
-
-
 KEY_CONTENDED = "Too many requests with this Idempotency-Key at once. Repeat the request."
 
 
@@ -219,7 +166,7 @@ class SubmissionStore(Table):
         if claim is None:
             self._create_alone(put_row["Put"])
             return
-        put_claim = new_claim(self.table_name, new.submission_id, claim, self._clock() // MS_PER_SEC)
+        put_claim = self._new_claim(new.submission_id, claim)
         for _ in tries(sleep=self._sleep):
             refusal = transact(self._client, {"claim": put_claim, "row": put_row})
             if refusal is None:
@@ -235,7 +182,7 @@ class SubmissionStore(Table):
         put_row = put(self.table_name, encode_submission(final), ABSENT)
         if claim is None:
             return [put_row]
-        return [put_row, new_claim(self.table_name, final.submission_id, claim, self._clock() // MS_PER_SEC)]
+        return [put_row, self._new_claim(final.submission_id, claim)]
 
     def final_update(self, final: Submission, completion: Completion, *, only_pending: bool = False) -> Any:
         """Return the action that writes the final state into an existing row, unless that is final.
@@ -251,12 +198,28 @@ class SubmissionStore(Table):
 
     def check_claim(self, claim: Claim, *, except_for: str | None = None) -> None:
         """Raise ClaimTakenError if the key belongs to a submission other than `except_for`."""
-        taken = find_claim(self._client, self.table_name, claim.idempotency_pk, self._clock() // MS_PER_SEC)
-        if taken is not None and taken[0] != except_for:
-            raise ClaimTakenError(*taken)
+        answer = self._client.get_item(
+            TableName=self.table_name, Key=key(claim.idempotency_pk, CLAIM_SK), ConsistentRead=True
+        )
+        taken = from_item(answer.get("Item", {}))
+        if taken and taken["ttl"] > self._clock() // MS_PER_SEC and taken["submission_id"] != except_for:
+            raise ClaimTakenError(taken["submission_id"], taken["body_sha256"])
+
+    def _new_claim(self, submission_id: str, claim: Claim) -> Any:
+        """Return the action that puts a claim, on condition that nobody holds its key."""
+        now_secs = self._clock() // MS_PER_SEC
+        item: dict[str, Value | None] = {
+            "pk": claim.idempotency_pk,
+            "sk": CLAIM_SK,
+            "submission_id": submission_id,
+            "body_sha256": claim.body_sha256,
+            "ttl": now_secs + CLAIM_SECS,
+        }
+        # DynamoDB deletes expired items late; we treat them as deleted.
+        condition = f"{ABSENT} OR #ttl <= :now OR submission_id = :replaced"
+        return put(self.table_name, to_item(item), condition, {"now": now_secs, "replaced": claim.replaces or ""})
 
     def get_all(self, submission_ids: Sequence[str]) -> dict[str, Submission]:
-        """Read distinct submissions, by id, without missing ones."""
         keys = [submission_key(submission_id) for submission_id in submission_ids]
         rows = (submission_of(row) for row in read_rows(self._client, self.table_name, keys))
         return {row.submission_id: row for row in rows}
@@ -325,14 +288,28 @@ class SubmissionStore(Table):
         return [(submission_id_of(row["pk"]), row["due_at_ms"]) for row in self._due(shard, now_ms, limit)]
 
     def projects_of(self, submission_ids: list[str]) -> dict[str, str]:
-        """Return the project of each submission, without deleted ones."""
         keys = [submission_key(submission_id) for submission_id in submission_ids]
         rows = read_rows(self._client, self.table_name, keys, ("pk", "project_id"))
         return {submission_id_of(row["pk"]): row["project_id"] for row in rows}
 
     def delete(self, row: Submission) -> bool:
-        """Delete the row and its claim. False if it is running or gone."""
-        return delete_with_claim(self._client, self.table_name, row)
+        """Delete the row and its claim. False if it is running or gone. Raises RowsContendedError."""
+        at, values = submission_key(row.submission_id), {"running": Status.RUNNING.value, "project": row.project_id}
+        remove = delete(self.table_name, at, "#status <> :running AND project_id = :project", values)
+        if row.idempotency_pk is not None:
+            # After the expiry the claim may belong to a later submission.
+            condition, own_id = f"{ABSENT} OR submission_id = :id", {"id": row.submission_id}
+            release = delete(self.table_name, key(row.idempotency_pk, CLAIM_SK), condition, own_id)
+            refusal = transact_or_raise(self._client, {"row": remove, "claim": release})
+            if refusal is None or "row" in refusal.failed:
+                return refusal is None
+        try:
+            self._client.delete_item(**remove["Delete"])
+        except ClientError as error:
+            if is_condition_failure(error):
+                return False
+            raise
+        return True
 
     def _create_alone(self, arguments: Any) -> None:
         try:

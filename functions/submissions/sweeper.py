@@ -279,7 +279,6 @@ class Sweep:
                 reach("sweep.mid_page")
 
     def handle(self, entry: Entry) -> None:
-        """Handle one row if its due time is still that of the index."""
         if isinstance(entry, DueSubmission):
             self._handle_submission(entry)
         else:
@@ -385,7 +384,6 @@ class SharedSweep:
         self.failed = 0
 
     def run(self) -> None:
-        """Handle due rows until none remains or the time is over."""
         self._handle(ALONE_ROWS)
         if not self._is_over:
             with ThreadPoolExecutor(HELPERS) as pool:

@@ -132,7 +132,6 @@ class QuotaAdmission:
             warn(self._log, "Run not refunded; its windows end by themselves", row.log_ids, error)
 
     def _release_stale(self, row: Submission, in_flight: tuple[QuotaClaim, ...]) -> bool:
-        """Release runs in flight that are final or never started. True if there was one."""
         # A run is final shortly before it is released. The check reads a row per run, so a client that floods a full
         # quota gets it only every _CHECK_EVERY_MS.
         owner = (row.project_id, row.profile)
@@ -258,7 +257,6 @@ class SubmissionStarter:
         return row
 
     def _queue(self, pending: Submission, request: ValidSubmission) -> Submission:
-        """Send a submission whose pending row exists to its queue."""
         message = request.requested(pending, is_direct=False)
         try:
             reach("submit.before_send")

@@ -51,36 +51,15 @@ def _as_float(value: object) -> object:
 
 
 # The model accepts every number: the message of `check_limits` names the ceiling. The schema shows the bounds.
-Cpu = Annotated[
-    float,
-    BeforeValidator(_as_float),
-    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": HIGHEST_CEILINGS["cpu_time_secs"]}),
-]
-Wall = Annotated[
-    float,
-    BeforeValidator(_as_float),
-    WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": HIGHEST_CEILINGS["wall_time_secs"]}),
-]
-Whole = Annotated[float, BeforeValidator(_as_float), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 1024})]
+Number = Annotated[float, BeforeValidator(_as_float)]
 
-Memory = Annotated[
-    float,
-    BeforeValidator(_as_float),
-    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": HIGHEST_CEILINGS["memory_mb"]}),
-]
-Output = Annotated[
-    float,
-    BeforeValidator(_as_float),
-    WithJsonSchema({"type": "integer", "minimum": 1, "maximum": HIGHEST_CEILINGS["output_kb"]}),
-]
-FileSize = Annotated[
-    float, BeforeValidator(_as_float), WithJsonSchema({"type": "integer", "minimum": 1, "maximum": 100})
-]
-OpenFiles = Annotated[
-    float,
-    BeforeValidator(_as_float),
-    WithJsonSchema({"type": "integer", "minimum": LEAST_OPEN_FILES, "maximum": 1024}),
-]
+
+def _above_zero(most: int) -> WithJsonSchema:
+    return WithJsonSchema({"type": "number", "exclusiveMinimum": 0, "maximum": most})
+
+
+def _whole(most: int, least: int = 1) -> WithJsonSchema:
+    return WithJsonSchema({"type": "integer", "minimum": least, "maximum": most})
 
 
 class RequestLimits(StrictModel):
@@ -89,14 +68,14 @@ class RequestLimits(StrictModel):
     `GET /api/languages?detail=true` has the ceilings of this deployment, by language and profile.
     """
 
-    cpu_time_secs: Cpu | None = None
-    wall_time_secs: Wall | None = None
-    memory_mb: Memory | None = None
-    max_processes: Whole | None = None
-    output_kb: Output | None = None
-    file_size_mb: FileSize | None = None
-    open_files: OpenFiles | None = None
-    stack_mb: Whole | None = None
+    cpu_time_secs: Annotated[Number, _above_zero(HIGHEST_CEILINGS["cpu_time_secs"])] | None = None
+    wall_time_secs: Annotated[Number, _above_zero(HIGHEST_CEILINGS["wall_time_secs"])] | None = None
+    memory_mb: Annotated[Number, _whole(HIGHEST_CEILINGS["memory_mb"])] | None = None
+    max_processes: Annotated[Number, _whole(1024)] | None = None
+    output_kb: Annotated[Number, _whole(HIGHEST_CEILINGS["output_kb"])] | None = None
+    file_size_mb: Annotated[Number, _whole(100)] | None = None
+    open_files: Annotated[Number, _whole(1024, LEAST_OPEN_FILES)] | None = None
+    stack_mb: Annotated[Number, _whole(1024)] | None = None
 
 
 def check_limits(

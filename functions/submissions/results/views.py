@@ -349,20 +349,6 @@ def open_status(submission: Submission) -> OpenStatus:
     return "running" if submission.status is Status.RUNNING else "pending"
 
 
-def timestamps(submission: Submission) -> Timestamps:
-    """Return the times of a submission."""
-    return {
-        "created_at": submission.created_at,
-        "started_at": submission.started_at,
-        "completed_at": submission.completed_at,
-    }
-
-
-def expires_at(submission: Submission) -> str:
-    """Return the end of its retention."""
-    return to_rfc3339(submission.ttl * MS_PER_SEC)
-
-
 def head_fields(submission: Submission) -> Head:
     """Return the fields that all bodies have."""
     return {
@@ -370,9 +356,13 @@ def head_fields(submission: Submission) -> Head:
         "schema_version": SCHEMA_VERSION,
         "language": submission.language,
         "profile": submission.profile,
-        "timestamps": timestamps(submission),
+        "timestamps": {
+            "created_at": submission.created_at,
+            "started_at": submission.started_at,
+            "completed_at": submission.completed_at,
+        },
         "metadata": dict(submission.metadata),
-        "expires_at": expires_at(submission),
+        "expires_at": to_rfc3339(submission.ttl * MS_PER_SEC),  # the end of its retention
     }
 
 

@@ -148,7 +148,6 @@ class Fleet:
         return tuple(package_versions(self._recent()))
 
     def figures(self, queue_depth: int) -> Figures:
-        """Return the figures of health from the runners' current reports."""
         groups = self._runners.list_groups()
         live = [group.heartbeat for group in groups if group.is_live]
         unable = [group.heartbeat for group in groups if group.is_unable]
@@ -235,7 +234,6 @@ class HealthRoutes:
     env: Env
 
     def languages(self, app: Resolver) -> Response[str]:
-        """Answer with an array of names; with `detail=true`, of objects."""
         fleet, has_detail = self.env[Fleet], detail_flag(app.current_event.query_string_parameters)
         return answer(fleet.toolchains() if has_detail else list(fleet.languages()))
 
@@ -255,7 +253,6 @@ class HealthRoutes:
         return answer(report)
 
     def ready(self, _app: Resolver) -> Response[str]:
-        """Answer with 503 while no runner is live."""
         figures = self._figures()
         if not figures["node_id"]:
             reasons = [f" Runner {one['node_id']}: {one['problem']}" for one in figures["problems"]]

@@ -61,7 +61,6 @@ class SeenRunner:
 
     @property
     def is_recent(self) -> bool:
-        """True if the heartbeat is younger than a minute."""
         return self.age_ms < LIVE_MS
 
     @property
@@ -292,7 +291,6 @@ class ControlObjects:
 
     @classmethod
     def from_env(cls, env: Env) -> Self:
-        """Make it from the settings."""
         return cls(env.settings.payloads_bucket, Clients.s3, env.clock)
 
     def cancel(self, node_id: str, submission_id: str) -> None:

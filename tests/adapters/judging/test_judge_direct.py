@@ -28,8 +28,8 @@ ANSWER = completed("ID")
 def _connections(aws: Aws) -> Iterator[None]:
     yield
     runner = judge_handler.ENV[DirectRunners].runner
-    while runner is not None and runner._connections._kept:
-        runner._connections._kept.pop()[1].close()
+    while runner is not None and runner.connections._kept:
+        runner.connections._kept.pop()[1].close()
 
 
 def use(aws: Aws, port: int) -> None:

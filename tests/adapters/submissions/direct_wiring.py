@@ -19,8 +19,8 @@ def forget_wiring() -> None:
     """End what the functions keep that call a runner, as the end of their processes would."""
     for env in (submit.ENV, result.ENV, judge.ENV):
         runner = env[DirectRunners].runner
-        while runner is not None and runner._connections._kept:
-            runner._connections._kept.pop()[1].close()
+        while runner is not None and runner.connections._kept:
+            runner.connections._kept.pop()[1].close()
         env.forget()
 
 

@@ -93,7 +93,7 @@ def test_a_runner_with_a_certificate_of_the_authority_answers_over_one_kept_conn
     assert [answer(project_key).json["verdict"] for _ in range(3)] == ["AC"] * 3
     runner = submit.ENV[DirectRunners].runner
     assert runner is not None
-    ((_, kept),) = runner._connections._kept
+    ((_, kept),) = runner.connections._kept
     assert isinstance(kept.sock, ssl.SSLSocket)
     version = kept.sock.version()
     assert version == "TLSv1.3"
