@@ -37,7 +37,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  #
     rows = ENV[Recorder].rows_of(filter(None, parsed.values()))  # one read for the whole batch
     hints: list[Hint] = []
     answer = handle_batch(event, partial(_record, parsed, rows, hints))
-    ENV[Recorder].send(hints)  # if this process ends before, the messages are received again
+    ENV[Recorder].completer.send(hints)  # if this process ends before, the messages are received again
     return answer
 
 

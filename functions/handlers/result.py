@@ -11,7 +11,7 @@ from functions.files.use import IsHeld, file_holders
 from functions.http.openapi.page import DOCUMENT_ROUTES, DocumentRoutes
 from functions.http.resolver import api_handler
 from functions.judging.model import HOLDER
-from functions.judging.problem_store import ProblemLookup
+from functions.judging.problem_store import StoredProblems
 from functions.judging.runs import JudgedRuns
 from functions.submissions.completed_event import judge_runs, on_final
 from functions.submissions.results_api import RESULT_ROUTES, ResultRoutes
@@ -31,7 +31,7 @@ ENV.provide(on_final, tell_checks)
 
 def holders(env: Env) -> Mapping[str, IsHeld]:
     """Return what knows the files of problems. Those of checks are believed: this function cannot read them."""
-    return {HOLDER: env[ProblemLookup].is_held}
+    return {HOLDER: env[StoredProblems].is_held}
 
 
 ENV.provide(file_holders, holders)

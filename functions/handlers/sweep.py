@@ -16,7 +16,7 @@ from functions.files.store import FileStore
 from functions.files.use import IsHeld, StoredFiles, file_holders
 from functions.handlers.batches import handle_batch
 from functions.judging.model import HOLDER
-from functions.judging.problem_store import ProblemLookup
+from functions.judging.problem_store import StoredProblems
 from functions.judging.runs import JudgedRuns
 from functions.submissions.completed_event import judge_runs, on_final
 from functions.submissions.completion import Recorder, settle, submission_of
@@ -40,7 +40,7 @@ ENV.provide(on_final, tell_checks)
 
 def holders(env: Env) -> Mapping[str, IsHeld]:
     """Return what knows the files of checks and of problems."""
-    return {check_keys.HOLDER: env[CheckStore].names_file, HOLDER: env[ProblemLookup].is_held}
+    return {check_keys.HOLDER: env[CheckStore].names_file, HOLDER: env[StoredProblems].is_held}
 
 
 ENV.provide(file_holders, holders)

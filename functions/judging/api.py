@@ -28,7 +28,7 @@ from functions.http.parameters import (
 from functions.http.resolver import Route
 from functions.judging.body import JudgeBody
 from functions.judging.model import Plan
-from functions.judging.problem_store import ProblemLookup
+from functions.judging.problem_store import StoredProblems
 from functions.judging.requests import parse_judge_request
 from functions.judging.runs import JudgedRuns, ProgressStore
 from functions.judging.views import (
@@ -42,8 +42,8 @@ from functions.judging.views import (
     text_within,
     timeout_body,
 )
-from functions.projects.authentication import authenticate, note_usage
-from functions.submissions.accept.acceptance import Acceptance, NewSubmission
+from functions.projects.authentication import authenticate
+from functions.submissions.accept.acceptance import NewSubmission
 from functions.submissions.live_runs import Cancellation
 from functions.submissions.model import Kind
 from functions.submissions.results.results import (
@@ -59,7 +59,7 @@ from functions.submissions.results.results import (
 )
 from functions.submissions.results.short_views import OutputLink
 from functions.submissions.results.views import Cancelling, Deleted, cancelling_body, deleted_body
-from functions.submissions.submit_api import program_rules, report_accepted
+from functions.submissions.submit_api import accept_and_wait, program_rules
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,19 +125,10 @@ class JudgeRoutes:
         key = idempotency_key(event.headers)
         rules = program_rules(env, event, project)
         body = json_body(event, BODY_MAX_BYTES)
-        request = parse_judge_request(body, rules, partial(env[ProblemLookup].use, project.project_id))
-        accepted = env[Acceptance].accept(
-            NewSubmission(project, request, key, secs, event.correlation_id, event.traceparent, joins_in_flight=True)
-        )
-        if accepted.usage is not None:
-            note_usage(event, env, accepted.usage, project.quota(request.program.profile))
-            cases = len(request.plan.cases)
-            report_accepted(env, "Judge run accepted", accepted, app, cases)
+        request = parse_judge_request(body, rules, partial(env[StoredProblems].use, project.project_id))
+        new = NewSubmission(project, request, key, secs, event.correlation_id, event.traceparent)
+        accepted = accept_and_wait(env, app, new, begun, JudgeResults)
         row = accepted.submission
-        if secs:
-            # A direct run may have used up most of the time.
-            left_secs = min(secs, env.settings.longest_wait_secs) - (env[long_poll].monotonic() - begun)
-            row = env[JudgeResults].wait(row, left_secs, env[long_poll].within(app.secs_left))
         if row.is_final:
             return self._final(row, warnings=request.warnings)
         if secs:

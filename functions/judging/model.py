@@ -3,13 +3,13 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any
 
 from events.files import PlacedFile, read_files, write_files
 from events.vocabulary import Outcome
-from functions.aws.dynamodb.row_codec import IN_KEY, JSON, OMIT_DEFAULT, As
+from functions.aws.dynamodb.row_codec import IN_KEY, JSON, OMIT_DEFAULT, As, read, write
 
 DEFAULT_POINTS = 1.0
 """Points of a case whose request names none."""
@@ -38,8 +38,8 @@ class PlannedCase:
 
     id: str | None = None
     group: str | None = None
-    points: float = DEFAULT_POINTS
-    visibility: Visibility = Visibility.FULL
+    points: Annotated[float, OMIT_DEFAULT] = DEFAULT_POINTS
+    visibility: Annotated[Visibility, OMIT_DEFAULT] = Visibility.FULL
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +48,8 @@ class PlannedGroup:
 
     id: str
     points: float | None = None
-    aggregate: Aggregate = Aggregate.PASS_FAIL
-    requires: tuple[str, ...] = ()
+    aggregate: Annotated[Aggregate, OMIT_DEFAULT] = Aggregate.PASS_FAIL
+    requires: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,26 +61,11 @@ class Plan:
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan for the row, without default values: a row with 200 plain cases stays small."""
-        return {
-            "cases": [_without_defaults(case, PlannedCase()) for case in self.cases],
-            "groups": [_without_defaults(group, PlannedGroup("")) for group in self.groups],
-        }
+        return {name: list(parts) for name, parts in write(self).items()}
 
     @staticmethod
     def of_json(stored: Mapping[str, Any]) -> "Plan":
-        cases = (case | {"visibility": Visibility(case.get("visibility", "full"))} for case in stored["cases"])
-        groups = (
-            group
-            | {
-                "aggregate": Aggregate(group.get("aggregate", "pass_fail")),
-                "requires": tuple(group.get("requires", ())),
-            }
-            for group in stored["groups"]
-        )
-        return Plan(
-            tuple(PlannedCase(**_known_fields(PlannedCase, case)) for case in cases),
-            tuple(PlannedGroup(**_known_fields(PlannedGroup, group)) for group in groups),
-        )
+        return read(Plan, stored)
 
 
 def required_groups(requires: Mapping[str, Sequence[str]]) -> tuple[str, ...] | None:
@@ -102,11 +87,6 @@ def required_groups(requires: Mapping[str, Sequence[str]]) -> tuple[str, ...] | 
 def repeated(names: Sequence[str]) -> tuple[str, ...]:
     """Return the names that occur more than once."""
     return tuple(name for name, count in Counter(names).items() if count > 1)
-
-
-def _without_defaults(value: PlannedCase | PlannedGroup, default: PlannedCase | PlannedGroup) -> dict[str, Any]:
-    standard = asdict(default)
-    return {name: part for name, part in asdict(value).items() if part != standard[name]}
 
 
 # The score of a judge run: points of cases, groups and the whole.
@@ -345,9 +325,3 @@ class ProblemVersion(ProblemContent):
 def holder_of(problem_id: str, version: str) -> str:
     """Return the name by which a version holds its files."""
     return f"{HOLDER}{problem_id}@{version}"
-
-
-def _known_fields(kind: type, stored: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the values of a dataclass's fields. A row of the next minor version may hold more."""
-    names = {field.name for field in fields(kind)}
-    return {name: value for name, value in stored.items() if name in names}

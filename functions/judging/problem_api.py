@@ -15,7 +15,7 @@ from functions.http.parameters import page_limit, start_after, write_cursor
 from functions.http.resolver import Route
 from functions.judging.api import BODY_MAX_BYTES, JUDGE_ROUTES, JudgeRoutes
 from functions.judging.model import read_reference
-from functions.judging.problem_store import UNKNOWN, ProblemLookup, ProblemPush, ProblemRemoval, ProblemStore
+from functions.judging.problem_store import UNKNOWN, ProblemStore, StoredProblems
 from functions.judging.problems import (
     ProblemBody,
     ProblemDeleted,
@@ -53,7 +53,7 @@ class ProblemRoutes:
             offered=env[Fleet].languages(),
             raised=env[ceilings_of_operator],
         )
-        return answer(pushed_body(env[ProblemPush].push(project, request), request.content.warnings))
+        return answer(pushed_body(env[StoredProblems].push(project, request), request.content.warnings))
 
     def page(self, app: Resolver) -> Response[str]:
         event = app.current_event
@@ -70,7 +70,7 @@ class ProblemRoutes:
 
     def one(self, app: Resolver, name: str) -> Response[str]:
         project_id = authenticate(app.current_event, self.env).project_id
-        return answer(details_body(*self.env[ProblemLookup].find(project_id, name)))
+        return answer(details_body(*self.env[StoredProblems].find(project_id, name)))
 
     def delete(self, app: Resolver, name: str) -> Response[str]:
         env = self.env
@@ -80,9 +80,9 @@ class ProblemRoutes:
         if reference is None or problem is None or reference.version not in {None, *problem.versions}:
             raise NotFoundError(UNKNOWN)
         if reference.version is None:
-            env[ProblemRemoval].delete(problem)
+            env[StoredProblems].delete(problem)
             return answer({"id": problem.problem_id, "deleted": True})
-        env[ProblemRemoval].delete_version(problem, reference.version)
+        env[StoredProblems].delete_version(problem, reference.version)
         return answer({"id": problem.problem_id, "version": reference.version, "deleted": True})
 
 

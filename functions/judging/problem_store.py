@@ -299,11 +299,18 @@ _THREADS = 8
 """Calls at a time: each of up to 2,000 files costs three, and a request has 30 s."""
 
 
-class ProblemPush:
-    """Stores versions of problems."""
+UNKNOWN = "This project has no such problem. GET /api/problems lists them, POST /api/problems stores one."
+_PUSHED = "The problem was pushed or used meanwhile. Repeat the request."
+
+
+class StoredProblems:
+    """Stores versions of problems, finds them for judge runs, and deletes them.
+
+    Judge runs that began keep the cases of a deleted version; new ones do not find it.
+    """
 
     def __init__(self, env: Env) -> None:
-        self.problems = env[ProblemStore]
+        self.store = env[ProblemStore]
         self.files = env[FileStore]
         self.stored = env[StoredFiles]
         self.clock = env.clock
@@ -315,9 +322,9 @@ class ProblemPush:
         """
         version = version_of(request)
         for _ in tries():
-            known = self.problems.version(project.project_id, request.problem_id, version)
+            known = self.store.version(project.project_id, request.problem_id, version)
             if known is not None and known.removable_at_ms is None:
-                if self.problems.push_again(known):
+                if self.store.push_again(known):
                     return known
             elif (made := self._store(project, request, version)) is not None:
                 return made
@@ -344,7 +351,7 @@ class ProblemPush:
             object_sha256=sha256(judging).hexdigest(),
             used_at_ms=self.clock(),
         )
-        return made if self.problems.add(made, self.files.keep(project.project_id, object_key)) else None
+        return made if self.store.add(made, self.files.keep(project.project_id, object_key)) else None
 
     def _hold(self, project: Project, sha256s: Sequence[str], holder: str) -> dict[str, File]:
         """Return files by their hashes, which are kept while the version exists. Raises FilesMissingError."""
@@ -364,17 +371,6 @@ class ProblemPush:
         if missing:
             raise FilesMissingError(tuple(sorted(missing, key=sha256s.index)))
         return found
-
-
-UNKNOWN = "This project has no such problem. GET /api/problems lists them, POST /api/problems stores one."
-
-
-class ProblemLookup:
-    """Finds problems."""
-
-    def __init__(self, env: Env) -> None:
-        self.store = env[ProblemStore]
-        self.clock = env.clock
 
     def use(self, project_id: str, text: str) -> ProblemVersion:
         """Return the version for a run, which keeps its files until the run is over. Raises NotFoundError."""
@@ -405,20 +401,6 @@ class ProblemLookup:
             return None
         version = self.store.version(project_id, reference.problem_id, reference.version or problem.version)
         return version if version is not None and version.removable_at_ms is None else None
-
-
-# Delete versions of problems. Judge runs that began keep their cases; new ones do not find the version.
-
-_PUSHED = "The problem was pushed or used meanwhile. Repeat the request."
-
-
-class ProblemRemoval:
-    """Deletes problems."""
-
-    def __init__(self, env: Env) -> None:
-        self.store = env[ProblemStore]
-        self.files = env[FileStore]
-        self.clock = env.clock
 
     def delete(self, problem: Problem) -> None:
         """Delete a problem with all of its versions, the last one first. Raises ConflictError."""

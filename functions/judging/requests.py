@@ -141,8 +141,8 @@ DIRECT_MAX_BYTES = 1_000_000
 class ValidJudgeRun(ValidSubmission):
     """A valid judge run. `plan`: for scoring and views. `judging`: for the runner, or `problem` has it."""
 
-    has_row_first: ClassVar[bool] = True
-    """A judge run may outlast its client, so its row exists before it runs."""
+    outlasts_client: ClassVar[bool] = True
+    """Its row exists before it runs. Without a key, an identical body in flight is the same judge run."""
 
     plan: Plan
     judging: Judging | None = field(default=None, repr=False)

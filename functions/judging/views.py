@@ -296,16 +296,7 @@ def accepted_body(row: Submission, queue_depth: int, warnings: Sequence[str] = (
 
 def counts(scored: Score) -> JudgeCounts:
     """Return the counts and points, as answers and lists show them."""
-    return {
-        "all_passed": scored.all_passed,
-        "passed": scored.passed,
-        "failed": scored.failed,
-        "skipped": scored.skipped,
-        "judge_errors": scored.judge_errors,
-        "score": scored.score,
-        "max_score": scored.max_score,
-        "first_failed": scored.first_failed,
-    }
+    return cast("JudgeCounts", {name: getattr(scored, name) for name in JudgeCounts.__annotations__})
 
 
 def outcomes_of(plan: Plan, cases: Iterable[CaseResult]) -> list[CaseOutcome]:

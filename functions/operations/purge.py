@@ -15,7 +15,7 @@ from functions.env import Env
 from functions.errors import ConflictError, NotFoundError
 from functions.files.store import FileStore
 from functions.files.use import StoredFiles
-from functions.judging.problem_store import ProblemRemoval, ProblemStore
+from functions.judging.problem_store import ProblemStore, StoredProblems
 from functions.submissions.results.list_store import SubmissionList
 from functions.submissions.results.results import Deletion
 from functions.submissions.store import SubmissionStore
@@ -166,7 +166,7 @@ class Purge:
                 self._changed += 1
 
     def _delete_problems(self) -> None:
-        problems, removal = self._env[ProblemStore], self._env[ProblemRemoval]
+        problems, removal = self._env[ProblemStore], self._env[StoredProblems]
         while self._has_time and (rows := problems.page(self._project_id, _PAGE, None).rows):
             for problem in rows:
                 if not self._has_time:

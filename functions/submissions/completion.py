@@ -319,7 +319,7 @@ class Recorder:
     def apply(self, message: CompletionsMessage, rows: Mapping[str, Submission]) -> tuple[Hint, ...]:
         """Apply one message. `rows` holds the row of its submission, unless it is deleted.
 
-        Returns hints to send with those of the whole batch.
+        Returns hints for `Completer.send`, with those of the whole batch.
         """
         if isinstance(message, RunnerHeartbeat):
             self._env[RunnerStore].put_heartbeat(message)
@@ -330,14 +330,6 @@ class Recorder:
         else:
             return self._complete(message, rows.get(message.submission_id))
         return ()
-
-    def send(self, hints: Sequence[Hint]) -> None:
-        """Send the hints that `apply` returned."""
-        self.completer.send(hints)
-
-    def fail(self, submission_id: str, cause: Cause, error_message: str) -> Submission | None:
-        """Give a submission the verdict IE. None if it is final or gone."""
-        return self.completer.fail(submission_id, cause, error_message)
 
     def _start(self, message: ExecutionStarted) -> None:
         """Note the start of a run; stop it if its submission was deleted or cancelled before this message."""
@@ -390,11 +382,12 @@ def settle(body: str, recorder: Recorder) -> str:
         return _settle_request(submission_id, recorder)
     try:
         message = parse_completions_message(body)
-        recorder.send(recorder.apply(message, recorder.rows_of([message])))
+        recorder.completer.send(recorder.apply(message, recorder.rows_of([message])))
     except MessageInvalidError:
         if submission_id is None or kind in {"execution_started", "judge_progress"}:  # the pending row is still due
             return "unreadable"
-        failed = recorder.fail(submission_id, Cause.IE_SUPERVISOR_FAILURE, "the answer of the runner could not be read")
+        problem = "the answer of the runner could not be read"
+        failed = recorder.completer.fail(submission_id, Cause.IE_SUPERVISOR_FAILURE, problem)
         return "ended" if failed is not None else "ignored"
     return "recorded"
 
@@ -406,7 +399,7 @@ def _settle_request(submission_id: str, recorder: Recorder) -> str:
         if recorder.clock() - from_rfc3339(row.created_at) <= PENDING_MAX_MS:
             return "pending"
         cause, problem = Cause.IE_NOT_RUN, NOT_RUN
-    return "ended" if recorder.fail(submission_id, cause, problem) is not None else "ignored"
+    return "ended" if recorder.completer.fail(submission_id, cause, problem) is not None else "ignored"
 
 
 def submission_of(body: str) -> str | None:

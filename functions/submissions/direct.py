@@ -1,7 +1,10 @@
-"""HTTP client of the direct path: one execution per request, on keep-alive connections.
+"""The direct path: run a submission on a runner over HTTP while its client waits, then write its final state.
 
-`start` writes the request and `finish` reads the answer, so the caller can do other work in between. A runner runs
-hostile code: its answer is limited in bytes and time, and must name this execution.
+If a step fails, the same execution goes to the queue. The first recorded result counts.
+
+A connection is kept alive for one execution after the other. `start` writes the request and `finish` reads the answer,
+so the caller can do other work in between. A runner runs hostile code: its answer is limited in bytes and time, and
+must name this execution.
 """
 
 from __future__ import annotations
@@ -41,11 +44,6 @@ if TYPE_CHECKING:
     from functions.env import Env
     from functions.submissions.model import Claim, Submission
 
-# Connections of the direct path to runners: kept for reuse, over TLS for an https URL.
-#
-# The certificate of a runner must be for the host of the URL, and from the given authority or one that the system
-# trusts.
-
 CONNECT_SECS = 0.3
 SEND_SECS = 26.0
 """Time for the request. The caller sets that of the answer."""
@@ -60,10 +58,10 @@ class RunnerUnavailableError(Exception):
 
 
 class RunnerConnections:
-    """`url`: of one runner or of a load balancer.
+    """Connections to `url`, of one runner or of a load balancer, kept for reuse; over TLS if it is https.
 
     `authority` is called for each new https connection: PEM of the only certificate authorities to trust. None: those
-    of the system.
+    of the system. The certificate of a runner must be for the host of the URL.
     """
 
     def __init__(self, url: str, authority: Callable[[], str] | None) -> None:
@@ -180,7 +178,8 @@ class Call:
             self._connection.close()
             raise RunnerUnavailableError(_reason(error)) from None
         try:
-            completed = _answer_type(self._message).parse(content)
+            kind = JudgeCompleted if isinstance(self._message, JudgeRequested) else ExecutionCompleted
+            completed: Completed = kind.parse(content)
         except MessageInvalidError as error:
             raise RunnerUnavailableError(f"the answer is invalid: {error}") from None
         if any(getattr(completed, name) != getattr(self._message, name) for name in _IDS):
@@ -334,10 +333,6 @@ class RunnerClient:
             raise RunnerUnavailableError("the token of the runners cannot be read") from None
 
 
-def _answer_type(message: Requested) -> type[ExecutionCompleted | JudgeCompleted]:
-    return JudgeCompleted if isinstance(message, JudgeRequested) else ExecutionCompleted
-
-
 def _reason(error: Exception) -> str:
     if isinstance(error, RunnerUnavailableError):
         return str(error)
@@ -361,20 +356,13 @@ class DirectRunners:
         authority = partial(secret, settings.runner_ca_parameter) if settings.runner_ca_parameter else None
         token = partial(secret, settings.runner_token_parameter)
         runner = RunnerClient(settings.runner_url, token, authority)
-        network_url = settings.network_runner_url
-        network_runner = runner if network_url == settings.runner_url else None
-        if network_url and network_runner is None:
-            network_runner = RunnerClient(network_url, token, authority)
-        return cls(runner, network_runner)
+        url = settings.network_runner_url
+        other = RunnerClient(url, token, authority) if url not in {"", settings.runner_url} else None
+        return cls(runner, runner if url == settings.runner_url else other)
 
     def of(self, submission: Submission) -> RunnerClient | None:
         """Return the runner, or the load balancer of several, that a submission is sent to."""
         return self.network_runner if submission.network else self.runner
-
-
-# Run a submission on a runner over HTTP while its client waits, then write its final state.
-#
-# If a step fails, the same execution goes to the queue. The first recorded result counts.
 
 
 class DirectRun:

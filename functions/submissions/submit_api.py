@@ -20,6 +20,7 @@ from functions.projects.authentication import authenticate, note_usage
 from functions.submissions.accept.acceptance import Acceptance, NewSubmission
 from functions.submissions.accept.requests import ProgramRules, SubmitRequest, check_submission, read_body
 from functions.submissions.completed_event import keep_accepted
+from functions.submissions.model import Kind
 from functions.submissions.results.results import (
     ACCEPTING,
     IDEMPOTENCY_KEY,
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from functions.http.resolver import Resolver
     from functions.projects.model import Project
     from functions.submissions.accept.acceptance import AcceptedSubmission
+    from functions.submissions.model import Submission
 
 _NO_NETWORK = "No runner takes runs with network at the moment. Ask the administrator, or leave network out."
 _NO_NETWORK_SECS = 60
@@ -81,7 +83,9 @@ def program_rules(env: Env, event: HttpEvent, project: Project) -> ProgramRules:
     return ProgramRules(env[Fleet].languages(), addresses, env[ceilings_of_operator], project)
 
 
-def accept_and_wait(env: Env, app: Resolver, new: NewSubmission, begun: float) -> AcceptedSubmission:
+def accept_and_wait(
+    env: Env, app: Resolver, new: NewSubmission, begun: float, results: type[Results] = Results
+) -> AcceptedSubmission:
     """Accept a submission, and wait for its end if its client waits. The answer has the submission as it is then.
 
     `begun`: when the request came, on the clock of `long_poll`. Raises ServiceError.
@@ -89,28 +93,25 @@ def accept_and_wait(env: Env, app: Resolver, new: NewSubmission, begun: float) -
     if new.request.program.network and not env[Fleet].takes_network:
         raise UnavailableError(_NO_NETWORK, _NO_NETWORK_SECS)
     accepted = env[Acceptance].accept(new)
+    row = accepted.submission
     if accepted.usage is not None:
-        note_usage(app.current_event, env, accepted.usage, new.project.quota(new.request.program.profile))
-        report_accepted(env, "Submission accepted", accepted, app)
+        note_usage(app.current_event, env, accepted.usage, new.project.quota(row.profile))
+        _report(env, app, row)
     if not new.wait_secs:
         return accepted
     # A direct run may have used up most of the time.
     longest_secs = min(new.wait_secs, env.settings.longest_wait_secs)
     left_secs = longest_secs - (env[long_poll].monotonic() - begun)
-    row = env[Results].wait(accepted.submission, left_secs, env[long_poll].within(app.secs_left))
-    return replace(accepted, submission=row)
+    return replace(accepted, submission=env[results].wait(row, left_secs, env[long_poll].within(app.secs_left)))
 
 
-def report_accepted(
-    env: Env, phrase: str, accepted: AcceptedSubmission, app: Resolver, cases: int | None = None
-) -> None:
-    """Count a new submission, log it, and keep its span. `cases`: of a judge run."""
-    row = accepted.submission
+def _report(env: Env, app: Resolver, row: Submission) -> None:
+    """Count a new submission, log it, and keep its span."""
     if otlp.is_on():
         keep_accepted(row, env.service, app.current_event.request_context.time_epoch, from_rfc3339(row.created_at))
-    more: dict[str, Any] = {} if cases is None else {"cases": cases}
+    cases: dict[str, Any] = {"cases": (row.summary or {})["cases"]} if row.kind is Kind.JUDGE else {}
     env.log.info(
-        phrase,
+        "Judge run accepted" if row.kind is Kind.JUDGE else "Submission accepted",
         **metrics(env.service).fields(Metric("SubmissionAccepted")),
         **row.log_ids,
         request_id=app.request_id,
@@ -118,7 +119,7 @@ def report_accepted(
         language=row.language,
         profile=row.profile,
         priority=row.priority,
-        **more,
+        **cases,
     )
 
 

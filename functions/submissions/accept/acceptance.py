@@ -132,6 +132,7 @@ class QuotaAdmission:
             warn(self._log, "Run not refunded; its windows end by themselves", row.log_ids, error)
 
     def _release_stale(self, row: Submission, in_flight: tuple[QuotaClaim, ...]) -> bool:
+        """Release runs in flight that are final or never started. True if there was one."""
         # A run is final shortly before it is released. The check reads a row per run, so a client that floods a full
         # quota gets it only every _CHECK_EVERY_MS.
         owner = (row.project_id, row.profile)
@@ -174,7 +175,7 @@ class SubmissionStarter:
         """
         if self._direct is None or not row.asked_directly:
             return self._queue(self._create(row, request, claim), request)
-        if request.has_row_first:
+        if request.outlasts_client:
             return self._run_with_row(self._direct, self._create(row, request, claim), request, wait_secs)
         return self._run_without_row(self._direct, row, request, claim, wait_secs)
 
@@ -294,10 +295,7 @@ class AcceptedSubmission:
 
 @dataclass(frozen=True, slots=True)
 class NewSubmission:
-    """A checked request for a submission. `key`: its Idempotency-Key. `wait_secs`: how long its client waits.
-
-    `joins_in_flight`: without a key, an identical body in flight is the same submission.
-    """
+    """A checked request for a submission. `key`: its Idempotency-Key. `wait_secs`: how long its client waits."""
 
     project: Project
     request: ValidSubmission
@@ -305,7 +303,6 @@ class NewSubmission:
     wait_secs: float
     correlation_id: str
     traceparent: str | None = None
-    joins_in_flight: bool = False
 
     @property
     def priority(self) -> str:
@@ -320,7 +317,7 @@ class NewSubmission:
         project_id, sha256 = self.project.project_id, self.request.body_sha256
         if self.key is not None:
             return Claim(idempotency_pk(project_id, self.key), sha256)
-        if self.joins_in_flight:
+        if self.request.outlasts_client:
             # A header cannot hold this first character.
             return Claim(idempotency_pk(project_id, f"\0{sha256}"), sha256, is_of_body=True)
         return None

@@ -162,7 +162,7 @@ class ValidSubmission:
     `kept_program`: the request to keep, in JSON; None: it is not kept. `warnings`: sentences for the answer.
     """
 
-    has_row_first: ClassVar[bool] = False
+    outlasts_client: ClassVar[bool] = False
     """A short run writes its row once, in its final state."""
 
     program: Program

@@ -16,7 +16,7 @@ from functions.files.use import StoredFiles, file_holders
 from functions.handlers import judge as judge_handler
 from functions.handlers.sweep import SETTINGS, holders
 from functions.judging.model import ProblemVersion
-from functions.judging.problem_store import ProblemPush, ProblemStore
+from functions.judging.problem_store import ProblemStore, StoredProblems
 from functions.judging.problems import parse_problem
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
@@ -511,7 +511,7 @@ def test_a_crash_within_a_push_leaves_nothing_behind(
 
 def _push_directly(stdin: str) -> None:
     body = json.dumps({"id": "sum", "cases": [{"stdin_sha256": stdin}]}).encode()
-    judge_handler.ENV[ProblemPush].push(Project(PROJECT_ID, "tests"), parse_problem(body, offered=[Language.PYTHON]))
+    judge_handler.ENV[StoredProblems].push(Project(PROJECT_ID, "tests"), parse_problem(body, offered=[Language.PYTHON]))
 
 
 def test_two_pushes_at_a_time_store_one_version(aws: Aws, monkeypatch: pytest.MonkeyPatch) -> None:
