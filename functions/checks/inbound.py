@@ -301,7 +301,7 @@ def _url_of(check_id: str) -> str:
     return f"/api/checks/{check_id}/events"
 
 
-_SIGNED = "Only with `standard`. Each scheme of POST /api/checks/{id}/secret has headers of its own."
+_SIGNED = "Only with `standard`, or as `svix-…`. Each scheme of POST /api/checks/{id}/secret has headers of its own."
 
 
 def _header(name: str) -> dict[str, Any]:

@@ -1,5 +1,7 @@
 """Signatures of inbound calls: the vectors that the vendors publish, and ids and types where they put them."""
 
+import hashlib
+import hmac
 import json
 from typing import Any
 
@@ -8,6 +10,7 @@ import pytest
 from functions.checks.assertions import read_document
 from functions.checks.runs.signatures import Call, Encoding, NotGenuineError, Scheme, Verification, name_of, verify
 
+SECRET = "s3cret-of-pagerduty"
 SLACK_BODY = (
     b"token=xyzz0WbapA4vBCDEFasx0q6G&team_id=T1DC2JH3J&team_domain=testteamnow&channel_id=G8PSS9T3V"
     b"&channel_name=foobar&user_id=U2CERLKJA&user_name=roadrunner&command=%2Fwebhook-collect&text="
@@ -56,6 +59,11 @@ def test_the_published_vector_is_genuine_and_a_changed_byte_is_not(scheme: Schem
         verify(Call(headers, body, at_secs), Verification(scheme), secret[:-1] + "0")
 
 
+def test_a_prefix_of_hmac_may_have_a_comma() -> None:
+    digest = hmac.digest(SECRET.encode(), b"{}", hashlib.sha256).hex()
+    verify(Call({"x-sign": f"k=1,v1={digest}"}, b"{}", 0), Verification(Scheme.HMAC, "x-sign", "k=1,v1="), SECRET)
+
+
 def test_hmac_in_base64_with_a_prefix_is_that_of_rfc_4231() -> None:
     # Test case 2 of https://www.rfc-editor.org/rfc/rfc4231
     verification = Verification(Scheme.HMAC, header="x-sign", prefix="HMAC ", encoding=Encoding.BASE64)
@@ -64,6 +72,30 @@ def test_hmac_in_base64_with_a_prefix_is_that_of_rfc_4231() -> None:
     for given in (digest, f"hmac {digest}", f"HMAC {digest[:-1]}"):
         with pytest.raises(NotGenuineError):
             verify(Call({"x-sign": given}, body, 0), verification, "Jefe")
+
+
+def test_the_headers_of_svix_are_those_of_standard_with_names_of_their_own() -> None:
+    # https://docs.svix.com/receiving/verifying-payloads/how-manual
+    secret, at_secs, headers, body = VECTORS[Scheme.STANDARD]
+    svix = {name.replace("webhook", "svix"): value for name, value in headers.items()}
+    verify(Call(svix, body, at_secs), Verification(), secret)
+    assert named(Scheme.STANDARD, svix, body) == ("msg_p5jXN8AQM9LWM0D4loKWxJek", "")
+    for wrong in (svix | {"svix-id": "msg_2"}, headers | {"svix-id": "msg_2"}):  # one call has one family of headers
+        with pytest.raises(NotGenuineError):
+            verify(Call(wrong, body, at_secs), Verification(), secret)
+
+
+@pytest.mark.parametrize("form", ["{right}", "{right},{other}", "{other},{right}", "{other}, {right}"])
+@pytest.mark.parametrize("prefix", ["v1=", ""])
+def test_one_of_several_signatures_of_hmac_is_enough(prefix: str, form: str) -> None:
+    # https://developer.pagerduty.com/docs/webhooks/webhook-signatures/: one for each secret while it is rolled
+    verification, body = Verification(Scheme.HMAC, header="x-pagerduty-signature", prefix=prefix), b'{"event": {}}'
+    right = prefix + hmac.digest(SECRET.encode(), body, hashlib.sha256).hex()
+    other = f"{prefix}{'0' * 64}"
+    verify(Call({verification.header: form.format(right=right, other=other)}, body, 0), verification, SECRET)
+    for given in (f"{other},{other}", right[:-1], f"{right[:-1]},{right[-1]}", "," * 10_000, f"{right};{other}"):
+        with pytest.raises(NotGenuineError):
+            verify(Call({verification.header: given}, body, 0), verification, SECRET)
 
 
 def named(scheme: Scheme, headers: dict[str, str], body: Any, **options: Any) -> tuple[str, str]:

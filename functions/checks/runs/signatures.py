@@ -23,7 +23,8 @@ from functions.webhooks.signature import sign as sign_standard
 
 TOLERANCE_SECS = 300
 ID_MAX_CHARS = 256
-_MAX_STRIPE_PARTS = 16
+_MAX_PARTS = 16
+"""Of a header with several signatures."""
 _SECS = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
@@ -85,12 +86,18 @@ def verify(call: Call, verification: Verification, secret: str) -> None:
 
 def _standard(call: Call, _: Verification, secret: str) -> None:
     """Standard Webhooks. The id is signed too."""
-    webhook_id = call.header("webhook-id")
+    names = _standard_names(call)
+    webhook_id = call.header(f"{names}-id")
     if not 0 < len(webhook_id) <= ID_MAX_CHARS:
-        raise NotGenuineError(f"webhook-id is missing, or has more than {ID_MAX_CHARS} characters")
-    secs = _signed_secs(call, call.header("webhook-timestamp"), "webhook-timestamp")
+        raise NotGenuineError(f"{names}-id is missing, or has more than {ID_MAX_CHARS} characters")
+    secs = _signed_secs(call, call.header(f"{names}-timestamp"), f"{names}-timestamp")
     expected = sign_standard(parse_secret(secret), webhook_id, int(secs), call.body)
-    _require(call, "webhook-signature", expected, call.header("webhook-signature").split(" "))
+    _require(call, f"{names}-signature", expected, call.header(f"{names}-signature").split(" "))
+
+
+def _standard_names(call: Call) -> str:
+    """Return how the names of the headers begin: those of Svix's customers begin so, with the same content."""
+    return "svix" if call.header("svix-id") else "webhook"
 
 
 def _github(call: Call, _: Verification, secret: str) -> None:
@@ -106,7 +113,7 @@ def _gitlab(call: Call, _: Verification, secret: str) -> None:
 
 def _stripe(call: Call, _: Verification, secret: str) -> None:
     """Stripe: `t=<secs>,v1=<hex>`, of `<secs>.<body>`; one v1 for each secret while the secret is rolled."""
-    parts = [part.partition("=") for part in call.header("stripe-signature").split(",", _MAX_STRIPE_PARTS)]
+    parts = [part.partition("=") for part in call.header("stripe-signature").split(",", _MAX_PARTS)]
     times = [value for name, _, value in parts if name == "t"]
     secs = _signed_secs(call, times[0] if len(times) == 1 else "", "t of stripe-signature")
     expected = _digest(secret, secs.encode() + b"." + call.body).hex()
@@ -121,13 +128,15 @@ def _slack(call: Call, _: Verification, secret: str) -> None:
 
 
 def _hmac(call: Call, verification: Verification, secret: str) -> None:
-    """HMAC-SHA256 in a header of the sender's choice."""
+    """HMAC-SHA256 in a header of the sender's choice: one, or several with commas, as PagerDuty sends them."""
     content, time_header = call.body, verification.timestamp_header
     if time_header is not None:
         content = _signed_secs(call, call.header(time_header), time_header).encode() + b"." + content
     digest = _digest(secret, content)
     text = digest.hex() if verification.encoding is Encoding.HEX else base64.b64encode(digest).decode()
-    _require(call, verification.header, verification.prefix + text, [call.header(verification.header)])
+    given = call.header(verification.header)
+    each = map(str.strip, given.split(",", _MAX_PARTS))  # and the whole, since a prefix may have a comma
+    _require(call, verification.header, verification.prefix + text, [given, *each])
 
 
 _VERIFY: Final[Mapping[Scheme, Callable[[Call, Verification, str], None]]] = {
@@ -185,7 +194,7 @@ def name_of(call: Call, verification: Verification, document: Any) -> CallName:
     digest = hashlib.sha256(call.body).hexdigest()
     match verification.scheme:
         case Scheme.STANDARD:  # its id was checked with the signature
-            return CallName(call.header("webhook-id"), _type(body.get("type")))
+            return CallName(call.header(f"{_standard_names(call)}-id"), _type(body.get("type")))
         case Scheme.GITHUB:
             event_id = _required_id(call, "x-github-delivery")
             return CallName(event_id, _type(call.header("x-github-event"), body.get("action")))
