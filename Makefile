@@ -88,7 +88,7 @@ test: ## Everything a change must pass: each promise once
 	@bash infra/setup/install.sh --sdk
 	@bash infra/setup/check.sh --quick
 
-test-all: ## `make test`, and all languages of each attack, AWS's other stand-ins, long kills, cgroup v2 in an emulated machine
+test-all: ## `make test`, and all languages of each attack, AWS's other stand-ins, long kills, CPython's own tests, cgroup v2 in an emulated machine
 	@bash infra/setup/install.sh --sdk
 	@bash infra/setup/check.sh
 

@@ -4,7 +4,7 @@
 #   check.sh              everything: the quick stages, then jobs side by side, then the stages that need
 #                         the machine to themselves
 #   check.sh STAGE...     these stages in this order; stops at the first failure
-#   check.sh --quick …    the same without the stages vm and memory, and without tests marked `whole`
+#   check.sh --quick …    the same without the stages vm, memory and cpython, and without tests marked `whole`
 #
 # When all stages run, up to three failed tests of a stage run once more at the end, with the machine to themselves.
 # A test that passes then is named in the last lines: it depends on time or on its neighbours, and needs to be mended.
@@ -22,8 +22,8 @@ first=("types memory" "lint contract unit")
 first_quick=("types" "lint contract unit")
 # Most tests of `hostile`, `jail`, `system` and `deployment` wait for a limit or for a process: so four jobs keep two
 # cores busy. They are of about equal length, so that both cores work to the end. `package` writes the same zip as
-# `deployment`, and comes long after it.
-side_by_side=("kills jail" "system" "hostile languages browser" "deployment vm adapters embedded package")
+# `deployment`, and comes long after it. `cpython` is shorter, and waits often too.
+side_by_side=("kills jail" "system" "hostile languages browser" "deployment vm adapters embedded package" "cpython")
 side_by_side_quick=("kills jail" "system package" "hostile languages browser" "deployment adapters embedded")
 # These tests measure how the kernel divides the CPUs, and a loss of memory that nobody else may make good meanwhile.
 alone=(load)
@@ -43,6 +43,7 @@ fi
 browser_tests=(tests/system/browser)
 hostile_tests=(tests/jail/test_hostile.py)
 kills_tests=(tests/system/test_kill_run.py)
+cpython_tests=(tests/system/test_cpython.py)
 deployment_tests=(tests/system/test_deployment.py tests/system/test_fleet_deployment.py)
 languages_tests=(tests/jail/test_{compile_cache,compile_waits,interpreter_fidelity,native_compilers,waiting_commands}.py
   tests/jail/test_language*.py)
@@ -86,7 +87,9 @@ stage_two_at_a_time() { run_pytest -n 2 "${limits[@]}" "tests/$1"; }
 # One at a time: beside it other stages work.
 stage_system() {
   local path others=()
-  for path in "${browser_tests[@]}" "${kills_tests[@]}" "${deployment_tests[@]}"; do others+=(--ignore "$path"); done
+  for path in "${browser_tests[@]}" "${kills_tests[@]}" "${deployment_tests[@]}" "${cpython_tests[@]}"; do
+    others+=(--ignore "$path")
+  done
   run_pytest "${patience[@]}" tests/system "${others[@]}"
 }
 
@@ -98,6 +101,7 @@ run_stage() {
     languages) run_pytest "${patience[@]}" "${languages_tests[@]}" ;;
     load) run_pytest "${patience[@]}" "${load_tests[@]}" ;;
     memory) run_pytest "${patience[@]}" "${memory_tests[@]}" --deselect "${memory_tests[0]}::$counter_test" ;;
+    cpython) run_pytest "${patience[@]}" "${cpython_tests[@]}" ;;
     kills) run_pytest "${patience[@]}" "${kills_tests[@]}" ;;
     deployment) run_pytest "${patience[@]}" "${deployment_tests[@]}" ;;
     unit | adapters | embedded) stage_two_at_a_time "$1" ;;
@@ -223,7 +227,7 @@ if ((${#quick[@]})); then first=("${first_quick[@]}") side_by_side=("${side_by_s
 (($#)) || read -ra stages <<<"${first[*]} ${side_by_side[*]} ${alone[*]}"
 # Before anything takes time.
 for stage in "${stages[@]}"; do
-  [[ " browser hostile jail kills deployment load memory system languages vm " != *" $stage "* ]] || ((EUID == 0)) ||
+  [[ " browser cpython hostile jail kills deployment load memory system languages vm " != *" $stage "* ]] || ((EUID == 0)) ||
     { echo "checks: stage $stage runs the sandbox, which needs root: use sudo" >&2; exit 2; }
 done
 stage=""

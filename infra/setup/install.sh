@@ -7,7 +7,8 @@
 #   DATA=1 …            also the packages that Python programs may import (numpy, pandas, …)
 #   install.sh --jail   also what the jail's tests use: databases
 #   install.sh --sbom   also the data packages, whose licences `make sbom` lists
-#   install.sh --sdk    that, and what the system tests use: client libraries, a browser, pipx, systemd's check of units
+#   install.sh --sdk    that, and what the system tests use: client libraries, a browser, pipx, systemd's check of units,
+#                       CPython's own tests
 #   install.sh --peers  also the other sandbox of Debian that the benchmark measures
 #
 # RUSTBOX_PYTHON names the interpreter to use, 3.12 to 3.14; without it, the first of the system's that fits.
@@ -69,7 +70,7 @@ packages=(ca-certificates git make openssl "${python_packages[@]}") cpp_packages
 done
 # Tests start the databases. The package redis-server would add a service, and nothing else.
 [[ $mode != --jail && $mode != --sdk ]] || later_packages+=(postgresql redis-tools)
-[[ $mode != --sdk ]] || later_packages+=(chromium pipx systemd)
+[[ $mode != --sdk ]] || later_packages+=(chromium pipx systemd libpython3.13-testsuite)
 [[ $mode != --peers ]] || later_packages+=(bubblewrap)
 
 # missing_packages PACKAGE...: print those that are not installed.
