@@ -204,13 +204,13 @@ def set_secret(
     as_json: bool,
     **options: str | None,
 ) -> None:
-    """Show how calls that run a check are verified; with --verify or --rotate, replace the secret.
+    """Make the secret of the calls that run a check; if it has one, show how they are verified.
 
-    A new secret is shown only now, and the one before ends at once.
+    --verify and --rotate replace the secret. A new one is shown only now, and the one before ends at once.
 
     \b
     Examples:
-      rustbox checks secret deploy                          # scheme and address; no secret
+      rustbox checks secret deploy                          # a first secret; later scheme and address only
       rustbox checks secret deploy --verify github
       rustbox checks secret deploy --rotate
       rustbox checks secret charges --verify stripe --secret - < signing-secret
@@ -225,10 +225,10 @@ def set_secret(
         check_id = find_check(api, slug)["id"]
         if verify is None:
             calls = api.call("GET", ("checks", check_id, "calls")).body
-            if not rotate:
+            if calls["verification"] is not None and not rotate:
                 _show(session, calls, as_json=as_json)
                 return
-            body = _as_it_is(slug, calls["verification"])
+            body = {name: value for name, value in (calls["verification"] or {}).items() if value is not None}
         else:
             body = {"verify": verify, **given}
         if secret_file is not None:
@@ -237,23 +237,14 @@ def set_secret(
     _show(session, made, as_json=as_json)
 
 
-def _as_it_is(slug: str, verification: dict[str, Any] | None) -> dict[str, Any]:
-    """Return the request that keeps a scheme with its options. Raises CommandError if there is none."""
-    if verification is None:
-        raise CommandError(f"{slug} has no secret yet.", ExitCode.REFUSED, "Say with --verify how the sender signs.")
-    return {name: value for name, value in verification.items() if value is not None}
-
-
 def _show(session: Session, answer: dict[str, Any], *, as_json: bool) -> None:
     """Show the address, the scheme and a new secret."""
     address = session.url.rstrip("/") + answer["url"]
     if as_json:
         show_json({name: value for name, value in answer.items() if name != "items"} | {"url": address})
         return
-    shown = {"url": address, **(answer["verification"] or {"verify": None})}
-    if "secret" in answer:
-        shown["secret"] = answer["secret"]
-    show_record({name: value for name, value in shown.items() if value is not None or name == "verify"})
+    shown = {"url": address, **answer["verification"], "secret": answer.get("secret")}
+    show_record({name: value for name, value in shown.items() if value is not None})
 
 
 @click.command("calls")

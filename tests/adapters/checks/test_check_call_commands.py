@@ -3,9 +3,11 @@
 import hashlib
 import hmac
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from standardwebhooks import Webhook
 
 from tests.adapters.checks.check_world import CheckWorld
 from tests.adapters.checks.commands import Rustbox
@@ -25,9 +27,6 @@ def sends(url: str, secret: str, delivery: str) -> int:
 
 def test_a_secret_is_shown_once_and_ends_the_one_before(rustbox: Rustbox, world: CheckWorld) -> None:
     world.create(slug="deploy")
-    assert json.loads(rustbox("secret", "deploy", "--json").stdout)["verification"] is None
-    refused = rustbox("secret", "deploy", "--rotate")
-    assert (refused.exit_code, "deploy has no secret yet" in refused.stderr) == (65, True)
     made = json.loads(rustbox("secret", "deploy", "--verify", "github", "--json").stdout)
     assert sends(made["url"], made["secret"], "d-1") == 202
     shown = rustbox("secret", "deploy").stdout
@@ -36,6 +35,22 @@ def test_a_secret_is_shown_once_and_ends_the_one_before(rustbox: Rustbox, world:
     assert again["verification"] == {"verify": "github"}
     assert sends(made["url"], made["secret"], "d-2") == 401
     assert sends(made["url"], again["secret"], "d-2") == 202
+
+
+@pytest.mark.parametrize("options", [(), ("--rotate",)])
+def test_the_first_secret_needs_no_scheme(rustbox: Rustbox, world: CheckWorld, options: tuple[str, ...]) -> None:
+    check = world.create(slug="deploy")
+    made = json.loads(rustbox("secret", "deploy", *options, "--json").stdout)
+    assert made["verification"] == {"verify": "standard"}
+    moment = datetime.fromtimestamp(world.time.ms // 1000, UTC)
+    headers = {
+        "webhook-id": "msg_1",
+        "webhook-timestamp": str(world.time.ms // 1000),
+        "webhook-signature": Webhook(made["secret"]).sign("msg_1", moment, "{}"),
+    }
+    shown = rustbox("secret", "deploy").stdout  # the secret stays as it is, and is not shown again
+    assert ("standard" in shown, made["secret"] in shown) == (True, False)
+    assert call(event("POST", f"/api/checks/{check['id']}/events", body="{}", headers=headers)).status == 202
 
 
 def test_a_rotation_keeps_the_options_of_hmac(rustbox: Rustbox, world: CheckWorld) -> None:
