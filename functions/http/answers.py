@@ -75,7 +75,8 @@ def answer_failure(error: Exception, log: Logger, request_id: str) -> Response[s
         log.error("Request failed", request_id=request_id, exc_info=error)
         body = {"error": "internal", "message": "Something failed on our side. Quote x-request-id when you report it."}
         return Response(status_code=_SERVER_ERROR, content_type=JSON_TYPE, body=json.dumps(body))
-    log.info("Request refused", request_id=request_id, status_code=known.status, error_code=known.code)
+    tell = log.info if known.status < _SERVER_ERROR else log.warning
+    tell("Request refused", request_id=request_id, status_code=known.status, error_code=known.code)
     described: dict[str, Any] = {"error": known.code, "message": known.message}
     if known.fields:
         described["fields"] = [{"field": problem.field, "message": problem.message} for problem in known.fields]

@@ -49,7 +49,7 @@ class RunnerBody(TypedDict):
         RunnerState,
         Field(
             description="`live`: it reported within a minute. `draining`: it takes no more work. "
-            "`unable`: it said why it cannot work. `silent`: its last report is older."
+            "`unable`: it said why it cannot work, or its server lost it. `silent`: its last report is older."
         ),
     ]
     version: str

@@ -5,23 +5,25 @@ A backup is one SQLite file: the tables as they are, and one more with the files
 
 from __future__ import annotations
 
+import fcntl
 import os
 import shutil
 import sqlite3
 import time
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from infra.embedded.engine import MasterKeys
 from infra.embedded.errors import StoreUnusableError
 from infra.embedded.storage.files import OBJECTS_FOLDER, PIECE_BYTES, ObjectFiles, find_named, sync
-from infra.embedded.storage.store import FILE_NAME, MIGRATIONS
+from infra.embedded.storage.store import FILE_NAME, MARK_NAME, MIGRATIONS, keep_log, require_log
 
 if TYPE_CHECKING:
-    from pathlib import Path
+    from collections.abc import Iterator
 
 
 def back_up(folder: Path, target: Path) -> None:
@@ -32,12 +34,13 @@ def back_up(folder: Path, target: Path) -> None:
     source, draft = folder / FILE_NAME, target.with_name(target.name + ".new")
     if not source.exists():
         raise StoreUnusableError(f"{source} does not exist: there is nothing to back up")
+    require_log(folder)
     try:
-        _discard(draft)
-        try:
+        with _only_draft(folder, draft):
             os.close(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
             with ObjectFiles(folder).kept() as objects:
                 with closing(sqlite3.connect(source, timeout=30)) as connection:
+                    keep_log(connection)
                     # Not a copy of the pages: deleted rows must not be in the backup.
                     connection.execute("VACUUM INTO ?", (str(draft),))
                 _require_whole(draft)
@@ -45,8 +48,6 @@ def back_up(folder: Path, target: Path) -> None:
             sync(draft)
             draft.replace(target)
             sync(target.parent)
-        finally:
-            _discard(draft)
     except (OSError, sqlite3.Error) as error:
         raise StoreUnusableError(f"the backup {target} cannot be written: {error}") from error
 
@@ -80,6 +81,26 @@ def _put_files(draft: Path, folder: Path) -> None:
         sync(objects)
         connection.execute("DROP TABLE object_file_piece")
         connection.execute("VACUUM")
+
+
+@contextmanager
+def _only_draft(folder: Path, draft: Path) -> Iterator[None]:
+    """Let one backup at a time write its draft. First remove that of one which was killed."""
+    with (folder / "backup.draft").open("a+", encoding="utf-8", errors="surrogateescape") as note:
+        fcntl.flock(note, fcntl.LOCK_EX)
+        note.seek(0)
+        if left := note.read():
+            _discard(Path(left))
+        note.truncate(0)
+        with suppress(OSError):  # this disk is full, which the backup may be made for
+            note.write(str(draft.absolute()))
+            note.flush()
+        _discard(draft)
+        try:
+            yield
+        finally:
+            _discard(draft)
+            note.truncate(0)
 
 
 def _discard(draft: Path) -> None:
@@ -138,6 +159,7 @@ def _keep_earlier(path: Path) -> Path | None:
 
     A log without its file is moved too: SQLite would take it for that of the backup.
     """
+    (path.parent / MARK_NAME).unlink(missing_ok=True)  # the log goes into its file, or aside
     logs = [log for suffix in ("-wal", "-shm") if (log := path.with_name(path.name + suffix)).exists()]
     if not path.exists() and not logs:
         return None

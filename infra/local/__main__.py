@@ -9,6 +9,7 @@ restore FILE   put a backup in place of the state of a stopped stack
 export FILE    write projects, API keys, endpoints and checks, to import them elsewhere
 """
 
+import errno
 import gc
 import sys
 
@@ -49,8 +50,11 @@ def main(arguments: list[str]) -> int:
     except ModuleNotFoundError as error:
         sys.stderr.write(f"rustbox: Python package {error.name} is missing: run `make setup`\n")
         return 1
-    except (StartError, StoreUnusableError) as error:
-        sys.stderr.write(f"rustbox: {error}\n")
+    except (StartError, StoreUnusableError, OSError) as error:
+        is_full = isinstance(error, OSError) and error.errno == errno.ENOSPC
+        if isinstance(error, OSError) and not is_full:
+            raise
+        sys.stderr.write(f"rustbox: {error}{': free some space' if is_full else ''}\n")
         return 1
     return 0
 

@@ -16,6 +16,10 @@ _MAX_VALUE_CHARS = 120
 # What is written in any case while the service starts: these parts, and warnings and errors of all.
 _CALM_PARTS = frozenset({"stack", "first run"})
 _CALM_LEVELS = frozenset({"debug", "info"})
+# So many lines of warnings and errors of one kind a minute: a trouble that lasts must not fill the disk with its log.
+_MOST_ALIKE = 60
+_ALIKE_SECS = 60.0
+_MOST_KINDS = 500
 # Embedded metrics, which are for CloudWatch, in powertools' spelling: several for each request.
 _METRICS_START = '{"_aws":'
 # Keys that are shown by other names or at other places.
@@ -27,10 +31,31 @@ _NOISE = _RENAMED | frozenset({
 })  # fmt: skip
 
 
+class _Repeats:
+    """Counts the lines of each kind in a minute, in one process."""
+
+    def __init__(self) -> None:
+        # By part and kind: the end of its minute, lines that were shown, and records that were left out.
+        self._counts: dict[tuple[str, str], tuple[float, int, int]] = {}
+
+    def admit(self, part: str, kind: str, lines: int) -> int | None:
+        """Count a record. None: leave it out; else how many were left out in the minute before."""
+        now = time.monotonic()
+        until, shown, left_out = self._counts.get((part, kind), (0.0, 0, 0))
+        if now < until and shown >= _MOST_ALIKE:
+            self._counts[part, kind] = until, shown, left_out + 1
+            return None
+        if len(self._counts) >= _MOST_KINDS:  # kinds may come from clients
+            self._counts.clear()
+        self._counts[part, kind] = (until, shown + lines, 0) if now < until else (now + _ALIKE_SECS, lines, 0)
+        return left_out
+
+
 class Console:
-    """Writes whole lines from any thread."""
+    """Writes whole lines from any thread. Of warnings and errors, it leaves out those that repeat (see `_Repeats`)."""
 
     def __init__(self, stream: TextIO) -> None:
+        self._repeats = _Repeats()
         self._stream = stream
         self._colour = stream.isatty()
         self._lock = threading.Lock()
@@ -40,8 +65,26 @@ class Console:
         """Leave out lines of runner, functions and HTTP while all is well, in all processes: for the first run."""
         self._is_calm[0] = is_calm
 
-    def line(self, part: str, text: str, level: str = "info") -> None:
-        """Write `HH:MM:SS.mmm part text`."""
+    def line(self, part: str, text: str, level: str = "info", kind: str = "") -> None:
+        """Write a line. `kind`: of lines that repeat; default: lines of the same text."""
+        self._record(part, text, level, {}, kind)
+
+    def _record(self, part: str, phrase: object, level: str, record: dict[str, Any], kind: str = "") -> None:
+        if level not in _CALM_LEVELS:
+            trace = str(record.get("exception") or "").splitlines()
+            kind = kind or " ".join([str(phrase), *trace[-1:]])
+            if (left_out := self._repeats.admit(part, kind, 1 + len(trace))) is None:
+                return
+            record = record | {"like_it_left_out": left_out} if left_out else record
+        self._show(part, phrase, level, record)
+
+    def _show(self, part: str, phrase: object, level: str, record: dict[str, Any]) -> None:
+        """Write `HH:MM:SS.mmm part text`, and the lines of a traceback."""
+        keys = [f"{key}={_short(value)}" for key, value in record.items() if key not in _NOISE and value is not None]
+        for text in (" ".join([str(phrase), *keys]), *str(record.get("exception") or "").splitlines()):
+            self._show_line(part, text, level)
+
+    def _show_line(self, part: str, text: str, level: str) -> None:
         if self._is_calm[0] and level in _CALM_LEVELS and part not in _CALM_PARTS:
             return
         now = time.time()
@@ -51,8 +94,7 @@ class Console:
 
     def failure(self, part: str, function: str) -> None:
         """Write the traceback of the current exception, which Lambda reports as a function error."""
-        for text in traceback.format_exc().splitlines():
-            self.line(part, f"{function}: {text}", "error")
+        self._record(part, function, "error", {"exception": traceback.format_exc().rstrip()})
 
     def raw(self, text: str) -> None:
         """Write one line as it is. A closed terminal is no reason to stop."""
@@ -79,12 +121,6 @@ class Console:
             level = str(record.get("level", "info")).lower()
             self._record(service if isinstance(service, str) else part, phrase, level, _without_metrics(record))
 
-    def _record(self, part: str, phrase: object, level: str, record: dict[str, Any]) -> None:
-        keys = [f"{key}={_short(value)}" for key, value in record.items() if key not in _NOISE and value is not None]
-        self.line(part, " ".join([str(phrase), *keys]), level)
-        for trace_line in str(record.get("exception") or "").splitlines():
-            self.line(part, trace_line, level)
-
 
 def _without_metrics(record: dict[str, Any]) -> dict[str, Any]:
     """Leave out the fields that make a log line a metric too."""
@@ -96,11 +132,8 @@ def _without_metrics(record: dict[str, Any]) -> dict[str, Any]:
 class JsonConsole(Console):
     """Writes each line as one JSON object, for programs that collect logs."""
 
-    def line(self, part: str, text: str, level: str = "info") -> None:
+    def _show(self, part: str, phrase: object, level: str, record: dict[str, Any]) -> None:
         """Write time, level, part and message."""
-        self._record(part, text, level, {})
-
-    def _record(self, part: str, phrase: object, level: str, record: dict[str, Any]) -> None:
         head = {"time": datetime.now(UTC).isoformat(timespec="milliseconds"), "level": level, "part": part}
         kept = {name: value for name, value in record.items() if name not in _RENAMED and value is not None}
         self.raw(json.dumps({**head, "message": phrase, **kept}, default=str))

@@ -16,6 +16,7 @@ from infra.embedded.services import Housekeeping
 from infra.local.settings import ACCOUNT_ID, REGION, StartError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from pathlib import Path
 
     import boto3
@@ -85,10 +86,11 @@ class EmbeddedAws:
         """Bind the runner's socket under the template's policies of runners. Connections wait until `start`."""
         self._sockets.append(CallSocket(self._socket_path, self.engine, _runner_policy(template)))
 
-    def open_remote_sockets(self, template: Template) -> None:
+    def open_remote_sockets(self, template: Template, on_gone: Callable[[str, str], None]) -> None:
         """Bind the sockets of the process that serves runners of other hosts: for their calls, and for their tokens."""
         policy, most = _runner_policy(template), most_engine_connections()
-        self._sockets.append(CallSocket(self.remote_socket_path, self.engine, policy, most_connections=most))
+        calls = CallSocket(self.remote_socket_path, self.engine, policy, most_connections=most, on_gone=on_gone)
+        self._sockets.append(calls)
         table = f"arn:aws:dynamodb:{REGION}:{ACCOUNT_ID}:table/{template.values['RunnersTable']['Ref']}"
         reading = Policy([{"Effect": "Allow", "Action": ["dynamodb:GetItem"], "Resource": [table]}])
         self._sockets.append(CallSocket(self.tokens_socket_path, self.engine, reading))

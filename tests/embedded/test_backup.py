@@ -228,4 +228,23 @@ def test_a_backup_of_an_empty_state_is_refused(tmp_path: Path) -> None:
     (tmp_path / FILE_NAME).touch()
     with pytest.raises(StoreUnusableError, match="would be empty, because the state is"):
         back_up(tmp_path, tmp_path / "backup")
-    assert {path.name for path in tmp_path.iterdir()} == {FILE_NAME, "objects.lock"}
+    assert {path.name for path in tmp_path.iterdir()} == {FILE_NAME, "objects.lock", "backup.draft"}
+
+
+def test_the_draft_of_a_killed_backup_goes_with_the_next_one_and_no_other_file(
+    engine: Engine, aws: Backend, tmp_path: Path
+) -> None:
+    aws.create_table()
+    folder, backups = engine.store.folder, tmp_path / "backups"
+    backups.mkdir()
+    (backups / "other.new").touch()
+    program = (
+        "import os; from pathlib import Path; from infra.embedded import backup\n"
+        "backup.sync = lambda _path: os.kill(os.getpid(), 9)\n"
+        f"backup.back_up(Path({str(folder)!r}), Path({str(backups / 'monday')!r}))"
+    )
+    killed = subprocess.run([sys.executable, "-c", program], cwd=Path(__file__).parents[2], check=False)
+    assert killed.returncode == -9
+    assert (backups / "monday.new").exists()
+    back_up(folder, backups / "tuesday")
+    assert {path.name for path in backups.iterdir()} == {"tuesday", "other.new"}

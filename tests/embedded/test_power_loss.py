@@ -134,7 +134,7 @@ def test_after_a_failed_flush_nothing_is_flushed_until_the_next_start(
         flushing.store.flush()
     trouble = flushing.store.find_trouble()
     assert trouble is not None
-    assert (trouble.cause, trouble.stops_all) == ("the disk has failed (Input/output error)", True)
+    assert (trouble.cause, trouble.stops) == ("the disk has failed (Input/output error)", "all")
     again = open_engine(flushing.store.folder, synchronous="FULL")
     assert again.store.find_trouble() is None
     again.close()

@@ -2,6 +2,7 @@
 
 import base64
 import collections
+import contextlib
 import json
 import os
 import re
@@ -15,9 +16,10 @@ from pathlib import Path
 import pytest
 from botocore.exceptions import ClientError
 
+from infra.embedded.backup import back_up, restore
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.errors import ServiceError, StoreUnusableError
-from infra.embedded.storage.store import FILE_NAME, LOG_NAME, MIGRATIONS
+from infra.embedded.storage.store import FILE_NAME, LOG_NAME, MARK_NAME, MIGRATIONS
 from infra.local.embedded_aws import lock_state
 from infra.local.settings import StartError
 from tests.embedded.backend import Backend, session_of
@@ -288,7 +290,7 @@ def test_a_lost_file_beside_keys_or_a_log_stops_the_start(
 ) -> None:
     folder = interrupted(tmp_path)
     (folder / "kms.json").write_text("{}")
-    for name in {"kms.json", LOG_NAME} - {beside}:
+    for name in {"kms.json", LOG_NAME, MARK_NAME} - {beside}:
         (folder / name).unlink()
     loss(folder / FILE_NAME)
     if beside == LOG_NAME and (folder / FILE_NAME).exists() and (folder / FILE_NAME).stat().st_size:
@@ -298,6 +300,43 @@ def test_a_lost_file_beside_keys_or_a_log_stops_the_start(
     with pytest.raises(StoreUnusableError, match=words):
         open_engine(folder)
     assert {path.name: path.read_bytes() for path in folder.glob("[kr]*")} == before
+
+
+@pytest.mark.parametrize(
+    "use", [lambda folder: open_engine(folder).close(), lambda folder: back_up(folder, folder / "backup")]
+)
+def test_a_log_that_is_lost_after_an_unclean_end_is_refused(tmp_path: Path, use: Callable[[Path], object]) -> None:
+    folder = interrupted(tmp_path)
+    lost = folder / LOG_NAME
+    lost.rename(tmp_path / "aside")
+    words = f"{lost} is missing after an unclean end.*: move it back, restore a backup, or delete {folder / MARK_NAME}"
+    for _ in range(2):
+        with pytest.raises(StoreUnusableError, match=words):
+            use(folder)
+    (tmp_path / "aside").rename(lost)
+    use(folder)
+
+
+def test_a_clean_end_needs_no_log_and_other_uses_after_an_unclean_one_keep_it(tmp_path: Path) -> None:
+    folder = interrupted(tmp_path)
+    back_up(folder, tmp_path / "backup")
+    other = open_engine(folder, prepare=False)
+    with other.store.read() as connection:
+        connection.execute("SELECT count(*) FROM item").fetchone()
+    other.close()
+    assert (folder / LOG_NAME).stat().st_size > 0
+    open_engine(folder).close()
+    assert not (folder / LOG_NAME).exists()
+    assert not (folder / MARK_NAME).exists()
+    open_engine(folder).close()
+
+
+def test_a_restore_after_an_unclean_end_needs_no_log(tmp_path: Path) -> None:
+    folder = interrupted(tmp_path)
+    back_up(folder, tmp_path / "backup")
+    (folder / LOG_NAME).unlink()
+    restore(folder, tmp_path / "backup")
+    open_engine(folder).close()
 
 
 def refusal(call: Callable[[], None]) -> str | None:
@@ -319,7 +358,7 @@ def test_a_file_that_is_deleted_or_moved_while_it_is_used_is_noticed(
     loss(path)
     trouble = engine.store.find_trouble()
     assert trouble is not None
-    assert (trouble.cause, trouble.stops_all) == ("the state file is not in its place any more", True)
+    assert (trouble.cause, trouble.stops) == ("the state file is not in its place any more", "all")
 
     def put() -> None:
         aws.client("dynamodb").put_item(TableName=table, Item=KEY)
@@ -330,6 +369,40 @@ def test_a_file_that_is_deleted_or_moved_while_it_is_used_is_noticed(
         path.with_name("aside").rename(path)
         put()
         assert engine.store.find_trouble() is None
+
+
+def test_a_disk_that_fills_tells_of_it_before_it_is_full(small_disk: Path) -> None:
+    opened = open_engine(small_disk)
+    size = os.statvfs(small_disk)
+    fillers = [small_disk / "most", small_disk / "all"]
+    seen = list[tuple[str, str] | None]()
+    # A disk of 4 MiB has no tenth above the megabyte that counts as full: so it is its size that is grown.
+    for blocks in (size.f_blocks, size.f_bavail * 20):
+        grown = os.statvfs_result((*size[:2], blocks, *size[3:]))
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(os, "statvfs", lambda _path, grown=grown: grown)
+            trouble = opened.store.find_trouble()
+        seen.append(trouble and (trouble.cause, trouble.stops))
+    fillers[0].write_bytes(bytes(size.f_bavail * size.f_frsize - 500_000))
+    trouble = opened.store.find_trouble()
+    seen.append(trouble and (trouble.cause, trouble.stops))
+    fillers[0].unlink()
+    low = ("less than 10 % of the disk is free", "nothing")
+    assert seen == [None, low, ("the disk is full", "writes")]
+    assert opened.store.find_trouble() is None
+    opened.close()
+
+
+def test_a_start_on_a_full_disk_says_so(small_disk: Path) -> None:
+    open_engine(small_disk).close()
+    filler = small_disk / "filler"
+    with filler.open("wb", buffering=0) as file, contextlib.suppress(OSError):
+        while file.write(bytes(4096)):
+            pass
+    with pytest.raises(StoreUnusableError, match=f"^the disk of {small_disk} is full: free some space$"):
+        open_engine(small_disk)
+    filler.unlink()
+    open_engine(small_disk).close()
 
 
 def test_a_full_disk_is_an_error_to_repeat_and_passes(small_disk: Path) -> None:

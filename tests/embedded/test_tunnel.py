@@ -60,6 +60,7 @@ class Tunnel:
     queues: dict[str, str]
     folder: Path
     lines: list[tuple[str, str, dict[str, Any]]]
+    gone: list[tuple[str, str]]
     refused: list[RefusedError] = field(default_factory=list)
     stack: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
 
@@ -99,7 +100,14 @@ def tunnel(engine: Engine, aws: Backend, tmp_path: Path) -> Iterator[Tunnel]:
     aws.client("s3").create_bucket(Bucket=BUCKET)
     folder = tmp_path / "sockets"
     folder.mkdir()
-    calls = CallSocket(folder / "engine.sock", engine, Policy(local_statements()), most_connections=64)
+    gone = list[tuple[str, str]]()
+    calls = CallSocket(
+        folder / "engine.sock",
+        engine,
+        Policy(local_statements()),
+        most_connections=64,
+        on_gone=lambda name, problem: gone.append((name, problem)),
+    )
     calls.start()
     authority = Authority()
     files = authority.issue(tmp_path, "127.0.0.1")
@@ -119,7 +127,7 @@ def tunnel(engine: Engine, aws: Backend, tmp_path: Path) -> Iterator[Tunnel]:
     pin = tunnel_wire.fingerprint(Path(files.certificate).read_text())
     with contextlib.ExitStack() as stack:
         yield Tunnel(
-            listener.getsockname()[1], pin, str(tmp_path / "ca.crt"), tokens, queues, folder, lines, stack=stack
+            listener.getsockname()[1], pin, str(tmp_path / "ca.crt"), tokens, queues, folder, lines, gone, stack=stack
         )
     server.stop()
     calls.close()
@@ -192,6 +200,7 @@ def test_a_host_that_sends_nothing_is_gone_and_comes_back(
     receive_one(host, url)
     until(lambda: held_by_others(aws, url) == 0)
     assert any(fields.get("problem") == "it sent nothing for 2 s" for _, _, fields in tunnel.lines)
+    until(lambda: tunnel.gone == [("host-b", "it sent nothing for 2 s")])
     host.call.close()
     assert receive_one(host, url)["Body"] == "run"
 
@@ -227,6 +236,7 @@ def test_a_revoked_token_ends_its_connections_and_its_messages_return(tunnel: Tu
         host.call("sqs", "ReceiveMessage", {"QueueUrl": url})
     until(lambda: tunnel.refused)
     assert tunnel.refused[0].code == "token"
+    until(lambda: tunnel.gone == [("host-b", "its token was revoked")])
 
 
 @pytest.mark.parametrize(

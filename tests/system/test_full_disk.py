@@ -50,6 +50,10 @@ def test_a_full_disk_answers_unavailable_a_stop_on_it_is_clean_and_the_service_r
         assert (refused.status_code, refused.json()["error"]) == (503, "unavailable"), local.log()
         assert int(refused.headers["retry-after"]) >= 1
         assert "the disk is full" in refused.json()["message"]
+        ready = client.get("/api/health/ready")
+        assert (ready.status_code, "the disk is full" in ready.json()["error"]) == (503, True)
+        for _ in range(150):
+            client.post("/api/submit", json={"language": "python", "code": f"print({'1' * 30_000})"})
         health = client.get("/api/health").json()
         assert (health["status"], health["problems"][-1]["problem"]) == ("degraded", "the disk is full")
         # The line of the watch: an error of another part may name the cause before.
@@ -61,10 +65,18 @@ def test_a_full_disk_answers_unavailable_a_stop_on_it_is_clean_and_the_service_r
         wait_until(lambda: client.get("/api/health").json()["status"] == "ok", 60, "health", local.log)
         wait_until(lambda: "no longer: the disk is full" in local.told(), 60, "the log names the end", local.log)
         assert local.told().count(detail) <= 2  # once a minute
+        # 60 a minute: this took one or two of them.
+        assert [local.told().count(text) <= 120 for text in ("POST /api/submit 503", "Request refused")] == [True] * 2
+        assert local.told().count("in repair_clock") <= 20
         for submission_id in accepted:
             assert final_result(client, submission_id)["verdict"] in {"AC", "RE"}
         filler = _fill(small_disk)
         assert local.stop() == 0, local.log()
+        filler.unlink()
+        filler = _fill(small_disk)
+        refused_start = local.launch()
+        assert refused_start.wait(60) == 1
+        assert local.told().rstrip().endswith("is full: free some space"), local.log()
         filler.unlink()
         local.start()
         assert {client.get(f"/api/result/{each}").json()["verdict"] for each in accepted} <= {"AC", "RE"}

@@ -212,6 +212,8 @@ def test_a_runner_of_another_host_works_and_its_death_costs_a_repeat(machine: Ma
     machine.thaw()
     assert machine.result(second)["stdout"] == "done\n"
     assert machine.node_of(second) == "local"
+    left = machine.runner("host-b") or {}
+    assert (left["state"], left["problem"]) == ("unable", "its connections are closed")
 
     machine.host(_known(machine, "host-b"))
     machine.until_live("host-b")

@@ -3,10 +3,12 @@
 import io
 import json
 import os
+import re
+import time
 
 import pytest
 
-from infra.local.console import JsonConsole, LogStream
+from infra.local.console import Console, JsonConsole, LogStream
 from infra.local.metrics import Counters, duration_name, exposition, message_name, request_name
 from infra.local.settings import StartError, read_settings
 
@@ -59,6 +61,29 @@ def test_each_log_line_is_one_json_object() -> None:
         {"level": "info", "part": "submit", "message": "Accepted", "submission_id": "1"},
         {"level": "warning", "part": "function", "message": "plain text"},
     ]
+
+
+@pytest.mark.parametrize("kind", [Console, JsonConsole])
+def test_lines_that_repeat_are_left_out_and_counted(kind: type[Console], monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 1000.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    stream = io.StringIO()
+    console = kind(stream)
+    record = {"level": "ERROR", "service": "schedule", "message": "Failed", "exception": "a\n" * 18 + "OSError: full"}
+    for number in range(500):
+        console.log("function", json.dumps(record | {"number": number}))
+        console.line("http", f"GET /{number} 503", "error", kind="GET 503")
+        console.line("http", f"GET /{number} 200")
+    text = stream.getvalue()
+    assert (text.count("Failed"), text.count("503"), text.count(" 200")) == (3, 60, 500)
+    console.log("function", json.dumps(record | {"exception": "OSError: another"}))
+    now += 60
+    console.log("function", json.dumps(record))
+    assert "like_it_left_out" not in text
+    assert re.search("like_it_left_out.{1,3}497", stream.getvalue())
+    for number in range(100_000):
+        console.line("http", str(number), "error")
+    assert len(console._repeats._counts) <= 500
 
 
 def test_production_has_the_rules_of_the_production_stage() -> None:

@@ -23,7 +23,7 @@ from infra.embedded.sqs_queues import name_of
 from infra.embedded.sqs_receiving import release_all
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
     from pathlib import Path
 
     from infra.embedded.engine import Engine
@@ -72,12 +72,22 @@ _CREDENTIALS: Final = struct.Struct("3i")  # unix(7): pid, uid, gid
 
 
 class CallSocket(FolderListener):
-    """`path`: of the socket, in a folder that exists. Each connection has one call at a time."""
+    """`path`: of the socket, in a folder that exists. Each connection has one call at a time.
+
+    `on_gone`: told the name of a client that is gone, and how, when its messages are released.
+    """
 
     def __init__(
-        self, path: Path, engine: Engine, policy: Policy, *, most_connections: int = _MOST_CONNECTIONS
+        self,
+        path: Path,
+        engine: Engine,
+        policy: Policy,
+        *,
+        most_connections: int = _MOST_CONNECTIONS,
+        on_gone: Callable[[str, str], None] = lambda _name, _problem: None,
     ) -> None:
         super().__init__(path, most_connections, self._answer_calls)
+        self._on_gone = on_gone
         self._engine = engine
         self._policy = policy
 
@@ -116,7 +126,10 @@ class CallSocket(FolderListener):
             engine = replace(engine, holder=f"{engine.holder}/{client}")
         match request:
             case {"client": _, "release": True} if engine.holder is not None:
-                return {"Released": release_all(engine, engine.holder)}
+                released = release_all(engine, engine.holder)
+                if gone := request.get("gone"):
+                    self._on_gone(*gone)
+                return {"Released": released}
             case {"service": str(service), "operation": str(operation), "params": dict(params)}:
                 if self._policy.allows(service, operation, params):
                     given = params if content is None else params | {"Body": content}

@@ -251,22 +251,22 @@ class TunnelServer:
         for client, reason in self._clients.take_gone():
             level = "warning" if client.connections else "info"
             self._log(level, "client gone", client=client.name, host=client.host, problem=reason)
-            self._release_gone(client)
+            self._release_gone(client, reason)
         for client in self._clients.all():
             with suppress(OSError):
                 if not self._admission.is_valid(client.known):
                     self._clients.end(client)
                     self._log("warning", "client gone", client=client.name, problem="its token was revoked")
-                    self._release_gone(client)
+                    self._release_gone(client, "its token was revoked")
 
-    def _release_gone(self, client: Client) -> None:
+    def _release_gone(self, client: Client, reason: str) -> None:
         with suppress(OSError, EOFError, ValueError), open_connection(self._folder, self._socket_name) as engine:
-            self._release(engine, client)
+            self._release(engine, client, gone=[client.name, reason])
 
-    def _release(self, engine: Connection, client: Client) -> None:
+    def _release(self, engine: Connection, client: Client, **gone: Any) -> None:
         """Let others have the messages of a client at once."""
         with suppress(OSError, EOFError, ValueError):
-            protocol.send(engine, {"client": client.holder, "release": True})
+            protocol.send(engine, {"client": client.holder, "release": True, **gone})
             protocol.receive(engine)
 
 

@@ -11,7 +11,7 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, BinaryIO, Final, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple
 
 from infra.embedded.errors import ServiceError
 
@@ -39,17 +39,18 @@ def sync(path: Path) -> None:
 # Reasons why the engine's file cannot be used for now: a full disk, or a file that is not in its place any more.
 
 _LEAST_FREE_BYTES: Final = 1024 * 1024
+_LOW_SHARE: Final = 0.1
 
 
 class Trouble(NamedTuple):
     """`cause` names no path: anybody may read it. `detail` is for the operator, with the way out.
 
-    `stops_all`: what is answered now could be lost.
+    `stops`: all answers, as what they tell could be lost; or writes; or nothing yet.
     """
 
     cause: str
     detail: str
-    stops_all: bool = True
+    stops: Literal["all", "writes", "nothing"] = "all"
 
 
 class Places:
@@ -78,14 +79,18 @@ _WAY_OUT: Final = "move it back, or stop and restore a backup"
 
 
 def find_full(folder: Path) -> Trouble | None:
-    """Tell of a disk that is full, or nearly so."""
+    """Tell of a disk that is full, or will be."""
     try:
         disk = os.statvfs(folder)
     except OSError:
         return None
-    if disk.f_bavail * disk.f_frsize >= _LEAST_FREE_BYTES:
-        return None
-    return Trouble("the disk is full", f"the disk of {folder} is full: free some space", stops_all=False)
+    if disk.f_bavail * disk.f_frsize < _LEAST_FREE_BYTES:
+        return Trouble("the disk is full", f"the disk of {folder} is full: free some space", "writes")
+    if disk.f_bavail < disk.f_blocks * _LOW_SHARE:
+        cause = "less than 10 % of the disk is free"
+        detail = f"{cause}, {folder}: free some space; a full disk refuses all writes"
+        return Trouble(cause, detail, "nothing")
+    return None
 
 
 def _identify(path: Path) -> tuple[int, int] | None:

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, Literal
 from urllib.parse import quote
 
 from infra.embedded.errors import ServiceError, StoreUnusableError
-from infra.embedded.storage.files import Counters, GroupFlush, Places, Trouble, find_full
+from infra.embedded.storage.files import Counters, GroupFlush, Places, Trouble, find_full, sync
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -108,7 +108,7 @@ def prepare(connection: sqlite3.Connection, path: Path) -> None:
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")  # the whole file is on the disk from now on
     except sqlite3.DatabaseError as error:
         if isinstance(error, sqlite3.OperationalError):
-            raise StoreUnusableError(f"{path} cannot be used: {error}") from error
+            raise StoreUnusableError(_full(path.parent) or f"{path} cannot be used: {error}") from error
         raise _damaged(path, str(error)) from error
     finally:
         if connection.in_transaction:
@@ -191,6 +191,8 @@ def open_prepared(
     try:
         if not path.exists() or path.stat().st_size == 0:
             _refuse_loss(path, (log, *companions))
+        require_log(path.parent)
+        had_log = log.exists()
         path.touch(mode=0o600)
         connection = connect()
     except sqlite3.DatabaseError as error:
@@ -201,6 +203,7 @@ def open_prepared(
         dropped = _recover(connection, path, log, companions)
         prepare(connection, path)
     except BaseException:
+        keep_log(connection, is_kept=had_log)
         connection.close()
         raise
     return connection, dropped
@@ -225,8 +228,32 @@ def _refuse_loss(path: Path, others: Iterable[Path]) -> None:
             raise StoreUnusableError(f"{problem}: {way_out}")
 
 
+MARK_NAME: Final = "in-use"
+"""A file that is there from the start to a clean end. Without it, the log may be missing: all of it is in the file."""
+
+
+def require_log(folder: Path) -> None:
+    """Raise StoreUnusableError if the log was lost after an unclean end: the last answered writes were in it only."""
+    mark, log = folder / MARK_NAME, folder / LOG_NAME
+    if mark.exists() and not log.exists():
+        problem = f"{log} is missing after an unclean end, and with it the last writes"
+        raise StoreUnusableError(f"{problem}: move it back, restore a backup, or delete {mark} to go on without them")
+
+
+def keep_log(connection: sqlite3.Connection, *, is_kept: bool = True) -> None:
+    """Leave the log in place when the connection is closed, also as the last one."""
+    connection.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, is_kept)
+
+
 def _unusable(path: Path, error: sqlite3.DatabaseError) -> StoreUnusableError:
-    return StoreUnusableError(f"{path} cannot be opened ({error}): restore a backup, or move the file aside")
+    problem = f"{path} cannot be opened ({error}): restore a backup, or move the file aside"
+    return StoreUnusableError(_full(path.parent) or problem)
+
+
+def _full(folder: Path) -> str | None:
+    """Say that the disk is full, if it is. SQLite has several errors for that."""
+    trouble = find_full(folder)
+    return trouble.detail if trouble is not None and trouble.stops == "writes" else None
 
 
 FILE_NAME: Final = "rustbox.sqlite"
@@ -251,6 +278,7 @@ class _Own:
         self.lock = os.open(folder / "writer.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         self.group_flush = GroupFlush(folder, folder / LOG_NAME, counters)
         self.writer: sqlite3.Connection | None = None
+        self.has_marked = False
         self.idle: deque[sqlite3.Connection] = deque()
         self.is_closed = False
 
@@ -298,6 +326,10 @@ class Store:
         own.writer, dropped = open_prepared(self._path, log, companions, partial(self._connect, _CACHE_KB))
         self._counters.reset()
         self._places.note((self._path, log))
+        sync(self.folder)  # Order: the log is on the disk before the mark
+        (self.folder / MARK_NAME).touch(mode=0o600)
+        sync(self.folder)
+        own.has_marked = True
         return dropped
 
     @contextmanager
@@ -369,12 +401,23 @@ class Store:
         own = self._own()
         with own.thread_lock:
             own.is_closed = True
+            own.close_idle()
             if own.writer is not None:
+                if own.has_marked:
+                    with suppress(sqlite3.Error, OSError):  # such as a full disk: log and mark stay
+                        self._unmark(own.writer)
                 own.writer.close()
             own.writer = None
             os.close(own.lock)
             own.group_flush.close()
-        own.close_idle()
+
+    def _unmark(self, writer: sqlite3.Connection) -> None:
+        """Put the log into the file, then remove the mark; the close removes the log."""
+        is_busy, _, _ = writer.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        if not is_busy:
+            (self.folder / MARK_NAME).unlink(missing_ok=True)
+            sync(self.folder)
+            keep_log(writer, is_kept=False)
 
     def _own(self) -> _Own:
         if self._mine.pid != os.getpid():
@@ -399,6 +442,7 @@ class Store:
             cached_statements=256,
         )
         try:
+            keep_log(connection)
             for pragma in (
                 "journal_mode = WAL",
                 "synchronous = NORMAL",
@@ -428,7 +472,6 @@ class Store:
         """Turn a failure of the file into an error that clients repeat; a full disk passes."""
         code = getattr(error, "sqlite_errorcode", 0) & _PRIMARY_CODE
         if code in _PASSING:
-            trouble = find_full(self.folder)
-            cause = trouble.detail if trouble else f"the engine's file cannot be used now: {error}"
+            cause = _full(self.folder) or f"the engine's file cannot be used now: {error}"
             return ServiceError("ServiceUnavailable", cause, 503)
         return ServiceError("InternalServerError", f"the engine's file failed: {error}", 500)

@@ -165,7 +165,8 @@ class DurableAnswers:
             return answer
         if path == _HEALTH:
             return _with_problem(answer, trouble.cause)
-        is_refused = trouble.stops_all or answer.status == _UNAVAILABLE
+        is_write = path == _READY or answer.status == _UNAVAILABLE  # who is ready takes writes
+        is_refused = trouble.stops == "all" or (trouble.stops == "writes" and is_write)
         return _unavailable(trouble.cause, path) if is_refused else answer
 
     def _find_trouble(self) -> Trouble | None:
@@ -175,7 +176,7 @@ class DurableAnswers:
         except ServiceError as error:
             problem = error.message
         trouble = self.store.find_trouble()
-        if problem and (trouble is None or not trouble.stops_all):  # such as too many open files
+        if problem and (trouble is None or trouble.stops != "all"):  # such as too many open files
             return Trouble("the log cannot be flushed", problem)
         return trouble
 

@@ -210,7 +210,8 @@ class Gateway:
         level = "error" if answer.status >= 500 else "info"  # noqa: PLR2004 - HTTP's server errors
         path = self._manners.loggable(scope["path"])
         line = f"{scope['method']} {path} {answer.status} {elapsed_ms:.0f} ms"
-        self._console.line("http", line.encode("unicode_escape").decode("ascii"), level)
+        kind = f"{scope['method']} {answer.status}"
+        self._console.line("http", line.encode("unicode_escape").decode("ascii"), level, kind)
 
     async def _answer(self, scope: Scope, receive: Receive, shares: ExitStack) -> tuple[str, HttpAnswer]:
         """Return the function, empty for an answer of the gateway itself, and the answer."""

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 _THREADS_STOP_SECS: Final = 5
 _LATE_LINES_SECS: Final = 2  # those of the first run, behind its last answer
 _LOOK_SECS: Final = 1.0
-_REPEAT_SECS: Final = 60.0
+_REPEAT_SECS: Final = {"all": 60.0, "writes": 60.0, "nothing": 3600.0}
 _LINE_LIMIT_BYTES: Final = 1024 * 1024
 _STATES: Final = {
     "visible": "ApproximateNumberOfMessages",
@@ -105,7 +105,7 @@ def _start(prepared: Prepared, loaded: Loaded, parts: ExitStack) -> None:
 
 
 class _TroubleWatch(StoppableThreads):
-    """A thread that tells of a trouble at once, then once a minute, and of its end."""
+    """A thread that tells of a trouble at once, then once a minute, or hour if it stops nothing, and of its end."""
 
     def __init__(self, store: Store, console: Console) -> None:
         super().__init__(console)
@@ -119,11 +119,11 @@ class _TroubleWatch(StoppableThreads):
         repeat_at = 0.0
         while not self._stopping.wait(_LOOK_SECS):
             trouble = self._store.find_trouble()
-            if trouble is not None and (trouble != told or time.monotonic() >= repeat_at):
-                self._console.line("state", trouble.detail, "error")
-                repeat_at = time.monotonic() + _REPEAT_SECS
-            elif trouble is None and told is not None:
+            if told is not None and trouble != told and (trouble is None or told.stops != "nothing"):
                 self._console.line("state", f"no longer: {told.cause}")
+            if trouble is not None and (trouble != told or time.monotonic() >= repeat_at):
+                self._console.line("state", trouble.detail, "warning" if trouble.stops == "nothing" else "error")
+                repeat_at = time.monotonic() + _REPEAT_SECS[trouble.stops]
             told = trouble
 
 
@@ -208,6 +208,9 @@ def _gauges(prepared: Prepared, sqs: Any) -> Iterator[tuple[str, int]]:
     yield from _runner_gauges(prepared.template.values["RunnersTable"]["Ref"])
     for path in sorted((prepared.settings.state_dir / FOLDER).glob(f"{FILE_NAME}*")):
         yield f'rustbox_state_bytes{{file="{path.name}"}}', path.stat().st_size
+    disk = os.statvfs(prepared.settings.state_dir)
+    yield "rustbox_disk_bytes", disk.f_blocks * disk.f_frsize
+    yield "rustbox_disk_free_bytes", disk.f_bavail * disk.f_frsize
 
 
 def _runner_gauges(runners_table: str) -> Iterator[tuple[str, int]]:

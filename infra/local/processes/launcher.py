@@ -157,7 +157,8 @@ def prepare(settings: LocalSettings, console: Console) -> Prepared:
     embedded = _start_aws(settings, console)
     embedded.open_runner_socket(template)
     if runner_listener is not None:
-        embedded.open_remote_sockets(template)
+        runners_table = template.values["RunnersTable"]["Ref"]
+        embedded.open_remote_sockets(template, partial(runner_process.mark_gone, runners_table))
     began_ms = time.time_ns() // 1_000_000
     return Prepared(settings, console, template, embedded, direct, runner_listener, *os.pipe(), began_ms)
 

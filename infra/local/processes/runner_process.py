@@ -98,6 +98,20 @@ def mark_ended(runners_table: str, ended_ms: int) -> None:
             runners.put_heartbeat(runner.heartbeat.changed(**ended))
 
 
+def mark_gone(runners_table: str, node_id: str, problem: str) -> None:
+    """Let the last heartbeat of a runner on another host say that it is gone: it is live no longer than its leases.
+
+    One that has drained has said so itself. The time stays, as it is of the other host's clock.
+    """
+    from functions.aws.clients import Clients  # noqa: PLC0415 - as above
+    from functions.submissions.runners.store import RunnerStore  # noqa: PLC0415
+
+    runners = RunnerStore(runners_table, Clients.dynamodb())
+    for runner in runners.list_recent():
+        if runner.heartbeat.node_id == node_id and runner.heartbeat.slots:
+            runners.put_heartbeat(runner.heartbeat.changed(slots=0, slots_busy=0, problem=problem))
+
+
 def passed_on(environ: Mapping[str, str]) -> dict[str, str]:
     """Return the variables of our environment that the runner gets too."""
     return {name: environ[name] for name in _PASSED_ON if name in environ}

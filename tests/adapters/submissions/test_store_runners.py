@@ -5,7 +5,7 @@ from functions.aws.dynamodb.items import key
 from functions.clock import now_ms
 from functions.submissions.runners import store as runner_store
 from functions.submissions.runners.store import RunnerStore, SeenRunner
-from infra.local.processes.runner_process import NODE_ID, mark_ended
+from infra.local.processes.runner_process import NODE_ID, mark_ended, mark_gone
 from tests.adapters.aws_account import Aws
 from tests.adapters.submissions.heartbeats import heartbeat
 from tests.submission_factory import START_MS, FakeTime
@@ -68,6 +68,20 @@ def test_a_local_runner_that_has_ended_is_not_live_even_if_its_last_heartbeat_co
     assert {seen.heartbeat.node_id for seen in store.list_recent() if seen.is_live} == {"other"}
     store.put_heartbeat(heartbeat(NODE_ID, now_ms()))
     assert {seen.heartbeat.node_id for seen in store.list_recent() if seen.is_live} == {"other", NODE_ID}
+
+
+def test_a_runner_of_another_host_that_is_gone_is_not_live_until_it_reports_again(aws: Aws) -> None:
+    store = RunnerStore(aws.names["RunnersTable"], Clients.dynamodb())
+    hour_ahead = now_ms() + 3_600_000  # by the clock of that host
+    for sent in (heartbeat("host-b", hour_ahead), heartbeat("drained", now_ms(), slots=0), heartbeat("other")):
+        store.put_heartbeat(sent)
+    for name in ("host-b", "drained", "unknown"):
+        mark_gone(aws.names["RunnersTable"], name, "its connections are closed")
+    seen = {seen.heartbeat.node_id: (seen.is_live, seen.heartbeat.problem) for seen in store.list_recent()}
+    assert seen["host-b"] == (False, "its connections are closed")
+    assert seen["drained"] == (False, None)
+    store.put_heartbeat(heartbeat("host-b", hour_ahead + 1))
+    assert {seen.heartbeat.node_id for seen in store.list_recent() if seen.is_live} >= {"host-b"}
 
 
 def test_an_old_heartbeat_that_arrives_now_is_old(store: RunnerStore) -> None:
