@@ -1,14 +1,8 @@
 """Keys of the checks table."""
 
-from __future__ import annotations
-
 import hashlib
-from typing import TYPE_CHECKING
 
-from functions.aws.dynamodb.items import key
-
-if TYPE_CHECKING:
-    from functions.aws.dynamodb.items import Key
+from functions.aws.dynamodb.items import Key, key
 
 CHECK_PREFIX = "CHECK#"
 STATUS = "STATUS"

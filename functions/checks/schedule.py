@@ -9,21 +9,15 @@ Daylight saving is that of EventBridge Scheduler: a local time that does not exi
 exists twice is run once, at its first occurrence. A rate counts real time, so no change of the clock affects it.
 """
 
-from __future__ import annotations
-
 import calendar
 import functools
 import hashlib
 import itertools
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 
 EXAMPLE = "cron(30 2 * * ? *)"
 YEARS = range(1970, 2200)

@@ -1,15 +1,16 @@
 """The routes of /api/judge."""
 
-from __future__ import annotations
-
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
 from events.files import MAX_CASES
+from events.judged import CaseResult
 from functions.aws.payloads import PayloadMissingError
+from functions.env import Env
 from functions.errors import ConflictError, NotFoundError
 from functions.http.answers import JSON_TYPE, answer
 from functions.http.http_event import json_body
@@ -25,7 +26,7 @@ from functions.http.parameters import (
     uuid,
     wait_secs,
 )
-from functions.http.resolver import Route
+from functions.http.resolver import Resolver, Route
 from functions.judging.body import JudgeBody
 from functions.judging.model import Plan
 from functions.judging.problem_store import StoredProblems
@@ -45,7 +46,7 @@ from functions.judging.views import (
 from functions.projects.authentication import authenticate
 from functions.submissions.accept.acceptance import NewSubmission
 from functions.submissions.live_runs import Cancellation
-from functions.submissions.model import Kind
+from functions.submissions.model import Kind, Submission
 from functions.submissions.results.results import (
     ACCEPTING,
     IDEMPOTENCY_KEY,
@@ -60,14 +61,6 @@ from functions.submissions.results.results import (
 from functions.submissions.results.short_views import OutputLink
 from functions.submissions.results.views import Cancelling, Deleted, cancelling_body, deleted_body
 from functions.submissions.submit_api import accept_and_wait, program_rules
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from events.judged import CaseResult
-    from functions.env import Env
-    from functions.http.resolver import Resolver
-    from functions.submissions.model import Submission
 
 
 class JudgeResults(Results):

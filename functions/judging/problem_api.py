@@ -1,18 +1,19 @@
 """The routes of /api/problems."""
 
-from __future__ import annotations
-
 import re
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from aws_lambda_powertools.event_handler import Response
+
+from functions.env import Env
 from functions.errors import NotFoundError
 from functions.http.answers import answer
 from functions.http.http_event import json_body
 from functions.http.openapi.bodies import Error, GatewayError
 from functions.http.openapi.operation import BAD, KEYED, LIMITED, PAGE, TAKES_BODY, Answer, path
 from functions.http.parameters import page_limit, start_after, write_cursor
-from functions.http.resolver import Route
+from functions.http.resolver import Resolver, Route
 from functions.judging.api import BODY_MAX_BYTES, JUDGE_ROUTES, JudgeRoutes
 from functions.judging.model import read_reference
 from functions.judging.problem_store import UNKNOWN, ProblemStore, StoredProblems
@@ -29,12 +30,6 @@ from functions.judging.problems import (
 )
 from functions.projects.authentication import authenticate
 from functions.submissions.runners.fleet import Fleet, ceilings_of_operator
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools.event_handler import Response
-
-    from functions.env import Env
-    from functions.http.resolver import Resolver
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
 

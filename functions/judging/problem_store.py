@@ -1,22 +1,22 @@
 """Versions of problems: their rows in the submissions table; store one, find it for a judge run, delete it."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import fields
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from events.files import write_files
+from events.files import PlacedFile, write_files
 from events.message import by_name
-from events.requested import MAX_CASE_BYTES, CaseObject
+from events.requested import MAX_CASE_BYTES, Case, CaseObject
 from functions.aws.dynamodb.conditional import ConditionalUpdate, delete, put
-from functions.aws.dynamodb.items import from_item, key, to_item
+from functions.aws.dynamodb.items import Key, from_item, key, to_item
 from functions.aws.dynamodb.row_codec import read, write
 from functions.aws.dynamodb.table import Page, Table, tries
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.clock import MS_PER_SEC, to_rfc3339
+from functions.env import Env
 from functions.errors import (
     ConflictError,
     FieldProblem,
@@ -25,7 +25,7 @@ from functions.errors import (
     NotFoundError,
     UnavailableError,
 )
-from functions.files.model import RUN_MAX_MS, USE_NOTED_MS
+from functions.files.model import RUN_MAX_MS, USE_NOTED_MS, File
 from functions.files.store import FileStore
 from functions.files.use import StoredFiles
 from functions.judging.model import (
@@ -38,19 +38,9 @@ from functions.judging.model import (
     holder_of,
     read_reference,
 )
-from functions.judging.problems import objects_of
+from functions.judging.problems import ValidProblem, objects_of
+from functions.projects.model import Project
 from functions.submissions.accept.program_fields import file_meaning, placed
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
-
-    from events.files import PlacedFile
-    from events.requested import Case
-    from functions.aws.dynamodb.items import Key
-    from functions.env import Env
-    from functions.files.model import File
-    from functions.judging.problems import ValidProblem
-    from functions.projects.model import Project
 
 # The rows:
 #

@@ -1,44 +1,43 @@
 """Judge runs for the parts that end, repeat and announce submissions: see `functions.submissions.completion`."""
 
-from __future__ import annotations
-
 import base64
-from typing import TYPE_CHECKING, Any, cast
+from collections.abc import Iterable, Sequence
+from typing import Any, cast
 
 from events import MessageInvalidError
-from events.judged import MAX_CASES_BYTES, CaseResult, CaseResults
+from events.judged import MAX_CASES_BYTES, CaseResult, CaseResults, Compilation, JudgeCompleted, JudgeProgress
 from events.message import MAX_MESSAGE_BYTES, as_fields, read, write
 from events.vocabulary import Integrity, Outcome
 from functions.aws.dynamodb.conditional import ConditionalUpdate, check, put
-from functions.aws.dynamodb.items import key, to_item
+from functions.aws.dynamodb.items import Value, key, to_item
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact
 from functions.aws.payloads import PayloadMissingError, Payloads
 from functions.clock import MS_PER_SEC, from_rfc3339
-from functions.event_log.model import CUT_SIZES, event_bytes
+from functions.env import Env
+from functions.event_log.model import CUT_SIZES, Event, event_bytes
 from functions.http.parameters import judge_path
 from functions.judging.model import Plan, score
-from functions.judging.views import OUTPUT_MAX_BYTES, counts, drop_messages, final_body, outcomes_of
+from functions.judging.views import (
+    OUTPUT_MAX_BYTES,
+    FinalJudgeRun,
+    JudgeCompletedEvent,
+    JudgedCase,
+    counts,
+    drop_messages,
+    final_body,
+    outcomes_of,
+)
 from functions.submissions.completed_event import submission_event
 from functions.submissions.model import (
     INLINE_OUTPUT_MAX_BYTES,
     RUN_GRACE_SECS,
     Completion,
     Status,
+    Submission,
 )
 from functions.submissions.store import submission_key, submission_pk
 from functions.webhooks.vocabulary import EVENT_JUDGED
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
-
-    from events.judged import Compilation, JudgeCompleted, JudgeProgress
-    from functions.aws.dynamodb.items import Value
-    from functions.env import Env
-    from functions.event_log.model import Event
-    from functions.judging.views import FinalJudgeRun, JudgeCompletedEvent, JudgedCase
-    from functions.submissions.model import Submission
-
 
 # Finished cases of judge runs that are not final: one item for each progress message, for a day.
 #

@@ -1,22 +1,23 @@
 """The end of a submission for others: its event, the deliveries that are wanted, the event bus, spans and metrics."""
 
-from __future__ import annotations
-
 import codecs
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import Protocol, cast
 
 from botocore.exceptions import BotoCoreError, ClientError
 
+from events.judged import JudgeCompleted, JudgeProgress
 from events.vocabulary import Cause
 from functions import otlp
 from functions.aws.payloads import Payloads
 from functions.clock import from_rfc3339
+from functions.env import Env
 from functions.event_log.bus import TOO_LARGE, Bus
 from functions.event_log.model import CUT_SIZES, Event, event_bytes
 from functions.failpoint import reach
 from functions.http.parameters import result_path
-from functions.submissions.model import MARK_OF_CHECK, Kind, Submission
+from functions.submissions.model import MARK_OF_CHECK, Completion, Kind, Submission
 from functions.submissions.results.results import output_if_kept
 from functions.submissions.results.views import CompletedEvent, FinalResult, result_body
 from functions.submissions.store import SubmissionStore
@@ -25,13 +26,6 @@ from functions.webhooks.deliveries.publication import Publication, RunTarget, pl
 from functions.webhooks.endpoints.model import RunFacts, SubmissionKind
 from functions.webhooks.endpoints.store import SubscriberCache
 from functions.webhooks.vocabulary import EVENT_COMPLETED
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from events.judged import JudgeCompleted, JudgeProgress
-    from functions.env import Env
-    from functions.submissions.model import Completion
 
 # Spans and metrics. The runner exports nothing: it runs hostile code, and its network has no way to a collector.
 

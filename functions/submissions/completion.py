@@ -3,14 +3,13 @@
 `submit` calls this for direct runs, `record` for queued runs, and `sweep` for runs that the platform failed.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import signal
 import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Any, Literal
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -24,11 +23,12 @@ from functions.aws.dynamodb.table import tries
 from functions.aws.dynamodb.transaction import transact
 from functions.aws.payloads import Payloads
 from functions.clock import from_rfc3339, to_rfc3339
+from functions.env import Env
 from functions.errors import UnavailableError
 from functions.failpoint import reach
 from functions.files.store import ArtifactStore
 from functions.projects.quota_store import QuotaStore, network_bytes
-from functions.submissions.completed_event import RunWebhooks, judge_runs, on_final, report_end
+from functions.submissions.completed_event import JudgeRuns, RunWebhooks, judge_runs, on_final, report_end
 from functions.submissions.model import (
     INLINE_OUTPUT_MAX_BYTES,
     NOT_RUN,
@@ -42,15 +42,8 @@ from functions.submissions.model import (
 from functions.submissions.runners.store import ControlObjects, RunnerStore
 from functions.submissions.store import SubmissionStore, with_completion
 from functions.telemetry import warn
-from functions.webhooks.deliveries.publication import DeliveryHints, Publication, pending_hints
+from functions.webhooks.deliveries.publication import DeliveryHints, Hint, Publication, pending_hints
 from functions.webhooks.deliveries.store import DeliveryStore
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping, Sequence
-
-    from functions.env import Env
-    from functions.submissions.completed_event import JudgeRuns
-    from functions.webhooks.deliveries.publication import Hint
 
 # Final states of submissions, from the messages of runners and from failures of the platform.
 

@@ -8,33 +8,25 @@ A cancellation has an order that a crash may cut anywhere:
 4. A row that no runner has begun gets its final state here.
 """
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
 from events.vocabulary import Cause
 from functions.aws.payloads import WHOLE_OUTPUT_MAX_BYTES, Payloads
 from functions.clock import MS_PER_SEC, from_rfc3339
+from functions.env import Env
 from functions.errors import ConflictError, NotFoundError, UnavailableError
 from functions.failpoint import reach
-from functions.http.long_poll import FIRST_STEP_SECS, GROWTH, LONGEST_STEP_SECS
+from functions.http.long_poll import FIRST_STEP_SECS, GROWTH, LONGEST_STEP_SECS, LongPoll
 from functions.projects.quota_store import QuotaStore
 from functions.submissions.completion import Completer, cancelled
 from functions.submissions.direct import DirectRunners, RunnerUnavailableError
-from functions.submissions.model import Status
-from functions.submissions.results.results import NO_SUCH_RESULT, Deletion, Results
+from functions.submissions.model import Status, Submission
+from functions.submissions.results.results import NO_SUCH_RESULT, Deletion, Results, Stream
 from functions.submissions.runners.store import ControlObjects, RunnerStore
 from functions.submissions.store import SubmissionStore
 from functions.telemetry import warn
-
-if TYPE_CHECKING:
-    from functions.env import Env
-    from functions.http.long_poll import LongPoll
-    from functions.submissions.model import Submission
-    from functions.submissions.results.results import Stream
 
 DUE_SECS = 15
 """A runner has ended a run that it was told to stop long before; else the sweeper ends it."""

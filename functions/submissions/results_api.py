@@ -1,20 +1,21 @@
 """The routes of results: read, list and delete submissions."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
 
 from events.vocabulary import Language, Verdict
+from functions.env import Env
 from functions.http.answers import answer, page_answer
 from functions.http.long_poll import long_poll
 from functions.http.openapi.bodies import Error
 from functions.http.openapi.operation import BAD, ID, KEYED, PAGE, Answer, path, query
 from functions.http.parameters import LONG_POLL_MAX_SECS, page_limit, start_after, uuid, wait_secs
-from functions.http.resolver import Route
+from functions.http.resolver import Resolver, Route
 from functions.projects.authentication import authenticate
 from functions.submissions.live_runs import Cancellation, LiveOutput
-from functions.submissions.model import Kind, Status
+from functions.submissions.model import Kind, Status, Submission
 from functions.submissions.results.list_store import SubmissionList, list_position
 from functions.submissions.results.results import (
     SHAPE,
@@ -48,13 +49,6 @@ from functions.submissions.results.views import (
     cancelling_body,
     deleted_body,
 )
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools.event_handler import Response
-
-    from functions.env import Env
-    from functions.http.resolver import Resolver
-    from functions.submissions.model import Submission
 
 
 @dataclass(frozen=True, slots=True)

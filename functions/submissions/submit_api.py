@@ -1,26 +1,28 @@
 """The route POST /api/submit."""
 
-from __future__ import annotations
-
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+from aws_lambda_powertools.event_handler import Response
 
 from functions import otlp
 from functions.clock import from_rfc3339
+from functions.env import Env
 from functions.errors import UnavailableError
 from functions.http.answers import answer
-from functions.http.http_event import json_body
+from functions.http.http_event import HttpEvent, json_body
 from functions.http.long_poll import SHORTEST_WAIT_SECS, long_poll
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError, RefusedError
 from functions.http.openapi.operation import TRACEPARENT_HEADER
 from functions.http.parameters import SUBMIT_MAX_SECS, idempotency_key, result_path, wait_secs
-from functions.http.resolver import Route
+from functions.http.resolver import Resolver, Route
 from functions.http.validation import Problems
 from functions.projects.authentication import authenticate, note_usage
-from functions.submissions.accept.acceptance import Acceptance, NewSubmission
+from functions.projects.model import Project
+from functions.submissions.accept.acceptance import Acceptance, AcceptedSubmission, NewSubmission
 from functions.submissions.accept.requests import ProgramRules, SubmitRequest, check_submission, read_body
 from functions.submissions.completed_event import keep_accepted
-from functions.submissions.model import Kind
+from functions.submissions.model import Kind, Submission
 from functions.submissions.results.results import (
     ACCEPTING,
     IDEMPOTENCY_KEY,
@@ -34,16 +36,6 @@ from functions.submissions.results.views import Accepted, FinalResult, WaitOver,
 from functions.submissions.runners.fleet import Fleet, ceilings_of_operator
 from functions.telemetry import Metric, metrics
 from functions.webhooks.webhook_url import AddressRules
-
-if TYPE_CHECKING:
-    from aws_lambda_powertools.event_handler import Response
-
-    from functions.env import Env
-    from functions.http.http_event import HttpEvent
-    from functions.http.resolver import Resolver
-    from functions.projects.model import Project
-    from functions.submissions.accept.acceptance import AcceptedSubmission
-    from functions.submissions.model import Submission
 
 _NO_NETWORK = "No runner takes runs with network at the moment. Ask the administrator, or leave network out."
 _NO_NETWORK_SECS = 60

@@ -1,12 +1,13 @@
 """Routes of webhooks: the table of all, and those of deliveries."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import TYPE_CHECKING
+
+from aws_lambda_powertools.event_handler import Response
 
 from functions.clock import MS_PER_SEC, from_rfc3339
+from functions.env import Env
 from functions.errors import ConflictError, FieldProblem, InvalidFieldsError, NotFoundError, UnavailableError
 from functions.event_log.model import TTL_MS
 from functions.failpoint import reach
@@ -27,9 +28,9 @@ from functions.http.openapi.operation import (
     query,
 )
 from functions.http.parameters import page_limit, start_after
-from functions.http.resolver import Route
+from functions.http.resolver import Resolver, Route
 from functions.projects.authentication import authenticate
-from functions.webhooks.deliveries.model import OPEN_STATES, RUN_ENDPOINT_ID, TOKEN, DeliveryState, Report
+from functions.webhooks.deliveries.model import OPEN_STATES, RUN_ENDPOINT_ID, TOKEN, Delivery, DeliveryState, Report
 from functions.webhooks.deliveries.replay import (
     MAX_ATTEMPTS,
     REPLAYABLE,
@@ -43,6 +44,7 @@ from functions.webhooks.deliveries.views import (
     DELIVERY_KEY,
     DeliveryDetail,
     DeliveryPage,
+    ListedDelivery,
     Recovered,
     delivery_detail_body,
     delivery_filters,
@@ -72,16 +74,6 @@ from functions.webhooks.views import (
     TestResult,
 )
 from functions.webhooks.vocabulary import EVENT_REPORT
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from aws_lambda_powertools.event_handler import Response
-
-    from functions.env import Env
-    from functions.http.resolver import Resolver
-    from functions.webhooks.deliveries.model import Delivery
-    from functions.webhooks.deliveries.views import ListedDelivery
 
 # Routes of /api/deliveries: list and show deliveries, and replay them.
 

@@ -3,22 +3,18 @@
 Every text may come from a program. So the formats show texts literally, and nothing in them is a mention or a link.
 """
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
+from functions.env import Env
 from functions.event_log.model import event_bytes
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 from functions.webhooks.endpoints.model import BodyFormat
 from functions.webhooks.vocabulary import EVENT_DEGRADED, EVENT_DISABLED, EVENT_EXHAUSTED, EVENT_RECOVERED, EVENT_TEST
-
-if TYPE_CHECKING:
-    from functions.env import Env
 
 MAX_TITLE_CHARS = 120
 MAX_SUMMARY_CHARS = 300

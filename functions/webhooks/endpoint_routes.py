@@ -1,30 +1,40 @@
 """Routes of /api/webhooks: create, list, show, change and delete endpoints; rotate, test and recover."""
 
-from __future__ import annotations
-
 import hmac
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
+from aws_lambda_powertools.event_handler import Response
 from botocore.exceptions import BotoCoreError, ClientError
 
+from functions.aws.dynamodb.items import Value
 from functions.aws.dynamodb.table import cut, tries
 from functions.clock import MS_PER_SEC, to_rfc3339
+from functions.env import Env
 from functions.errors import ConflictError, IdempotencyConflictError, NotFoundError, UnavailableError
 from functions.failpoint import reach
 from functions.http.answers import answer, page_answer
 from functions.http.http_event import json_body
 from functions.http.parameters import idempotency_key, page_limit, start_after, uuid
+from functions.http.resolver import Resolver
 from functions.http.validation import Problems, parse_body
 from functions.ids import new_id
 from functions.projects.authentication import authenticate
 from functions.webhooks.deliveries.replay import DeliveryList, recover
 from functions.webhooks.deliveries.store import DeliveryStore
-from functions.webhooks.endpoints.model import HIDDEN, MAX_ENDPOINTS, MAX_ORDERED, DisabledReason, Endpoint
+from functions.webhooks.endpoints.model import (
+    HIDDEN,
+    MAX_ENDPOINTS,
+    MAX_ORDERED,
+    DisabledReason,
+    Endpoint,
+    EndpointSettings,
+)
 from functions.webhooks.endpoints.requests import (
     OVERLAP_DEFAULT_SECS,
     ChangeEndpointRequest,
+    CreateEndpointRequest,
     changed_settings,
     parse_endpoint,
     parse_recovery,
@@ -43,6 +53,7 @@ from functions.webhooks.sending.lanes import resume_lane
 from functions.webhooks.sending.requests import endpoint_request, send_test, webhook_test
 from functions.webhooks.signature import new_secret, parse_secret
 from functions.webhooks.views import (
+    EndpointDeleted,
     created_key,
     egress_body,
     endpoint_body,
@@ -52,19 +63,6 @@ from functions.webhooks.views import (
     with_secret,
 )
 from functions.webhooks.webhook_url import AddressRules
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from aws_lambda_powertools.event_handler import Response
-
-    from functions.aws.dynamodb.items import Value
-    from functions.env import Env
-    from functions.http.resolver import Resolver
-    from functions.webhooks.endpoints.model import EndpointSettings
-    from functions.webhooks.endpoints.requests import CreateEndpointRequest
-    from functions.webhooks.views import EndpointDeleted
-
 
 NO_SUCH_ENDPOINT = "There is no such webhook endpoint."
 CHANGED_MEANWHILE = "Another request changed the endpoint at the same time. Check it, then repeat the request."

@@ -4,12 +4,9 @@ Each step leases the run by moving its due time. A process that dies leaves the 
 the idempotency key finds the submission, and the end is one transaction.
 """
 
-from __future__ import annotations
-
 import secrets
 from dataclasses import replace
 from itertools import islice, takewhile
-from typing import TYPE_CHECKING
 
 from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.table import Table
@@ -22,25 +19,19 @@ from functions.checks.runs.start import event_variables, start_followers
 from functions.checks.runs.store import FINAL_STATUSES, Run, RunKind, RunStatus, RunStore, new_run, scheduled_run_id
 from functions.checks.schedule import MINUTE_MS
 from functions.checks.settings.changes import environment_of
-from functions.checks.settings.check_settings import MissedRule, Overlap
-from functions.checks.settings.store import CheckStore
+from functions.checks.settings.check_settings import CheckSettings, MissedRule, Overlap
+from functions.checks.settings.store import Check, CheckStore
 from functions.checks.settings.triggers import EndedAs, EventAs, size_problem
 from functions.clock import MS_PER_SEC
+from functions.env import Env
 from functions.errors import BadRequestError, IdempotencyConflictError, RateLimitedError, ServiceError, UnavailableError
 from functions.failpoint import reach
 from functions.projects.store import ProjectStore
 from functions.submissions.accept.acceptance import Acceptance, NewSubmission
-from functions.submissions.model import Claim, idempotency_pk
+from functions.submissions.model import Claim, Submission, idempotency_pk
 from functions.submissions.store import ClaimTakenError, SubmissionStore
 from functions.webhooks.deliveries.publication import Outbox
 from functions.webhooks.sealed_secrets import UnsealError
-
-if TYPE_CHECKING:
-    from functions.checks.settings.check_settings import CheckSettings
-    from functions.checks.settings.store import Check
-    from functions.env import Env
-    from functions.submissions.model import Submission
-
 
 # Give the due times of a check their runs: exactly one row for each scheduled time.
 

@@ -4,31 +4,24 @@ Its secrets are sealed: variables of its program, and the token of its report. I
 hosts and webhook addresses bound it, and chains of triggers have no loop.
 """
 
-from __future__ import annotations
-
+from collections.abc import Container, Iterator, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from events.variables import Environment
 from functions.checks import keys
-from functions.checks.settings.check_settings import HIDDEN
-from functions.checks.settings.store import CheckStore
+from functions.checks.settings.check_settings import HIDDEN, CheckSettings
+from functions.checks.settings.store import Check, CheckStore
 from functions.checks.settings.trigger_rows import TriggerStore
 from functions.checks.settings.triggers import CheckTrigger, chain_problem
+from functions.env import Env
 from functions.errors import ConflictError, FieldProblem, InvalidFieldsError
 from functions.files.store import FileStore
 from functions.files.use import StoredFiles
+from functions.projects.model import Project
 from functions.webhooks.deliveries.model import owner_of
 from functions.webhooks.sealed_secrets import SecretBoxes
-
-if TYPE_CHECKING:
-    from collections.abc import Container, Iterator, Mapping
-
-    from functions.checks.settings.check_settings import CheckSettings
-    from functions.checks.settings.store import Check
-    from functions.env import Env
-    from functions.projects.model import Project
-    from functions.webhooks.webhook_url import AddressRules
+from functions.webhooks.webhook_url import AddressRules
 
 _FIELD: Final = "report.github_status"
 _NONE_KEPT = f"There is no token to keep; {HIDDEN} is none."

@@ -5,28 +5,29 @@ before its end. Once a pending row exists, the submission is accepted and never 
 sweeper sends it again.
 """
 
-from __future__ import annotations
-
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, fields, replace
-from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from events.files import write_files
+from events.program import Program
 from events.vocabulary import Profile
 from functions.aws.dynamodb.table import tries
 from functions.aws.payloads import Payloads
 from functions.clock import MS_PER_SEC, from_rfc3339, to_rfc3339
+from functions.env import Env
 from functions.errors import IdempotencyConflictError, RateLimitedError, UnavailableError
 from functions.failpoint import reach
 from functions.files.use import StoredFiles
 from functions.http.validation import Problems
 from functions.ids import new_id
-from functions.projects.model import LEAKED_AFTER_MS, OVERTAKEN_AFTER_MS, Limit
+from functions.projects.model import LEAKED_AFTER_MS, OVERTAKEN_AFTER_MS, Limit, Project, QuotaClaim, Usage
 from functions.projects.quota_store import KeyInFlightError, QuotaRefusedError, QuotaStore
 from functions.submissions.accept.program_fields import placed, stored_hashes
-from functions.submissions.direct import RunnerSlowError, direct_run
+from functions.submissions.accept.requests import ValidSubmission
+from functions.submissions.direct import DirectRun, RunnerSlowError, direct_run
 from functions.submissions.model import (
     DIRECT_DUE_SECS,
     INLINE_INPUT_MAX_BYTES,
@@ -41,15 +42,6 @@ from functions.telemetry import warn
 from functions.ttl_cache import TtlCache
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 from functions.webhooks.sealed_secrets import SecretBoxes
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from events.program import Program
-    from functions.env import Env
-    from functions.projects.model import Project, QuotaClaim, Usage
-    from functions.submissions.accept.requests import ValidSubmission
-    from functions.submissions.direct import DirectRun
 
 _CHECK_EVERY_MS = 200
 _MOST_CHECKED = 25

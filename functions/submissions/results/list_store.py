@@ -3,22 +3,16 @@
 The index `by_project_shard` has LIST_SHARDS partitions for each project. A page reads all of them and merges.
 """
 
-from __future__ import annotations
-
 import re
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.table import Page, Table, bounds, merge, query_page
 from functions.clock import MS_PER_SEC, to_rfc3339
-from functions.submissions.model import FINAL_STATUSES, PENDING_MAX_MS, Kind
+from functions.submissions.model import FINAL_STATUSES, PENDING_MAX_MS, Kind, Submission
 from functions.submissions.store import JUDGE_SUMMARY_START, LIST_SHARDS, created_key, list_shard, submission_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from functions.submissions.model import Submission
 
 _ITEMS_PER_FILTERED_QUERY = 500
 _SORT_KEY = "list_key"

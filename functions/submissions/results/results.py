@@ -1,9 +1,8 @@
 """Read submissions of a project, answer with their results, streams and artifacts, and delete them."""
 
-from __future__ import annotations
-
 import re
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Literal, NamedTuple
 from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import Response
@@ -12,15 +11,17 @@ from events.vocabulary import Verdict, canonical
 from functions.aws.clients import Clients
 from functions.aws.payloads import OUTPUT_MAX_BYTES, RAW_OUTPUT_MAX_BYTES, PayloadMissingError, Payloads
 from functions.clock import MS_PER_SEC, from_rfc3339, to_rfc3339
+from functions.env import Env
 from functions.errors import BadRequestError, ConflictError, NotFoundError
 from functions.files.store import ArtifactStore
 from functions.http.answers import JSON_TYPE, answer
+from functions.http.long_poll import LongPoll
 from functions.http.openapi.bodies import Error, GatewayError, RefusedError
 from functions.http.openapi.operation import IDEMPOTENCY_HEADER, KEYED, LIMITED, NOT_JSON, Answer, query
-from functions.http.parameters import result_path
+from functions.http.parameters import Parameters, result_path
 from functions.http.stored_content import download_headers
 from functions.projects.quota_store import QuotaStore
-from functions.submissions.model import Kind, Status
+from functions.submissions.model import Kind, Status, Submission
 from functions.submissions.results.short_views import compact, output_link, serialise_within
 from functions.submissions.results.views import (
     WHOLE,
@@ -33,14 +34,6 @@ from functions.submissions.results.views import (
 )
 from functions.submissions.store import SubmissionStore
 from functions.webhooks.deliveries.store import DeliveryStore
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
-
-    from functions.env import Env
-    from functions.http.long_poll import LongPoll
-    from functions.http.parameters import Parameters
-    from functions.submissions.model import Submission
 
 # Answers and parameters that several routes of submissions have.
 

@@ -5,12 +5,11 @@ delivery, event and endpoint. It fails if the event's bytes are gone, or if the 
 same moment.
 """
 
-from __future__ import annotations
-
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from enum import Enum, auto
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -19,6 +18,7 @@ from functions.aws.dynamodb.items import from_item, to_item
 from functions.aws.dynamodb.table import TRIES, Page, Table, bounds, cut, due_shard, merge, query_page, read_rows
 from functions.aws.dynamodb.transaction import transact, transact_or_raise
 from functions.clock import MS_PER_SEC, from_rfc3339, to_rfc3339
+from functions.env import Env
 from functions.event_log.rows import LogWriter, event_key
 from functions.failpoint import reach
 from functions.webhooks.deliveries.model import (
@@ -47,15 +47,10 @@ from functions.webhooks.deliveries.store import (
     to_attempt,
     to_delivery,
 )
+from functions.webhooks.deliveries.views import DeliveryFilters, Recovered
+from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.endpoints.store import endpoint_key
 from functions.webhooks.vocabulary import DAY_MS
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
-
-    from functions.env import Env
-    from functions.webhooks.deliveries.views import DeliveryFilters, Recovered
-    from functions.webhooks.endpoints.model import Endpoint
 
 RECOVERABLE = (DeliveryState.EXHAUSTED, DeliveryState.PAUSED, DeliveryState.BLOCKED)
 

@@ -5,17 +5,18 @@ that the delivery is as the sender read it. Both leases expire after 60 s. A sen
 deliveries of the same lane.
 """
 
-from __future__ import annotations
-
 import secrets
 import time
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate, check
-from functions.aws.dynamodb.table import Table, due_shard, read_rows, tries
+from functions.aws.dynamodb.items import Value
+from functions.aws.dynamodb.table import Row, Table, due_shard, read_rows, tries
 from functions.aws.dynamodb.transaction import Refusal, transact
 from functions.clock import MS_PER_SEC
+from functions.env import Env
 from functions.failpoint import reach
 from functions.webhooks.deliveries.model import (
     LEASE_MS,
@@ -30,6 +31,7 @@ from functions.webhooks.deliveries.model import (
 from functions.webhooks.deliveries.publication import DeliveryHints, Hint
 from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.store import DUE, LEASE, WAITING, cancelling, delivery_key, to_delivery
+from functions.webhooks.endpoints.model import Endpoint
 from functions.webhooks.endpoints.store import endpoint_key, to_endpoint
 from functions.webhooks.sending import slots
 from functions.webhooks.sending.attempts import ClaimedDelivery
@@ -46,14 +48,6 @@ from functions.webhooks.sending.lanes import (
 )
 from functions.webhooks.sending.slots import SLOT_MS, LaneWaker, Slots, TakenSlot, slots_key, to_slots
 from functions.webhooks.webhook_url import host_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
-
-    from functions.aws.dynamodb.items import Value
-    from functions.aws.dynamodb.table import Row
-    from functions.env import Env
-    from functions.webhooks.endpoints.model import Endpoint
 
 
 @dataclass(frozen=True, slots=True)

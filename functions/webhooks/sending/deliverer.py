@@ -1,19 +1,18 @@
 """Send a hinted delivery, record the attempt, and hint the next attempt."""
 
-from __future__ import annotations
-
 import threading
 import time
 from collections import Counter
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from random import SystemRandom
-from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError
 
 from functions import durability
 from functions.clock import MS_PER_SEC
+from functions.env import Env
 from functions.failpoint import reach
 from functions.ids import new_id
 from functions.ttl_cache import TtlCache
@@ -30,7 +29,7 @@ from functions.webhooks.deliveries.model import (
 from functions.webhooks.deliveries.publication import DeliveryHints, Hint
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.egress import TOTAL_SECS, Egress, Wait
-from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY
+from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, Endpoint
 from functions.webhooks.sending.attempts import Attempts, ClaimedDelivery, SuccessCounts
 from functions.webhooks.sending.claim import Claimer, Leases
 from functions.webhooks.sending.lanes import Lane, LaneStore, lane_name
@@ -38,12 +37,6 @@ from functions.webhooks.sending.requests import sign
 from functions.webhooks.sending.slots import PROJECT_SHARE, spacing_ms
 from functions.webhooks.vocabulary import ALERT_EVENTS, Reply, Schedule
 from functions.webhooks.webhook_url import host_of
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-
-    from functions.env import Env
-    from functions.webhooks.endpoints.model import Endpoint
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,19 +4,26 @@ Deliveries without a free send slot wait in their lane, oldest first. Each lane 
 FAILURES_TO_OPEN sends without a response. Then one probe at a time is sent, until one gets a response.
 """
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.items import Value, from_item, key, to_item
 from functions.aws.dynamodb.table import DUE_SHARDS, Table
 from functions.clock import MS_PER_SEC
-from functions.webhooks.deliveries.model import HINTED_MS, NOT_SENT, RUN_ENDPOINT_ID, UNSENDABLE_CODES, DeliveryState
+from functions.webhooks.deliveries.model import (
+    HINTED_MS,
+    NOT_SENT,
+    RUN_ENDPOINT_ID,
+    UNSENDABLE_CODES,
+    Delivery,
+    DeliveryState,
+)
 from functions.webhooks.deliveries.store import (
     DUE,
     LANE_PREFIX,
+    DueLane,
     delivery_key,
     ids_of,
     ids_of_lane,
@@ -24,18 +31,10 @@ from functions.webhooks.deliveries.store import (
     queue_sk,
     to_delivery,
 )
-from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY
+from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, Endpoint
 from functions.webhooks.endpoints.store import endpoint_key, endpoint_pk
+from functions.webhooks.vocabulary import Reply
 from functions.webhooks.webhook_url import host_of
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from functions.webhooks.deliveries.model import Delivery
-    from functions.webhooks.deliveries.store import DueLane
-    from functions.webhooks.endpoints.model import Endpoint
-    from functions.webhooks.vocabulary import Reply
-
 
 FAILURES_TO_OPEN = 3
 FIRST_PROBE_MS = 15_000

@@ -1,17 +1,17 @@
 """The request of an attempt: its body in the format of the endpoint, its headers and their signature."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from functions.clock import MS_PER_SEC, to_rfc3339
+from functions.env import Env
 from functions.event_log.model import Event, event_bytes, limit_output
 from functions.event_log.rows import LogWriter
 from functions.http.parameters import event_path
-from functions.webhooks.cards import cards
-from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Report, report_headers
+from functions.webhooks.cards import Cards, cards
+from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, Report, report_headers
 from functions.webhooks.egress import LONG, TOTAL_SECS, Egress, Wait
 from functions.webhooks.endpoints.model import MAX_OUTPUT_BYTES, BodyFormat, Endpoint, Payload
 from functions.webhooks.sealed_secrets import EndpointSecrets, SecretBoxes, UnsealError
@@ -23,14 +23,6 @@ from functions.webhooks.signature import (
     webhook_headers,
 )
 from functions.webhooks.vocabulary import CURRENT_VERSION, EVENT_REPORT, EVENT_TEST, Reply
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from functions.env import Env
-    from functions.webhooks.cards import Cards
-    from functions.webhooks.deliveries.model import Delivery
-
 
 # Events in the form of CloudEvents 1.0, for both content modes of its HTTP binding.
 #

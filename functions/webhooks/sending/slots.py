@@ -4,23 +4,24 @@ A slot is a lease. A sender takes a slot, sends deliveries of one lane one after
 to rest after a send. This limits bytes per second to a host, and requests per second to an endpoint.
 """
 
-from __future__ import annotations
-
 import hashlib
 from collections import defaultdict
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from itertools import islice
 from random import SystemRandom
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate
-from functions.aws.dynamodb.items import key
+from functions.aws.dynamodb.items import Value, key
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC
+from functions.env import Env
 from functions.failpoint import reach
 from functions.webhooks.deliveries.model import MAX_HINT_DELAY_MS, Delivery, DeliveryState
 from functions.webhooks.deliveries.publication import DeliveryHints, Hint
-from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY
+from functions.webhooks.deliveries.store import DueLane
+from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, Endpoint
 from functions.webhooks.endpoints.store import endpoint_pk
 from functions.webhooks.sending.lanes import (
     FRESH_MS,
@@ -29,15 +30,6 @@ from functions.webhooks.sending.lanes import (
     LaneStore,
     max_concurrent_sends,
 )
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
-
-    from functions.aws.dynamodb.items import Value
-    from functions.env import Env
-    from functions.webhooks.deliveries.store import DueLane
-    from functions.webhooks.endpoints.model import Endpoint
-
 
 SLOT_MS = 60_000
 """The lease of a slot expires after this time, for example if its sender crashed."""
