@@ -50,6 +50,10 @@ BODY_MAX_BYTES = 10_240
 _PING_TOKEN = re.compile(r"[A-Za-z0-9_-]{32}")
 _EXIT_CODE = re.compile(r"[0-9]{1,3}", re.ASCII)
 _LAST_EXIT_CODE = 255
+_NO_WORD = (
+    "A ping ends with /start, /fail, /log, an exit code from 0 to 255, or nothing: it succeeded. "
+    "Before it there may be the slug of the token's check."
+)
 _TTL_SECS = HISTORY_DAYS * 86_400
 
 
@@ -59,6 +63,7 @@ class SignalKind(StrEnum):
     START = "start"
     SUCCESS = "success"
     FAIL = "fail"
+    LOG = "log"
 
 
 class Signal(NamedTuple):
@@ -69,9 +74,11 @@ class Signal(NamedTuple):
 
 
 def signal_of(word: str) -> Signal | None:
-    """Return what the last part of a ping's path says: `start`, `fail`, or an exit code; empty: success."""
+    """Return what the last part of a ping's path says: `start`, `fail`, `log`, or an exit code; empty: success."""
     if word == SignalKind.START:
         return Signal(SignalKind.START)
+    if word == SignalKind.LOG:
+        return Signal(SignalKind.LOG, "the job sent a log")
     if word == SignalKind.FAIL:
         return Signal(SignalKind.FAIL, "the job reported a failure")
     if word == "" or (_EXIT_CODE.fullmatch(word) and int(word) == 0):
@@ -145,18 +152,19 @@ def _token_is_same(check: Check) -> tuple[str, dict[str, Value]]:
     return "#ping_hash = :hash_before", {"hash_before": check.ping_hash}
 
 
-def take_ping(env: Env, token: str, signal: Signal, body: bytes) -> bool:
+def take_ping(env: Env, token: str, signal: Signal, body: bytes, slug: str | None = None) -> bool:
     """Take a ping; return whether it counts. Raises RowsContendedError.
 
     It does not with an unknown token, while the check is paused, and beyond the pings of a minute. The schedule
-    publishes the events of its run, at once or within a minute.
+    publishes the events of its run, at once or within a minute. `slug`: that of an address with one. Raises
+    NotFoundError if the token's check has another.
     """
     store, hashed = env[PingStore], token_hash(token)
     owner = None if hashed is None else store.owner(hashed)
-    if owner is None:
-        return False
     for _ in tries():
-        check = env[CheckStore].get(*owner)
+        check = None if owner is None else env[CheckStore].get(*owner)
+        if slug is not None and (check is None or check.settings.slug != slug):
+            raise NotFoundError(_NO_WORD)
         if check is None or check.ping_hash != hashed or check.is_paused:
             return False
         now = env.clock()
@@ -164,11 +172,13 @@ def take_ping(env: Env, token: str, signal: Signal, body: bytes) -> bool:
         if pings is None:
             return False
         run, after = None, _started(check, pings, now)
-        if signal.kind is not SignalKind.START:
+        if signal.kind is SignalKind.LOG:
+            run, after = _logged(check, pings, signal, now, has_body=bool(body))
+        elif signal.kind is not SignalKind.START:
             run, after = _ended(check, env[QuietStore].rules(check), pings, signal, now, has_body=bool(body))
         if store.add(check, after, run, body[:BODY_MAX_BYTES]):
             reach("ping.after_add")
-            if run is not None:
+            if run is not None and not run.is_settled:
                 env[CheckHints].try_send(run)
             env.log.info("Ping taken", **check.log_ids, signal=signal.kind.value)
             return True
@@ -179,6 +189,18 @@ def _started(check: Check, pings: Pings, now: int) -> Check:
     """Return the check whose job has started: from now on it has the grace to end."""
     next_slot_ms = now if check.next_slot_ms is None else min(check.next_slot_ms, now)
     return replace(check, pings=replace(pings, started_ms=now), next_slot_ms=next_slot_ms)
+
+
+def _logged(check: Check, pings: Pings, signal: Signal, now: int, *, has_body: bool) -> tuple[Run, Check]:
+    """Return a row of the history for the log of a job, and the check, whose state and next time stay."""
+    run = replace(
+        new_run(check, RunKind.EVENT, now, now, new_id()),
+        status=RunStatus.SKIPPED,
+        reason=signal.reason,
+        due_at_ms=None,
+        ping=pings.number if has_body else None,
+    )
+    return run, replace(check, pings=pings)
 
 
 def _ended(check: Check, rules: Rules, pings: Pings, signal: Signal, now: int, *, has_body: bool) -> tuple[Run, Check]:
@@ -235,13 +257,18 @@ class PingRoutes:
                 return answer(body)
         raise ConflictError("Other requests keep changing the check. Repeat the request.")
 
-    def take(self, app: Resolver, token: str, word: str = "") -> Response[str]:
-        """Take a ping. Each token that no heartbeat has gets the answer of one that is paused."""
-        signal = signal_of(word)
+    def take(self, app: Resolver, token: str, word: str = "", last: str = "") -> Response[str]:
+        """Take a ping. Each token that no heartbeat has gets the answer of one that is paused.
+
+        `word`: what it says, or the slug of its check, as in addresses of Healthchecks; then `last` says it.
+        """
+        signal, slug = signal_of(word), None
+        if signal is None or last:
+            signal, slug = signal_of(last), word
         if signal is None:
-            raise NotFoundError("A ping ends with /start, /fail, an exit code from 0 to 255, or nothing: it succeeded.")
+            raise NotFoundError(_NO_WORD)
         body = b"" if app.current_event.http_method != "POST" else _start_of_body(app.current_event)
-        counts = take_ping(self.env, token, signal, body)
+        counts = take_ping(self.env, token, signal, body, slug)
         return _text("text/plain", "OK" if counts else "OK (not counted)")
 
     def body(self, app: Resolver, id_text: str, number: str) -> Response[str]:
@@ -269,10 +296,12 @@ def _start_of_body(event: HttpEvent) -> bytes:
 
 _UNKNOWN_PING: Answer = ("`not_found`: the project has no such check, or no such body is kept.", (Error,))
 _TOKEN = path("token", {"type": "string"}, "That of POST /api/checks/{id}/ping-url.")
-_WORD = path("word", {"type": "string"}, "`start`, `fail`, or the exit code of the job, 0 to 255.")
+_WORD = path("word", {"type": "string"}, "`start`, `fail`, `log`, or the exit code of the job, 0 to 255; or the slug.")
+_SLUG = path("slug", {"type": "string"}, "That of the check: as ping key, clients of Healthchecks get the token.")
+_LAST = path("last", {"type": "string"}, "`start`, `fail`, `log`, or the exit code of the job, 0 to 255.")
 _TAKEN: dict[int, Answer] = {
     200: ("`OK`, or `OK (not counted)`: unknown token, paused check, or over ten pings in a minute.", ("text/plain",)),
-    404: ("`not_found`: the last part is no word of a ping.", (Error,)),
+    404: ("`not_found`: the last part is no word of a ping, or no check has this token and slug.", (Error,)),
     **OPEN,
 }
 _METHODS: Final = ("GET", "HEAD", "POST")
@@ -302,27 +331,19 @@ PING_ROUTES: tuple[Route[PingRoutes], ...] = (
     ),
     *(
         Route(
-            f"{method} /api/pings/{{token}}",
+            f"{method} /api/pings/{parts}",
             PingRoutes.take,
-            f"{method.lower()}Ping",
-            "Report that a job has succeeded",
+            f"{method.lower()}{name}",
+            summary,
             _TAKEN,
-            (_TOKEN,),
+            parameters,
             security=None,
             has_secret=True,
         )
-        for method in _METHODS
-    ),
-    *(
-        Route(
-            f"{method} /api/pings/{{token}}/{{word}}",
-            PingRoutes.take,
-            f"{method.lower()}PingWord",
-            "Report that a job has started or ended",
-            _TAKEN,
-            (_TOKEN, _WORD),
-            security=None,
-            has_secret=True,
+        for parts, name, summary, parameters in (
+            ("{token}", "Ping", "Report that a job has succeeded", (_TOKEN,)),
+            ("{token}/{word}", "PingWord", "Report that a job has started or ended, or its log", (_TOKEN, _WORD)),
+            ("{token}/{slug}/{last}", "PingOfSlug", "Report the same, with the check's slug", (_TOKEN, _SLUG, _LAST)),
         )
         for method in _METHODS
     ),

@@ -94,10 +94,55 @@ def test_a_ping_ends_a_run(world: CheckWorld, method: str, word: str, status: st
     assert world.show(check)["state"] == {"passed": "up", "failed": "failing"}[status]
 
 
-@pytest.mark.parametrize("word", ["/256", "/-1", "/log", "/start/1", "/٣", "/00000"])
+NO_WORDS = ("/256", "/-1", "/logs", "/start/1", "/٣", "/00000")
+NO_SLUGS = ("/backup/backup", "/backup/1/1", "/other", "/other/log", "/Backup")
+
+
+@pytest.mark.parametrize("word", NO_WORDS + NO_SLUGS)
 def test_a_word_that_no_ping_has_is_refused(world: CheckWorld, word: str) -> None:
     url = ping_url(world, heartbeat(world))
     assert call(event("GET", url + word)).status == 404
+
+
+def test_a_log_is_in_the_history_and_changes_no_state(world: CheckWorld) -> None:
+    """https://healthchecks.io/docs/http_api/: it signals neither success nor failure."""
+    world.endpoint("check.run.completed", "check.state.changed")
+    check = heartbeat(world)
+    url = ping_url(world, check)
+    before = world.show(check)
+    assert ping(url + "/log", "POST", "half way") == "OK"
+    (run,) = world.runs(check)
+    assert (run["status"], run["reason"]) == ("skipped", "the job sent a log")
+    assert world.call("GET", run["body_url"]).raw == b"half way"
+    assert {**world.show(check), "updated_at": ""} == {**before, "updated_at": ""}
+    world.settle(HOUR + 11 * MINUTE)
+    assert world.show(check)["state"] == "late"
+    assert [each["type"] for each in world.events()] == ["check.state.changed"]  # of the silence
+    answers = [ping(url + "/log") for _ in range(20)]
+    assert answers.count("OK") == MOST_IN_A_MINUTE
+
+
+@pytest.mark.parametrize(
+    ("end", "status"), [("", "passed"), ("/0", "passed"), ("/fail", "failed"), ("/3", "failed"), ("/log", "skipped")]
+)
+def test_an_address_with_the_slug_is_that_of_the_token(world: CheckWorld, end: str, status: str) -> None:
+    check = heartbeat(world)
+    url = f"{ping_url(world, check)}/backup"
+    query = {"create": "1", "rid": "5bf66975-d4c7-4bf5-bcc8-b8d8a82ea278"}  # as runitor sends them
+    answer = call(event("POST", url + end, body="b", query=query))
+    assert (answer.status, answer.raw) == (200, b"OK")
+    assert world.statuses(check) == [status]
+    world.call("POST", f"/api/checks/{check['id']}/pause")
+    assert ping(url + end) == "OK (not counted)"
+
+
+def test_a_slug_with_another_token_is_refused_as_if_there_were_no_such_check(world: CheckWorld) -> None:
+    heartbeat(world)
+    other = ping_url(world, heartbeat(world, name="Other"))
+    answers = [call(event("GET", path)) for path in (f"{other}/backup", f"/api/pings/{'a' * 32}/backup/log")]
+    assert [answer.status for answer in answers] == [404, 404]
+    assert answers[0].json["message"] == answers[1].json["message"]
+    assert all(row["pk"]["S"].partition("#")[0] != "RUNS" for row in world.aws.items("ChecksTable"))
 
 
 def test_a_job_that_started_has_the_grace_to_end(world: CheckWorld) -> None:

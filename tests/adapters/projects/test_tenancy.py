@@ -31,7 +31,7 @@ OPEN = {
     *("/api/languages", "/api/health", "/api/health/ready", "/api/openapi.json", "/docs"),
     *("/", "/console/{version}/{name}"),
     "/api/egress-addresses",
-    *("/api/pings/{token}", "/api/pings/{token}/{word}", "/status/{token}"),
+    *("/api/pings/{token}", "/api/pings/{token}/{word}", "/api/pings/{token}/{slug}/{last}", "/status/{token}"),
     "/api/files/{sha256}/content",
     *("/openapi.json", "/llms.txt", "/favicon.ico"),
     *("/api/badges/{name}", "/api/badges/{token}/shields", "/api/checks/{id}/events", "/api/schemas/checks.json"),
