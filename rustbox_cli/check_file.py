@@ -108,11 +108,17 @@ def schema_problems(document: Any) -> list[Problem]:
 
     validator = jsonschema.Draft202012Validator(checks_schema())
     errors = sorted(validator.iter_errors(document), key=lambda error: [str(part) for part in error.absolute_path])
-    return [problem for error in errors for problem in _told(jsonschema.exceptions.best_match([error]) or error)]
+    return [problem for error in errors for problem in _told(error)]
 
 
 def _told(error: Any) -> Iterator[Problem]:
     """Yield the problems of one error of the schema, in our words where they help more."""
+    import jsonschema  # noqa: PLC0415 - other commands start faster without it
+
+    if error.validator == "oneOf" and "discriminator" in error.schema and isinstance(error.instance, dict):
+        yield from _told_of_type(error)
+        return
+    error = jsonschema.exceptions.best_match([error]) or error
     place = tuple(error.absolute_path)
     if error.validator == "additionalProperties":
         known = list(error.schema["properties"])
@@ -125,9 +131,27 @@ def _told(error: Any) -> Iterator[Problem]:
         yield Problem(place, "a heartbeat has no program, so it has no such setting")
     elif error.validator == "enum":
         names = [str(name) for name in error.validator_value]
-        yield Problem(place, f"{error.instance!r} is none of {', '.join(names)}{_meant(str(error.instance), names)}")
+        yield Problem(place, _none_of(error.instance, names))
     else:
         yield Problem(place, error.message)
+
+
+def _told_of_type(error: Any) -> Iterator[Problem]:
+    """Yield the problems of an object by the alternative that its `type` names."""
+    place, kind = tuple(error.absolute_path), error.instance.get("type")
+    kinds = error.schema["discriminator"]["mapping"]
+    if kind is None:
+        yield Problem(place, "type is missing")
+    elif not isinstance(kind, str) or kind not in kinds:
+        yield Problem((*place, "type"), _none_of(kind, list(kinds)))
+    else:
+        for one in error.context:
+            if error.validator_value[one.schema_path[0]]["$ref"] == kinds[kind]:
+                yield from _told(one)
+
+
+def _none_of(value: Any, names: list[str]) -> str:
+    return f"{value!r} is none of {', '.join(names)}{_meant(str(value), names)}"
 
 
 def _meant(name: str, known: list[str]) -> str:

@@ -58,6 +58,10 @@ class Change:
         mark = {"create": "+", "update": "~", "remove": "-", "keep": " "}[self.action]
         return "\n".join([f"{mark} {self.action} {plain(self.slug)}", *(f"    {plain(line)}" for line in self.lines)])
 
+    def refused(self, error: CommandError) -> CommandError:
+        """Return the service's refusal of it, with its slug."""
+        return CommandError(f"{self.slug}: {error.message}", ExitCode(error.exit_code))
+
 
 def make_plan(
     api: Api,
@@ -108,6 +112,22 @@ def _sources_first(sources: dict[str, str | None]) -> list[str]:
 
 def is_different(changes: Iterable[Change]) -> bool:
     return any(change.action != "keep" for change in changes)
+
+
+def refuse_invalid(api: Api, changes: Iterable[Change]) -> None:
+    """Ask the service about each check that `apply` would create or change. Raises CommandError for the first refusal.
+
+    An older service does not answer the question: 404.
+    """
+    for change in changes:
+        if change.body is not None:
+            query = {} if change.check_id is None else {"id": change.check_id}
+            try:
+                api.call("POST", ("checks", "validate"), query=query, body=change.body, repeatable=True)
+            except CommandError as error:
+                if error.exit_code == ExitCode.NOT_FOUND:
+                    return
+                raise change.refused(error) from None
 
 
 def apply_change(api: Api, change: Change) -> None:

@@ -1,6 +1,6 @@
 """The API of checks and of the quiet times of tags: routes and their answers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any, cast
 
@@ -39,6 +39,7 @@ from functions.checks.views import (
     CheckDeleted,
     CheckDetail,
     CheckPage,
+    CheckValid,
     CheckView,
     ScheduleTimes,
     TagQuietTimesView,
@@ -48,7 +49,7 @@ from functions.checks.views import (
 )
 from functions.clock import to_rfc3339
 from functions.env import Env
-from functions.errors import BadRequestError, ConflictError, NotFoundError
+from functions.errors import BadRequestError, ConflictError, FieldProblem, NotFoundError
 from functions.http.answers import JSON_TYPE, answer, page_answer
 from functions.http.http_event import json_body
 from functions.http.openapi.bodies import Error, InvalidError, RefusedError
@@ -111,6 +112,23 @@ class CheckRoutes:
             raise ConflictError(f"A project has at most {MAX_CHECKS} checks. Delete one first.") from None
         self.env.log.info("Check created", **check.log_ids, request_id=app.request_id)
         return answer(check_view(check, now))
+
+    def validate(self, app: Resolver) -> Response[str]:
+        """Refuse what `create`, or with `id` `change`, would refuse of the settings and of the project's rules."""
+        project, now = authenticate(app.current_event, self.env), self.env.clock()
+        addresses = AddressRules.of(self.env.settings, app.current_event.request_context.domain_name)
+        id_text, raw = app.current_event.query_string_parameters.get("id"), json_body(app.current_event)
+        before = None if id_text is None else own_check(self.env, app, id_text, with_source=True)
+
+        def rules(new: CheckSettings) -> Iterator[FieldProblem]:
+            return project_problems(new, project, addresses, before)
+
+        if before is None:
+            new_settings(raw, now, rules)
+        else:
+            changed_settings(before.settings, raw, now, rules)
+        body: CheckValid = {"valid": True}
+        return answer(body)
 
     def page(self, app: Resolver) -> Response[str]:
         query = app.current_event.query_string_parameters
@@ -304,6 +322,16 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
                 "value": {"name": "Probe", "language": "python", "code": "print('ok')", "schedule": "rate(5 minutes)"}
             },
         },
+    ),
+    Route(
+        "POST /api/checks/validate",
+        CheckRoutes.validate,
+        "validateCheck",
+        "Check the settings of a new check, or of a change, without writing them",
+        {200: ("A request with this body is not refused for it.", (CheckValid,)), **BODY_ANSWERS, 404: NO_CHECK},
+        (query("id", {"type": "string", "format": "uuid"}, "The check that the body changes, as PATCH does."),),
+        CheckSettings,
+        {"nightly": {"value": _NIGHTLY}},
     ),
     Route(
         "GET /api/checks",

@@ -114,6 +114,12 @@ class CheckDeleted(TypedDict):
     deleted: Literal[True]
 
 
+class CheckValid(TypedDict):
+    """The settings are valid here and now."""
+
+    valid: Literal[True]
+
+
 class ScheduleTimes(TypedDict):
     """The next times of a schedule."""
 

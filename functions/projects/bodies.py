@@ -280,4 +280,4 @@ def key_body(record: KeyRecord) -> KeyBody:
 
 
 def issued_key_body(record: KeyRecord, key: str) -> IssuedKeyBody:
-    return {**key_body(record), "key": key}
+    return {"key": key, **key_body(record)}

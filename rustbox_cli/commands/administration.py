@@ -42,7 +42,7 @@ def projects() -> None:
       rustbox projects create "Spring course" --profile judge
       rustbox projects quota PROJECT_ID --profile judge --per-minute 600 --in-flight 50
       rustbox projects quota PROJECT_ID --files-mb 4096
-      rustbox projects network PROJECT_ID listed --allow api.example.com --allow '*.example.org'
+      rustbox projects network PROJECT_ID --allow api.example.com --allow '*.example.org'
       rustbox projects disable PROJECT_ID
     """
 
@@ -144,7 +144,7 @@ def change_quota(
 @click.argument("project_id")
 @click.argument("access", type=click.Choice(["none", "listed", "public"]), required=False)
 @click.option(
-    "--allow", multiple=True, metavar="NAME[:PORT]", help="With listed: hosts that its programs may reach. Port: 443."
+    "--allow", multiple=True, metavar="NAME[:PORT]", help="Hosts that its programs may reach: means listed. Port: 443."
 )
 @click.option("--mb-per-day", type=int, help="MiB in both directions, of all its runs in a day (UTC).")
 @service_command
@@ -157,6 +157,7 @@ def change_network(
     as_json: bool,
 ) -> None:
     """Change which hosts a project's programs may reach: none, those that are listed, or any public one."""
+    access = access or ("listed" if allow else None)
     given = {"access": access, "allow": list(allow) or None, "mb_per_day": mb_per_day}
     change = {name: value for name, value in given.items() if value is not None}
     if not change:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from rustbox_cli.check_file import read_checks
-from rustbox_cli.check_plan import Change, apply_change, is_different, make_plan
+from rustbox_cli.check_plan import Change, apply_change, is_different, make_plan, refuse_invalid
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.options import Duration, SuggestingGroup, as_json, confirm, service_command, yes_option
 from rustbox_cli.output import CheckRun, junit_xml, plain, show_json, show_list, show_record, tell
@@ -102,7 +102,7 @@ def validate_checks(path: Path, as_json: bool) -> None:
 @_send_env
 @service_command
 def plan_checks(session: Session, path: Path, prune: bool, send_env: bool, as_json: bool) -> None:
-    """Show the changes of the next apply. Ends with 2 if there is a difference."""
+    """Show the changes of the next apply, and what the service would refuse. Ends with 2 if there is a difference."""
     wanted = read_checks(path)
     with session.api() as api:
         changes = make_plan(api, wanted, prune=prune, send_variables=send_env)
@@ -116,6 +116,8 @@ def plan_checks(session: Session, path: Path, prune: bool, send_env: bool, as_js
             click.echo(
                 "Values of env are not compared: the service does not show them. --send-env sends them.", err=True
             )
+    with session.api() as api:
+        refuse_invalid(api, changes)
     if is_different(changes):
         click.get_current_context().exit(_DIFFERENT)
 
@@ -138,7 +140,7 @@ def apply_checks(session: Session, path: Path, prune: bool, send_env: bool, as_j
             try:
                 apply_change(api, change)
             except CommandError as error:
-                raise CommandError(f"{change.slug}: {error.message}", ExitCode(error.exit_code)) from None
+                raise change.refused(error) from None
             if not as_json:
                 click.echo(change.text.partition("\n")[0])
     if as_json:

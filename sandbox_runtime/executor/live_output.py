@@ -111,6 +111,7 @@ CHUNK_SECS = 0.2
 CHUNK_BYTES = 16_384
 """A watched program that prints all the time is read every CHUNK_SECS, or after each CHUNK_BYTES."""
 STREAMS = ("stdout", "stderr")
+_REFUSAL_BYTES = 64
 
 
 class RunState(StrEnum):
@@ -133,11 +134,19 @@ class LiveOutput:
         self._captured: Sequence[CapturedOutput] = ()
         self._masked: tuple[GrowingOutput, ...] = ()
         self._secrets: tuple[str, ...] = ()
+        self._refusals: tuple[bytes, ...] = ()
         self._state = RunState.ABSENT
 
     def mask(self, secrets: Iterable[str]) -> None:
         """Mask these in all that is read. Call it before the program begins."""
         self._secrets = tuple(secrets)
+
+    def hold(self, refusals: tuple[bytes, ...]) -> None:
+        """Keep errors that begin so for the result, while the program prints nothing: see `refused_source`.
+
+        The result of a refused source has other bytes. Call it before the program begins.
+        """
+        self._refusals = refusals
 
     def accept(self) -> None:
         """Note that a runner has the request: it may run soon."""
@@ -195,6 +204,10 @@ class LiveOutput:
         if not self._captured:
             return b""
         captured = self._captured[index]
+        if index == 1 and self._refusals and not self._captured[0].part(0, 1):
+            head = captured.part(0, _REFUSAL_BYTES)
+            if any(head.startswith(start) or start.startswith(head) for start in self._refusals):
+                return b""
         if not self._masked:
             return captured.part(after, most)
         masked = self._masked[index]

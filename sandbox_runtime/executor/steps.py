@@ -124,6 +124,7 @@ def execute(
     secrets = [variables[name] for name in request.secret_names or () if name in variables]
     if live_output is not None:
         live_output.mask(secrets)
+        live_output.hold(language.refusals)
         spec = replace(spec, output_watch=live_output)
     ran, found, used = run_in_network(step_runs, inputs.folder_for(spec), request, networks)
     outcomes = (ran,) if compiled is None else (compiled, ran)

@@ -189,7 +189,7 @@ class Language:
     directory and its path for guests. `waiting`: a command that runs the program as `run_argv` does and can be started
     before there is a program. `{stack_kib}` and `{stack_bytes}` in `run_argv`, `waiting` and `environment` stand for
     the size of the stack. `source_check`: a program that reads a source from its input and ends with 1 if the
-    interpreter refuses it; for a language without a compile step.
+    interpreter refuses it; for a language without a compile step. `refusals`: how its errors begin then.
     """
 
     name: str
@@ -212,6 +212,7 @@ class Language:
     waiting: WaitingCommand | None = None
     name_source: Callable[[bytes], SourceNames] | None = None
     source_check: str | None = None
+    refusals: tuple[bytes, ...] = ()
 
     @property
     def guest_environment(self) -> tuple[tuple[str, str], ...]:

@@ -21,4 +21,5 @@ LUA = Language(
     version_argv=("{tool}", "-e", 'print((io.popen("{tool} -v"):read("a"):match("Lua [%d.]+")))'),
     trial="print(6 * 7)\n",
     source_check=_SOURCE_CHECK,
+    refusals=(f"{INTERPRETER}: ".encode(),),
 )

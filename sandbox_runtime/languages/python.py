@@ -49,6 +49,8 @@ PYTHON = Language(
     warm_imports=WARM_IMPORTS,
     trial="print(6 * 7)\n",
     source_check=_SOURCE_CHECK,
+    # The second is a warning, which may come before a refusal.
+    refusals=(b'  File "/box/', b"/box/solution.py:", b"SyntaxError: ", b"MemoryError", b"RecursionError"),
 )
 
 

@@ -7,7 +7,10 @@ import pytest
 from events.completed import ExecutionCompleted
 from events.files import PlacedFile
 from sandbox_runtime.executor import execute
+from sandbox_runtime.executor.live_output import LiveOutput
 from sandbox_runtime.jail import Slot
+from sandbox_runtime.languages.entry import Language
+from sandbox_runtime.languages.lua import LUA
 from sandbox_runtime.languages.python import PYTHON
 from tests.completions import streams
 from tests.jail.guest_requests import Run, request
@@ -58,6 +61,42 @@ def test_a_source_that_python_refuses_is_a_compile_error(run: Run, name: str) ->
     completed = run("python", code)
     assert is_compile_error(completed), completed.result
     assert shown in streams(completed)[1]
+
+
+class Watched(LiveOutput):
+    """Keeps the errors that a client which reads without a pause sees."""
+
+    seen = b""
+
+    def notify(self) -> None:
+        self.seen = max(self.seen, self._part(1, 0, 1_000_000))
+
+
+def watched(slot: Slot, language: Language, code: str) -> tuple[ExecutionCompleted, bytes]:
+    output = Watched()
+    asked = request(language.name, code.encode())
+    at = datetime.now(UTC)
+    return execute(slot, asked, language, node_id="tests", started_at=at, live_output=output), output.seen
+
+
+@pytest.mark.parametrize("name", REFUSED)
+def test_nobody_sees_the_errors_of_a_refused_source_before_its_result(slot: Slot, name: str) -> None:
+    completed, seen = watched(slot, PYTHON, REFUSED[name][0])
+    assert is_compile_error(completed)
+    assert seen == b""
+
+
+def test_nobody_sees_the_errors_of_a_refused_source_of_lua(slot: Slot) -> None:
+    completed, seen = watched(slot, LUA, "print(\n")
+    assert completed.result.cause == "ce_compile_failed"
+    assert seen == b""
+
+
+@pytest.mark.parametrize("first", ["print(1, flush=True)", "print('step 1', file=sys.stderr, flush=True)"])
+def test_the_errors_of_a_program_that_began_are_seen_at_once(slot: Slot, first: str) -> None:
+    completed, seen = watched(slot, PYTHON, f"import sys\n{first}\n{FORGES}")
+    assert seen == streams(completed)[1]
+    assert seen.endswith(FORGED.encode())
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import pytest
 from functions.projects.model import NO_NETWORK, NetworkAccess, ProjectNetwork
 from tests.adapters.checks.check_world import PROGRAM, CheckWorld
 from tests.adapters.http_calls import send
-from tests.submission_factory import golden
+from tests.submission_factory import SUBMISSION_ID, golden
 
 HOSTS = {"network": {"allow": ["api.example.com", "db.example.com:5432"]}}
 CONNECTION = golden("execution_completed/v1.network")["evidence"]["network"][0]
@@ -60,6 +60,23 @@ def test_a_check_may_name_only_hosts_of_its_project(world: CheckWorld) -> None:
     refused = world.call("PATCH", f"/api/checks/{check['id']}", HOSTS)
     assert refused.status == 403
     assert world.call("PATCH", f"/api/checks/{check['id']}", {"name": "Renamed"}).status == 200
+
+
+def test_a_check_can_be_validated_before_it_is_created_or_changed(world: CheckWorld) -> None:
+    world.allow_network(ProjectNetwork(NetworkAccess.LISTED, ("api.example.com:443",)))
+    refused = world.call("POST", "/api/checks/validate", {**PROGRAM, **HOSTS})
+    assert (refused.status, refused.json) == (403, world.call("POST", "/api/checks", {**PROGRAM, **HOSTS}).json)
+    allowed = {"network": {"allow": ["api.example.com"]}}
+    assert world.call("POST", "/api/checks/validate", {**PROGRAM, **allowed}).json == {"valid": True}
+    assert world.call("GET", "/api/checks").json["items"] == []
+    check = world.create()
+
+    def status(check_id: str, change: dict[str, Any]) -> int:
+        return world.call("POST", "/api/checks/validate", change, query={"id": check_id}).status
+
+    assert [status(check["id"], change) for change in (HOSTS, allowed, {"retries": 9})] == [403, 200, 422]
+    assert world.call("GET", f"/api/checks/{check['id']}").json["network"] is None
+    assert (status("no-uuid", allowed), status(SUBMISSION_ID, allowed)) == (400, 404)
 
 
 def test_a_run_of_a_project_that_lost_its_network_says_so(world: CheckWorld) -> None:

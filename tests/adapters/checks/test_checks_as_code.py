@@ -58,6 +58,25 @@ def test_apply_twice_changes_nothing(rustbox: Rustbox, world: CheckWorld) -> Non
     assert rustbox("plan").exit_code == 0
 
 
+def test_plan_is_refused_where_apply_is(rustbox: Rustbox, world: CheckWorld) -> None:
+    write({"slug": "a"}, {"slug": "b"})
+    assert rustbox("apply").exit_code == 0
+    write({"slug": "a", "retries": 1}, {"slug": "b", "network": {"allow": ["db.example.com"]}})
+    planned = rustbox("plan")
+    assert planned.exit_code == 77
+    assert planned.stdout.splitlines()[0] == "~ update a"
+    assert planned.stderr.splitlines()[1].startswith("rustbox: b: This project may not reach db.example.com:443.")
+    applied = rustbox("apply")
+    assert (applied.exit_code, applied.stderr) == (77, planned.stderr.partition("\n")[2])
+    write(
+        {"slug": "c", "network": {"allow": ["db.example.com"]}},
+        {"slug": "d", "trigger": {"type": "check", "slug": "c"}},
+    )
+    assert (rustbox("plan").exit_code, listed(world)) == (77, ["a", "b"])
+    write({"slug": "c"}, {"slug": "d", "trigger": {"type": "check", "slug": "c"}})
+    assert rustbox("plan").exit_code == 2  # d follows a check of the same plan
+
+
 def test_plan_shows_a_readable_difference_and_ends_with_2(rustbox: Rustbox, world: CheckWorld) -> None:
     write(FULL, {"slug": "gone"})
     rustbox("apply")

@@ -7,7 +7,7 @@ import pytest
 
 from rustbox_cli.check_file import read_checks
 from tests.adapters.cli.invocation import Rustbox
-from tests.adapters.scripted_service import Service
+from tests.adapters.scripted_service import Reply, Service
 
 EXAMPLE = Path(__file__).parents[3] / "examples" / "checks" / "checks.yaml"
 
@@ -101,6 +101,20 @@ def test_a_check_with_network_has_the_agent_profile_as_in_the_service(folder: Pa
         ("checks: [{slug: a, file: a.py, schedule: no}]", "checks[0].schedule: False is not"),
         ("checks: [{slug: a, file: a.py, slug: b}]", "the key 'slug' is there twice"),
         ("checks: [{slug: a, file: a.py}, {slug: a, file: a.py}]", "the slug a is there twice"),
+        (
+            "checks:\n- slug: a\n  file: a.py\n  assertions:\n  - {type: jsn, equals: 4950}",
+            (
+                "line 5: checks[0].assertions[0].type: 'jsn' is none of exit_code, json, memory, network, "
+                "same_as_last_good, stderr_empty, stdout, verdict, wall_time; did you mean json?\n"
+            ),
+        ),
+        ("checks: [{slug: a, file: a.py, assertions: [{path: $}]}]", "checks[0].assertions[0]: type is missing\n"),
+        ("checks: [{slug: a, file: a.py, assertions: [x]}]", "checks[0].assertions[0]: 'x' is not valid under"),
+        (
+            "checks: [{slug: a, file: a.py, assertions: [{type: json, path: $, equal: 4950, equals: 1}]}]",
+            "checks[0].assertions[0].equal: there is no such setting; did you mean equals?\n",
+        ),
+        ("checks: [{slug: a, file: a.py, assertions: [{type: json, path: a, equals: 1}]}]", ".path: 'a' does not"),
         ("checks: [{slug: a, file: none.py}]", "none.py cannot be read: No such file or directory"),
         ("checks: [{slug: a, file: a.py, stdin_file: none.csv}]", "checks[0].stdin_file: "),
         ("checks: [{slug: a, file: a.py, stdin_file: a.py, stdin: x}]", "give stdin or stdin_file, not both"),
@@ -148,3 +162,14 @@ def test_a_missing_file_is_not_found(folder: Path, rustbox: Rustbox) -> None:
 
 def test_the_schema_is_printed_for_editors(rustbox: Rustbox) -> None:
     assert json.loads(rustbox("checks", "schema").stdout)["title"] == "checks.yaml"
+
+
+def test_a_plan_of_an_older_service_is_shown_without_its_judgement(
+    folder: Path, rustbox: Rustbox, service: Service
+) -> None:
+    (folder / "checks.yaml").write_text("checks: [{slug: a, file: a.py}, {slug: b, file: a.py}]")
+    unknown = Reply(404, {"error": "not_found", "message": "There is nothing at this path."})
+    service.will(Reply(200, {"items": [], "next_cursor": None}), unknown)
+    ended = rustbox("checks", "plan", str(folder / "checks.yaml"))
+    assert (ended.exit_code, ended.stderr) == (2, "2 to create\n")
+    assert [asked.path for asked in service.asked] == ["/api/checks", "/api/checks/validate"]

@@ -570,6 +570,11 @@ def test_a_key_that_no_header_can_hold_is_refused(rustbox: Rustbox, service: Ser
                 {"network": {"access": "listed", "allow": ["a.example", "*.b.example:80"], "mb_per_day": 7}},
             ),
         ),
+        (
+            "projects network dev --allow a.example",
+            ("PATCH", "/api/projects/dev", {"network": {"access": "listed", "allow": ["a.example"]}}),
+        ),
+        ("projects network dev --mb-per-day 7", ("PATCH", "/api/projects/dev", {"network": {"mb_per_day": 7}})),
         ("projects quota dev --files-mb 0", ("PATCH", "/api/projects/dev", {"files_mb": 0})),
         (
             "projects quota dev --files-mb 9 --per-day 7",

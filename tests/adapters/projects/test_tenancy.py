@@ -91,6 +91,9 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/api/judge/{id}/cancel"): Row(200, "judge_run"),
     ("GET", "/api/checks"): Row(200),
     ("POST", "/api/checks"): Row(200, body=lambda: {"name": "mine", "language": "python", "code": "print(42)"}),
+    ("POST", "/api/checks/validate"): Row(
+        200, body=lambda: {"name": "mine", "language": "python", "code": "print(42)"}
+    ),
     ("GET", "/api/checks/{id}"): Row(200, "check"),
     ("PATCH", "/api/checks/{id}"): Row(200, "check", lambda: {"name": "renamed"}),
     ("DELETE", "/api/checks/{id}"): Row(200, "check"),
