@@ -24,6 +24,7 @@ from functions.checks.runs.signatures import (
     VerificationView,
     name_of,
     parse_verification,
+    slack_fields,
     verification_view,
     verify,
 )
@@ -119,13 +120,14 @@ _NOT_SIGNED = (
 class Received:
     """A genuine call. `run`: the run that it started, or that of an earlier call with its id; None: it was ignored.
 
-    `challenge`: the answer that Slack asks for when it checks the URL.
+    `challenge`: the answer that Slack asks for when it checks the URL. `is_form`: Slack posted a form.
     """
 
     run: Run | None = None
     is_new: bool = False
     reason: str = ""
     challenge: str | None = None
+    is_form: bool = False
 
 
 class Inbound:
@@ -148,7 +150,9 @@ class Inbound:
         call = Call(headers, body, self._clock() // MS_PER_SEC)
         try:
             verify(call, hook.verification, open_secret(self._env, check_id, hook))
-            document = read_document(body)
+            fields = slack_fields(call, hook.verification)
+            call = call if fields is None else replace(call, body=fields)
+            document = read_document(call.body)
             name = name_of(call, hook.verification, document)
         except NotGenuineError as error:
             self._note(check_id, CallOutcome.REFUSED, reason=str(error), size_bytes=len(body))
@@ -159,10 +163,13 @@ class Inbound:
             return Received(challenge=challenge)
         logged: dict[str, Any] = {**name._asdict(), "size_bytes": len(body)}
         try:
-            return self._take(hook, check_id, call, name, document, logged)
+            if len(call.body) > STDIN_MAX_BYTES:
+                raise TooLargeError(f"The fields of the form are larger than {STDIN_MAX_BYTES:,} bytes in JSON.")
+            received = self._take(hook, check_id, call, name, document, logged)
+            return replace(received, is_form=fields is not None)
         except ServiceError as error:
-            fields = "".join(f" {problem.message}" for problem in error.fields)
-            self._note(check_id, CallOutcome.REFUSED, reason=error.message + fields, **logged)
+            texts = "".join(f" {problem.message}" for problem in error.fields)
+            self._note(check_id, CallOutcome.REFUSED, reason=error.message + texts, **logged)
             raise
 
     def _take(
@@ -277,13 +284,15 @@ class InboundRoutes:
         if received.challenge is not None:
             challenge: SlackChallenge = {"challenge": received.challenge}
             return answer(challenge)
-        if received.run is None:
-            ignored: IgnoredCall = {"status": "ignored", "reason": received.reason}
-            return answer(ignored, 202)
-        if received.is_new:
+        if received.is_new and received.run is not None:
             self.env[CheckHints].try_send(received.run)
             ids = received.run.log_ids
             self.env.log.info("Check run requested by an event", **ids, request_id=app.request_id)
+        if received.is_form:  # Slack shows its user the body, and each other status as a failure
+            return Response(status_code=200, content_type="text/plain", body="")
+        if received.run is None:
+            ignored: IgnoredCall = {"status": "ignored", "reason": received.reason}
+            return answer(ignored, 202)
         return answer(run_view(received.run), 202)
 
     def calls(self, app: Resolver, id_text: str) -> Response[str]:
@@ -344,7 +353,7 @@ INBOUND_ROUTES: tuple[Route[InboundRoutes], ...] = (
         "receiveEvent",
         "Run a check in a signed call",
         {
-            200: ("Slack checks the URL.", (SlackChallenge,)),
+            200: ("Slack checks the URL; empty: it posted a form.", (SlackChallenge, "text/plain")),
             202: ("Queued, the run of an earlier call with this id, or ignored.", (CheckRunView, IgnoredCall)),
             400: BODY_ANSWERS[400],
             401: ("`unauthorized`: the signature does not fit, or the check has no secret.", (Error,)),

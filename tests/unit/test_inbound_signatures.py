@@ -133,6 +133,7 @@ GITHUB = {"x-github-delivery": "72d3162e-cc78-11e3-81ab-4c9367dc0958", "x-github
             {"type": "event_callback", "event_id": "Ev1", "event": {"type": "message"}},
             ("Ev1", "message"),
         ),
+        (Scheme.SLACK, {}, {"event_id": "Ev1", "command": "/deploy"}, ("Ev1", "/deploy")),
         (Scheme.HMAC, {"x-id": "7", "x-topic": "orders/create"}, b"<a/>", ("7", "orders/create")),
         (Scheme.STANDARD, {"webhook-id": "msg 1"}, {"type": "user.created"}, ("msg 1", "user.created")),
     ],

@@ -7,12 +7,14 @@ Sources: the pages of the vendors in docs/checks.md; their published vectors in 
 import base64
 import hashlib
 import hmac
+import json
 import re
 import secrets
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any, Final, NamedTuple, NotRequired, TypedDict, cast
+from urllib.parse import parse_qsl
 
 from pydantic import Field
 
@@ -25,6 +27,7 @@ TOLERANCE_SECS = 300
 ID_MAX_CHARS = 256
 _MAX_PARTS = 16
 """Of a header with several signatures."""
+_MAX_FIELDS = 100
 _SECS = re.compile(r"[0-9]{1,12}", re.ASCII)
 
 
@@ -170,6 +173,21 @@ def _require(call: Call, header: str, expected: str, given: list[str]) -> None:
         raise NotGenuineError(f"{header.lower()} does not fit the body and the secret")
 
 
+def slack_fields(call: Call, verification: Verification) -> bytes | None:
+    """Return the fields of a form that Slack posts, in JSON; None for every other call.
+
+    Slash commands are forms; so are interactions, whose only field `payload` is JSON: then that.
+    """
+    is_form = call.header("content-type").lower().startswith("application/x-www-form-urlencoded")
+    if verification.scheme is not Scheme.SLACK or not is_form:
+        return None
+    try:
+        fields = dict(parse_qsl(call.body.decode(), keep_blank_values=True, max_num_fields=_MAX_FIELDS))
+    except ValueError:
+        return None
+    return fields["payload"].encode() if "payload" in fields else json.dumps(fields, ensure_ascii=False).encode()
+
+
 # The id and the type of a genuine call, where its sender puts them. Pure.
 
 _TYPE_MAX_CHARS = 128
@@ -207,7 +225,8 @@ def name_of(call: Call, verification: Verification, document: Any) -> CallName:
             return CallName(_id(body.get("id"), digest), _type(body.get("type")))
         case Scheme.SLACK:
             event = _object(body.get("event"))
-            return CallName(_id(body.get("event_id"), digest), _type(event.get("type") or body.get("type")))
+            kind = event.get("type") or body.get("type") or body.get("command")
+            return CallName(_id(body.get("event_id"), digest), _type(kind))
         case Scheme.HMAC:
             header, kind = verification.id_header, verification.event_header
             event_id = digest if header is None else _required_id(call, header)

@@ -5,6 +5,7 @@ import hashlib
 import hmac
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 
@@ -194,6 +195,58 @@ def test_slack_gets_its_challenge_and_nothing_runs(world: CheckWorld) -> None:
     assert world.runs(caller.check) == []
     outcomes = [(each["outcome"], each["reason"]) for each in caller.log]
     assert ("ignored", "url_verification was answered") in outcomes
+
+
+FORM = {"content_type": "application/x-www-form-urlencoded"}
+SLASH = "token=x&command=%2Fdeploy&text=api+%26+web+%C3%BC&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2FT1&"
+BUTTON = {"type": "block_actions", "user": {"id": "U1"}, "actions": [{"value": "ü & +"}]}
+
+
+def test_a_slash_command_of_slack_gives_the_program_its_fields(world: CheckWorld) -> None:
+    """https://docs.slack.dev/interactivity/implementing-slash-commands."""
+    caller = Caller(world, SENDERS["slack"], events=["/deploy"], match={"$.text": "api & web ü"})
+    for other in ("command=%2Fdeploy&text=db", "command=%2Fother&text=api+%26+web+%C3%BC"):
+        ignored = caller.send(other, **FORM)
+        assert (ignored.status, ignored.raw) == (200, b"")
+    for _ in range(2):
+        answer = caller.send(SLASH + "channel_name=", **FORM)
+        assert (answer.status, answer.raw) == (200, b"")  # what it answers, Slack shows to the user
+    world.time.advance(1)
+    assert caller.post({"content-type": FORM["content_type"]}, SLASH).status == 401
+    fields = {"token": "x", "command": "/deploy", "text": "api & web ü", "channel_name": ""}
+    message = caller.message()
+    url = "https://hooks.slack.com/commands/T1"
+    assert json.loads(base64.b64decode(message["stdin_base64"])) == {**fields, "response_url": url}
+    assert message["environment"]["RUSTBOX_EVENT_TYPE"] == "/deploy"
+    assert [each["outcome"] for each in caller.log] == ["refused", "repeated", "ran", "ignored", "ignored"]
+
+
+def test_an_interaction_of_slack_gives_the_program_its_payload(world: CheckWorld) -> None:
+    """https://docs.slack.dev/interactivity/handling-user-interaction."""
+    caller = Caller(world, SENDERS["slack"], events=["block_actions"], match={"$.user.id": "U1"})
+    assert caller.send(urlencode({"payload": json.dumps(BUTTON)}), **FORM).status == 200
+    assert json.loads(caller.stdin()) == BUTTON
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        ("payload=%7B&a=b", 200),
+        ("", 200),
+        ("no form", 200),
+        (b"\xff=1", 202),  # as it came
+        ("&".join(["a=1"] * 101), 202),
+        ("a=" + "%00" * 80_000, 413),  # longer in JSON
+    ],
+)
+def test_a_form_that_slack_would_not_send_does_no_harm(world: CheckWorld, body: str | bytes, status: int) -> None:
+    caller = Caller(world, SENDERS["slack"])
+    raw, secs = body.encode() if isinstance(body, str) else body, str(world.time.ms // 1000)
+    digest = hmac.digest(caller.secret.encode(), f"v0:{secs}:".encode() + raw, hashlib.sha256).hex()
+    headers = {"x-slack-request-timestamp": secs, "x-slack-signature": f"v0={digest}"}
+    assert caller.post({**headers, "content-type": FORM["content_type"]}, raw).status == status
+    assert [each["outcome"] for each in caller.log] == ["refused" if status == 413 else "ran"]
+    assert status != 202 or caller.stdin() == raw
 
 
 def test_stripe_may_sign_with_two_secrets_while_one_is_rolled(world: CheckWorld) -> None:
