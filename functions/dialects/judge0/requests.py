@@ -8,7 +8,9 @@ import binascii
 import io
 import math
 import shlex
+import struct
 import zipfile
+import zlib
 from collections.abc import Collection, Iterable, Mapping
 from typing import Annotated, Any
 
@@ -31,7 +33,9 @@ from functions.submissions.accept.program_fields import RequestLimits
 
 _KB_PER_MB = 1024
 _MAX_OUTPUT_KB = 1024
-_BAD_ZIP = (zipfile.BadZipFile, NotImplementedError, RuntimeError, ValueError, OSError, EOFError)
+_BAD_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, ValueError, OSError, EOFError)
+# The other methods have no bound: LZMA takes a dictionary of 4 GB, and 4 KiB of bzip2 become gigabytes.
+_METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _SENTENCES = {
     "missing": "can't be blank",
     "string_too_short": "can't be blank",
@@ -87,14 +91,21 @@ def _files(sent: object) -> list[dict[str, str]]:
         with zipfile.ZipFile(io.BytesIO(raw)) as archive:
             entries = [entry for entry in archive.infolist() if not entry.is_dir()]
             if len(entries) <= MAX_FILES and sum(entry.file_size for entry in entries) <= MAX_INLINE_BYTES:
-                return [{"path": entry.filename, "content_base64": _read(archive, entry)} for entry in entries]
+                return [{"path": _path(entry), "content_base64": _read(archive, entry)} for entry in entries]
     except _BAD_ZIP:
         raise ValueError("is not a zip archive that this service reads") from None
     raise ValueError(f"has over {MAX_FILES} files or {MAX_INLINE_BYTES:,} bytes")
 
 
+def _path(entry: zipfile.ZipInfo) -> str:
+    """Return the path without its parts `.`, which clients of Judge0 send."""
+    return "/".join(part for part in entry.filename.split("/") if part != ".")
+
+
 def _read(archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> str:
     """Return the content of a file as base64. Raises ValueError if it is longer than its entry says."""
+    if entry.compress_type not in _METHODS:
+        raise ValueError
     with archive.open(entry) as file:
         content = file.read(entry.file_size + 1)
     if len(content) > entry.file_size:

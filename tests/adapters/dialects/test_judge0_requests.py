@@ -1,6 +1,7 @@
 """What clients of Judge0 send: in the message for a runner, or refused in its shape."""
 
 import base64
+import contextlib
 import io
 import json
 import zipfile
@@ -10,7 +11,9 @@ import pytest
 
 from events.vocabulary import Language
 from functions.aws.clients import Clients
+from functions.dialects.judge0.requests import read_submission
 from functions.dialects.judge0.views import KeptRequest
+from functions.errors import InvalidFieldsError
 from functions.handlers import dialects
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
@@ -22,9 +25,9 @@ from tests.submission_factory import GENEROUS
 pytestmark = pytest.mark.usefixtures("project_key")
 
 
-def archive(files: dict[str, bytes]) -> str:
+def archive(files: dict[str, bytes], method: int = zipfile.ZIP_DEFLATED) -> str:
     raw = io.BytesIO()
-    with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as made:
+    with zipfile.ZipFile(raw, "w", method) as made:
         for name, content in files.items():
             made.writestr(name, content)
     return encoded(raw.getvalue())
@@ -143,6 +146,42 @@ def test_a_wrong_field_is_refused_with_its_name(
     assert (answer.status, list(answer.json)) == (422, [field]), answer.raw
     assert message is None or message in answer.json[field]
     assert aws.messages("BatchQueue") == []
+
+
+def test_entries_below_the_current_folder_are_its_files(aws: Aws) -> None:
+    token_of(
+        create(additional_files=archive({"./dir1/./dir2/a.txt": b"a", "./": b"", "b.txt": b"b"}, zipfile.ZIP_STORED))
+    )
+    assert [file["path"] for file in message_of(aws)["files"]] == ["b.txt", "dir1/dir2/a.txt"]
+
+
+def test_two_spellings_of_one_path_are_refused(aws: Aws) -> None:
+    answer = create(additional_files=archive({"./a": b"1", "a": b"2"}))
+    assert (answer.status, list(answer.json)) == (422, ["additional_files"])
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_compressions_without_a_bound_are_refused(aws: Aws, method: int) -> None:
+    """An entry of LZMA names the size of its dictionary: here 4 GB. Bzip2 makes gigabytes of 4 KiB."""
+    raw = bytearray(base64.b64decode(archive({"a": b"x" * 1000}, method)))
+    if method == zipfile.ZIP_LZMA:
+        place = raw.find(b"\x5d", 31)  # the first byte of the properties; the size follows
+        raw[place + 1 : place + 5] = b"\xff" * 4
+    answer = create(additional_files=encoded(bytes(raw)))
+    assert (answer.status, list(answer.json)) == (422, ["additional_files"])
+    assert aws.messages("BatchQueue") == []
+
+
+def test_an_archive_that_is_broken_at_any_byte_is_no_fault_of_the_service() -> None:
+    for method in (zipfile.ZIP_DEFLATED, zipfile.ZIP_STORED):
+        raw = base64.b64decode(archive({"ab": b"some text of a file " * 3}, method))
+        for place in range(len(raw)):
+            for value in (raw[place] ^ 0xFF, 0x07):
+                sent = encoded(raw[:place] + bytes([value]) + raw[place + 1 :])
+                with contextlib.suppress(InvalidFieldsError):
+                    read_submission(PRINT | {"additional_files": sent}, ["python"], is_base64=False)
+            with pytest.raises(InvalidFieldsError):
+                read_submission(PRINT | {"additional_files": encoded(raw[:place])}, ["python"], is_base64=False)
 
 
 def test_an_archive_that_lies_about_its_sizes_is_refused(aws: Aws) -> None:
