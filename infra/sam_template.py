@@ -1,14 +1,10 @@
 """template.yaml as the CloudFormation template that AWS makes of it."""
 
-from __future__ import annotations
-
 import json
 import os
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-    from pathlib import Path
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
 
 _DEFAULT_REGION = "us-east-1"
 

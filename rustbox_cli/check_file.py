@@ -1,21 +1,16 @@
 """Read checks.yaml: checks of a project beside the code that they test."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches
-from typing import TYPE_CHECKING, Any, NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.program_input import checks_schema, language_of
 from rustbox_cli.schedule import ScheduleInvalidError, parse_schedule
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
-    from pathlib import Path
-
 
 # Parse YAML, and remember the line of every value.
 

@@ -1,21 +1,16 @@
 """Shared options and parameter types."""
 
-from __future__ import annotations
-
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from difflib import get_close_matches
 from functools import wraps
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from rustbox_cli.api import pass_session
 from rustbox_cli.errors import CommandError, ExitCode
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
 
 # Suggest the command that was meant.
 

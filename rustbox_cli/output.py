@@ -1,13 +1,12 @@
 """Output for people and programs. Text from the service never reaches the terminal as control sequences."""
 
-from __future__ import annotations
-
 import json
 import re
 import sys
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, TypeAlias
 from xml.etree import ElementTree as ET
 
 import click
@@ -15,12 +14,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-    from contextlib import AbstractContextManager
-    from typing import TypeAlias
-
-    Columns: TypeAlias = Mapping[str, str | Callable[[Any], Any]]
+Columns: TypeAlias = Mapping[str, str | Callable[[Any], Any]]
 
 
 _UNBOUNDED = 10_000

@@ -4,19 +4,15 @@ https://www.kattis.com/problem-package-format/ describes them. `legacy` packages
 `problem.yaml`; those of 2023-07 and later have the folder `output_validator` instead.
 """
 
-from __future__ import annotations
-
 import hashlib
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.program_input import language_of
-
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-    from pathlib import Path
 
 # Settings of problem packages: their YAML files, numbers, words and names.
 

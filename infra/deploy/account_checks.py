@@ -1,19 +1,12 @@
 """Checks before anything is created: credentials, account, quota of concurrent invocations."""
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 from botocore.exceptions import BotoCoreError, ClientError, EndpointConnectionError, NoCredentialsError
 
 from infra.deploy.building import own_architecture
-from infra.deploy.target import DeployError
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from infra.deploy.target import Target
+from infra.deploy.target import DeployError, Target
 
 SWEEPER = 10
 """Concurrent invocations that template.yaml reserves for the sweeper."""

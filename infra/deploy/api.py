@@ -1,18 +1,12 @@
 """The deployed HTTP API, as a client sees it."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any, Self
+from types import TracebackType
+from typing import Any, Self
 
 import httpx
 
 from infra.deploy.stack import find_secret, write_secret
-from infra.deploy.target import DeployError
-
-if TYPE_CHECKING:
-    from types import TracebackType
-
-    from infra.deploy.target import Target
+from infra.deploy.target import DeployError, Target
 
 _TIMEOUT_SECS = 40
 """More than the 30 s after which an HTTP API gives up."""

@@ -5,22 +5,18 @@
 installed in the folders: their metadata names both.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import sys
+from collections.abc import Iterator
 from email.parser import HeaderParser
 from importlib.metadata import Distribution, distributions
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from packaging.licenses import InvalidLicenseExpression, canonicalize_license_expression
 from packaging.utils import canonicalize_name
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # `python -m infra.deploy.bom STATUS BOM`: add the packages of a dpkg status file to a BOM.
 

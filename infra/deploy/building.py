@@ -3,8 +3,6 @@
 The same inputs give the same bytes of the zip, so that an unchanged one is neither uploaded nor deployed again.
 """
 
-from __future__ import annotations
-
 import base64
 import gzip
 import hashlib
@@ -15,19 +13,15 @@ import struct
 import subprocess
 import sys
 import zipfile
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.deploy.target import DeployError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from infra.deploy.target import Progress, Target
+from infra.deploy.target import DeployError, Progress, Target
 
 # The zip that all functions share: our code and the locked dependencies, compiled.
 #

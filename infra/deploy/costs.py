@@ -4,16 +4,11 @@ A model: units that tests count (`tests/embedded/test_call_budget.py`), and time
 traffic to clients and receivers, are not in it.
 """
 
-from __future__ import annotations
-
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from functions.http.long_poll import LongPoll
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
 
 # AWS's prices: us-east-1, without free tiers and discounts, read in November 2026. Each names its page.
 #

@@ -1,22 +1,22 @@
 """`make deploy`: create or update a stage. Repeating it without a change changes nothing."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 from cfnlint.api import lint
 
 from infra.deploy import account_checks as preflight
 from infra.deploy import emulator, fleet, smoke_test
+from infra.deploy.account_checks import Preflight
 from infra.deploy.api import Api, address, create_first_project, smoke_test_key
-from infra.deploy.building import ROOT, build
+from infra.deploy.building import ROOT, Package, build
 from infra.deploy.costs import POLLED, PRICES_OF, SYNCHRONOUS, WEBHOOK, dollars_a_month, dollars_per_million
 from infra.deploy.fleet import FleetSettings
 from infra.deploy.smoke_test import receiver_on_aws, runner_process, write_runner_env
@@ -34,15 +34,8 @@ from infra.deploy.stack import (
     upload_package,
     upload_template,
 )
-from infra.deploy.target import DeployError
+from infra.deploy.target import DeployError, Progress, Target
 from infra.sam_template import TemplateInvalidError, parameter_values, read, translate
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from infra.deploy.account_checks import Preflight
-    from infra.deploy.building import Package
-    from infra.deploy.target import Progress, Target
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,25 +1,19 @@
 """Emulators: what their CloudFormation leaves out, and a probe of their abilities. docs/emulators.md lists both."""
 
-from __future__ import annotations
-
 import io
 import json
 import time
 import uuid
 import zipfile
-from typing import TYPE_CHECKING, Any
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import httpx
 from botocore.exceptions import ClientError
 
 from infra.deploy.building import RUNTIME
 from infra.deploy.stack import Stack, delete_bucket
-from infra.deploy.target import DeployError, Target
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
-
-    from infra.deploy.target import Progress
+from infra.deploy.target import DeployError, Progress, Target
 
 # Creates the resources that CloudFormation of an emulator leaves out. docs/emulators.md lists them.
 

@@ -1,22 +1,16 @@
 """`make deploy RUNNERS=fleet`: a private network, and runners on ECS in it. Both are stacks beside the stage's own."""
 
-from __future__ import annotations
-
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from cfnlint.api import lint
 
 from infra.deploy.building import ROOT, ensure_image
 from infra.deploy.stack import Stack, upload_template
-from infra.deploy.target import DeployError
+from infra.deploy.target import DeployError, Progress, Target
 from infra.sam_template import read
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from infra.deploy.target import Progress, Target
 
 NETWORK, RUNNERS, NETWORKED = "network", "fleet", "netfleet"
 """Kinds of stacks. NETWORKED: the runners of runs with network, where the parameter Egress is true."""

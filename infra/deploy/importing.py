@@ -1,23 +1,16 @@
 """`import`: writes an export of one machine into the tables of a stage. The stage's own key seals the secrets anew."""
 
-from __future__ import annotations
-
 import base64
 import json
 import time
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from infra.deploy.stack import Stack
-from infra.deploy.target import DeployError
+from infra.deploy.target import DeployError, Progress, Target
 from infra.local.export import FILES, SECTIONS, VERSION, folder_of, sealed
-
-if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
-
-    from infra.deploy.target import Progress, Target
-
 
 # Write the stored files of an export into a stage: their bytes into the bucket, then their rows.
 

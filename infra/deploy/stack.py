@@ -1,26 +1,19 @@
 """The stack of a stage: created or updated by a change set, deleted; and what lies beside it or outlives it."""
 
-from __future__ import annotations
-
 import hashlib
 import json
 import secrets
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from botocore.exceptions import ClientError
 
-from infra.deploy.building import ROOT
-from infra.deploy.target import DeployError
+from infra.deploy.building import ROOT, Package
+from infra.deploy.target import DeployError, Progress, Target
 from infra.sam_template import read
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from infra.deploy.building import Package
-    from infra.deploy.target import Progress, Target
 
 # Secrets of a stage, as SecureStrings in SSM, and the bucket with its zip and template.
 

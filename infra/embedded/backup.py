@@ -3,27 +3,22 @@
 A backup is one SQLite file: the tables as they are, and one more with the files of large objects, in pieces.
 """
 
-from __future__ import annotations
-
 import fcntl
 import os
 import shutil
 import sqlite3
 import time
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from functools import partial
 from itertools import groupby
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from infra.embedded.engine import MasterKeys
 from infra.embedded.errors import StoreUnusableError
 from infra.embedded.storage.files import OBJECTS_FOLDER, PIECE_BYTES, ObjectFiles, find_named, sync
 from infra.embedded.storage.store import FILE_NAME, MARK_NAME, MIGRATIONS, keep_log, require_log
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 
 def back_up(folder: Path, target: Path) -> None:

@@ -1,19 +1,19 @@
 """The engine: its file, clock, wake-ups and master key, and the process that it acts for."""
 
-from __future__ import annotations
-
 import base64
 import itertools
 import json
 import os
 import select
 import socket
+import sqlite3
 import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -21,14 +21,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from infra.embedded.errors import StoreUnusableError
 from infra.embedded.sockets import SocketFolder
 from infra.embedded.storage.files import ObjectFiles, sync
-from infra.embedded.storage.store import Store
-
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Callable, Iterator, Mapping
-
-    from infra.embedded.storage.store import Synchronous
-
+from infra.embedded.storage.store import Store, Synchronous
 
 # Master keys of KMS in a file of their own, readable by its owner only: a copy of the database opens no secret.
 

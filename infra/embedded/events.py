@@ -1,20 +1,14 @@
 """EventBridge: buses check events and pass those of some detail types to the queues of their rules."""
 
-from __future__ import annotations
-
 import json
 import time
 import uuid
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from infra.embedded import sqs_queues
-from infra.embedded.engine import ACCOUNT_ID, REGION
-from infra.embedded.errors import ServiceError, invalid, unknown
+from infra.embedded.engine import ACCOUNT_ID, REGION, Engine
+from infra.embedded.errors import Answer, Params, ServiceError, invalid, unknown
 from infra.embedded.sqs_queues import ARN, find_queue, url_of
-
-if TYPE_CHECKING:
-    from infra.embedded.engine import Engine
-    from infra.embedded.errors import Answer, Params
 
 _MOST_ENTRIES: Final = 10
 _MOST_BYTES: Final = 1_000_000  # see functions/event_log/bus.py

@@ -1,19 +1,12 @@
 """KMS: symmetric keys and encryption contexts. The keys themselves are in `kms_keys`."""
 
-from __future__ import annotations
-
+import sqlite3
 import uuid
-from typing import TYPE_CHECKING, Final
+from collections.abc import Mapping
+from typing import Final
 
-from infra.embedded.engine import ACCOUNT_ID, REGION
-from infra.embedded.errors import ServiceError, invalid, unknown
-
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Mapping
-
-    from infra.embedded.engine import Engine
-    from infra.embedded.errors import Answer, Params
+from infra.embedded.engine import ACCOUNT_ID, REGION, Engine
+from infra.embedded.errors import Answer, Params, ServiceError, invalid, unknown
 
 _ARN: Final = f"arn:aws:kms:{REGION}:{ACCOUNT_ID}:key/"
 _MOST_PLAINTEXT_BYTES: Final = 4096

@@ -1,12 +1,12 @@
 """The operations that the engine has, and housekeeping. Anything else is an error that names it."""
 
-from __future__ import annotations
-
+import sqlite3
 import threading
 import time
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 from infra.embedded import events, kms_and_ssm, s3, sqs_queues
 from infra.embedded.dynamodb import reads, tables
@@ -18,7 +18,8 @@ from infra.embedded.dynamodb.tables import (
     update_time_to_live,
 )
 from infra.embedded.dynamodb.writes import expire_items, transact_write_items, write
-from infra.embedded.errors import ServiceError, StoreUnusableError, unknown
+from infra.embedded.engine import Engine
+from infra.embedded.errors import Answer, Params, ServiceError, StoreUnusableError, unknown
 from infra.embedded.s3 import expire_objects, remove_unused_files
 from infra.embedded.sqs_receiving import (
     bring_back,
@@ -29,13 +30,6 @@ from infra.embedded.sqs_receiving import (
     receive_message,
     release_dead,
 )
-
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Callable
-
-    from infra.embedded.engine import Engine
-    from infra.embedded.errors import Answer, Params
 
 type Operation = Callable[[Engine, Params], Answer]
 

@@ -1,16 +1,12 @@
 """Unix sockets in a folder, by short addresses: a path to one may have 107 bytes, and a state folder can be longer."""
 
-from __future__ import annotations
-
 import os
 import socket
 import threading
+from collections.abc import Callable
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-    from pathlib import Path
+from pathlib import Path
+from typing import Final
 
 _PAUSE_SECS: Final = 0.1
 

@@ -3,25 +3,18 @@
 https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 """
 
-from __future__ import annotations
-
 import hashlib
 import json
 import re
+import sqlite3
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from infra.embedded.engine import ACCOUNT_ID, REGION
-from infra.embedded.errors import ServiceError, of_sqs, unknown
-
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Callable
-
-    from infra.embedded.engine import Engine
-    from infra.embedded.errors import Answer, Params
+from infra.embedded.engine import ACCOUNT_ID, REGION, Engine
+from infra.embedded.errors import Answer, Params, ServiceError, of_sqs, unknown
 
 _ADDRESS: Final = f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT_ID}/"
 ARN: Final = f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:"

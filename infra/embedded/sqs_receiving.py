@@ -1,16 +1,15 @@
 """ReceiveMessage: long polls, dead letters, and fairness between message groups."""
 
-from __future__ import annotations
-
 import heapq
 import json
+import sqlite3
 import time
 import uuid
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
-from infra.embedded.engine import is_alive
-from infra.embedded.errors import ServiceError
+from infra.embedded.engine import Engine, is_alive
+from infra.embedded.errors import Answer, Params, ServiceError
 from infra.embedded.sqs_queues import (
     MOST_ENTRIES,
     Queue,
@@ -20,12 +19,6 @@ from infra.embedded.sqs_queues import (
     md5_of,
     md5_of_attributes,
 )
-
-if TYPE_CHECKING:
-    import sqlite3
-
-    from infra.embedded.engine import Engine
-    from infra.embedded.errors import Answer, Params
 
 # Fair queues: of the groups that wait, those with the fewest messages in flight come first.
 #

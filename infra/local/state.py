@@ -1,22 +1,18 @@
 """The state of a stack: the administrator's key, its version, and its backups."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import signal
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from infra.embedded.backup import back_up, restore
 from infra.embedded.engine import KEYS_FILE_NAME
 from infra.local.embedded_aws import FOLDER, EmbeddedAws, lock_state
 from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, StartError, read_settings, read_state_dir
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
 
 # The administrator's key: fixed and public with `up`; made once with `serve`, and shown only then.
 #

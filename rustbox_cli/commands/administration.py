@@ -1,19 +1,13 @@
 """Commands `projects` and `keys`. They need the administrator's key."""
 
-from __future__ import annotations
-
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import Any
 
 import click
 
+from rustbox_cli.api import Session
 from rustbox_cli.options import Moment, confirm, page_options, service_command, yes_option
-from rustbox_cli.output import show, show_list
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rustbox_cli.api import Session
-    from rustbox_cli.output import Columns
+from rustbox_cli.output import Columns, show, show_list
 
 _PROFILES = click.Choice(["judge", "agent"])
 _QUOTA = ("per_minute", "per_day", "in_flight")

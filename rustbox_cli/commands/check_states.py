@@ -1,21 +1,15 @@
 """Commands `checks` about checks that the service has, by their slugs."""
 
-from __future__ import annotations
-
 from time import monotonic, sleep
-from typing import IO, TYPE_CHECKING, Any
+from typing import IO, Any
 
 import click
 
+from rustbox_cli.api import Session
 from rustbox_cli.check_plan import find_check, slug_argument
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.options import Duration, Moment, confirm, page_options, service_command, yes_option
-from rustbox_cli.output import CheckRun, plain, show_json, show_list, show_record, tell
-
-if TYPE_CHECKING:
-    from rustbox_cli.api import Session
-    from rustbox_cli.output import Columns
-
+from rustbox_cli.output import CheckRun, Columns, plain, show_json, show_list, show_record, tell
 
 _POLL_SECS = 1.0
 _FAILED = 1

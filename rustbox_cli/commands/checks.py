@@ -1,25 +1,19 @@
 """Commands `checks` about a file, checks as code, and about many checks: quiet times of tags, and the status page."""
 
-from __future__ import annotations
-
+from collections.abc import Iterator
 from pathlib import Path
 from time import monotonic, sleep
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from rustbox_cli.api import Api, Session
 from rustbox_cli.check_file import read_checks
 from rustbox_cli.check_plan import Change, apply_change, is_different, make_plan, refuse_invalid
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.options import Duration, SuggestingGroup, as_json, confirm, service_command, yes_option
-from rustbox_cli.output import CheckRun, junit_xml, plain, show_json, show_list, show_record, tell
+from rustbox_cli.output import CheckRun, Columns, junit_xml, plain, show_json, show_list, show_record, tell
 from rustbox_cli.program_input import CHECKS_SCHEMA
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from rustbox_cli.api import Api, Session
-    from rustbox_cli.output import Columns
 
 # Commands `checks` about a file: checks as code.
 

@@ -1,7 +1,5 @@
 """Commands `events`, `trigger` and `listen`."""
 
-from __future__ import annotations
-
 import base64
 import hashlib
 import hmac
@@ -12,23 +10,19 @@ import re
 import secrets
 import signal
 import time
+from collections.abc import Generator, Mapping
 from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import httpx
 
-from rustbox_cli.api import Session, pass_session
+from rustbox_cli.api import Api, Session, pass_session
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.options import Moment, confirm, page_options, service_command, yes_option
 from rustbox_cli.output import plain, show, show_json, show_list, show_record, show_table
-
-if TYPE_CHECKING:
-    from collections.abc import Generator, Mapping
-
-    from rustbox_cli.api import Api
 
 # Commands `events` and `trigger`.
 

@@ -1,11 +1,10 @@
 """Commands `admin`: operate a stage. They need the administrator's key, `drain` a runner's token."""
 
-from __future__ import annotations
-
 import shlex
 import ssl
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 import httpx
@@ -13,13 +12,7 @@ import httpx
 from rustbox_cli.api import Session, read_settings
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.options import confirm, service_command, yes_option
-from rustbox_cli.output import plain, show, show_json, show_list, show_record, show_table, tell, waiting
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    from rustbox_cli.output import Columns
-
+from rustbox_cli.output import Columns, plain, show, show_json, show_list, show_record, show_table, tell, waiting
 
 # HTTP client of one runner: the part of its contract (docs/runner.md) that an administrator uses.
 

@@ -1,14 +1,13 @@
 """Command `judge`, and commands `problems` about those that the service keeps."""
 
-from __future__ import annotations
-
 import re
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from rustbox_cli.api import Api, Session
 from rustbox_cli.errors import EXIT_CODES, CommandError, ExitCode
 from rustbox_cli.options import Pair, confirm, no_answers_option, page_options, service_command, yes_option
 from rustbox_cli.output import plain, progress, show, show_json, show_list, show_table, show_warnings, tell
@@ -16,9 +15,6 @@ from rustbox_cli.problem_cases import MAX_STORED_CASES, read_case_folder, stored
 from rustbox_cli.problem_groups import MOST_POINTS
 from rustbox_cli.program_input import LIMITS, language_for, limit_value, read_text
 from rustbox_cli.results import exit_code
-
-if TYPE_CHECKING:
-    from rustbox_cli.api import Api, Session
 
 # Command `judge`.
 

@@ -1,16 +1,15 @@
 """Commands `run`, `submit` and `result`."""
 
-from __future__ import annotations
-
 import uuid
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import Any, BinaryIO
 
 import click
 
+from rustbox_cli.api import Api, Session
 from rustbox_cli.errors import EXIT_CODES, CommandError, ExitCode
 from rustbox_cli.options import Pair, all_of, confirm, page_options, service_command, yes_option
-from rustbox_cli.output import plain, show_json, show_list, show_record, tell, waiting
+from rustbox_cli.output import Columns, plain, show_json, show_list, show_record, tell, waiting
 from rustbox_cli.program_input import (
     LIMITS,
     LocalFile,
@@ -35,11 +34,6 @@ from rustbox_cli.results import (
     verdict_message,
     wait_until_final,
 )
-
-if TYPE_CHECKING:
-    from rustbox_cli.api import Api, Session
-    from rustbox_cli.output import Columns
-
 
 _FIRST_WAIT_SECS = "0.1"
 """A program that ends so soon needs one request. The service shows the output of others meanwhile."""

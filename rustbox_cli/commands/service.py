@@ -1,24 +1,19 @@
 """Commands `languages`, `health`, `files` and `mcp`."""
 
-from __future__ import annotations
-
 import json
 import sys
 import threading
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
-from rustbox_cli.api import Session, pass_session
+from rustbox_cli.api import Api, Session, pass_session
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.options import confirm, page_options, service_command, yes_option
 from rustbox_cli.output import plain, show, show_json, show_list, show_table, tell
 from rustbox_cli.program_input import store
-
-if TYPE_CHECKING:
-    from rustbox_cli.api import Api
 
 # Commands `files`.
 

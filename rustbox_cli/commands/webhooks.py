@@ -1,21 +1,15 @@
 """Commands `webhooks`."""
 
-from __future__ import annotations
-
 import base64
 import secrets
 import uuid
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
+from rustbox_cli.api import Session
 from rustbox_cli.options import Duration, Moment, Pair, all_of, confirm, page_options, service_command, yes_option
-from rustbox_cli.output import plain, show, show_json, show_list, show_record, show_table, waiting
-
-if TYPE_CHECKING:
-    from rustbox_cli.api import Session
-    from rustbox_cli.output import Columns
-
+from rustbox_cli.output import Columns, plain, show, show_json, show_list, show_record, show_table, waiting
 
 _SECRET_BYTES = 32
 

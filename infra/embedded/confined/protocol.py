@@ -5,8 +5,6 @@ hostile program: nothing that it sends is more than data. A message with `has_fi
 open file: the content of a large object crosses no socket.
 """
 
-from __future__ import annotations
-
 import base64
 import io
 import json
@@ -15,21 +13,16 @@ import socket
 import stat
 import struct
 from collections import deque
+from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from pathlib import Path
+from typing import Any, BinaryIO, Final
 
 from botocore.exceptions import ConnectionClosedError, EndpointConnectionError
 
-from infra.embedded.errors import ServiceError
+from infra.embedded.errors import Answer, Params, ServiceError
 from infra.embedded.sockets import SocketFolder
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-    from pathlib import Path
-
-    from infra.embedded.errors import Answer, Params
-
 
 MOST_BYTES: Final = 24 * 1024 * 1024
 """Ten messages of 1 MiB together are smaller, and so is an object that is no file."""

@@ -4,31 +4,23 @@ Messages that it receives belong to its process: they return at once when that d
 its own names the client in each request. It releases the messages of a client that is gone.
 """
 
-from __future__ import annotations
-
 import re
 import socket
 import struct
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import nullcontext
 from dataclasses import replace
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from pathlib import Path
+from typing import Any, BinaryIO, Final
 
 from infra.embedded import services
 from infra.embedded.confined.protocol import receive, send
-from infra.embedded.engine import ACCOUNT_ID, REGION, identify
-from infra.embedded.errors import ServiceError
+from infra.embedded.engine import ACCOUNT_ID, REGION, Engine, identify
+from infra.embedded.errors import Answer, Params, ServiceError
 from infra.embedded.sockets import FolderListener
 from infra.embedded.sqs_queues import name_of
 from infra.embedded.sqs_receiving import release_all
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
-    from pathlib import Path
-
-    from infra.embedded.engine import Engine
-    from infra.embedded.errors import Answer, Params
-
 
 # The rights of a confined process in the engine: the statements of its policy, and nothing else.
 

@@ -3,22 +3,18 @@
 A client is gone when all its connections are closed, when it sends nothing for 30 s, or when its token is revoked.
 """
 
-from __future__ import annotations
-
 import secrets
 import select
 import socket
 import threading
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from threading import Lock
 from time import monotonic
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 from infra.embedded.confined.tunnel_wire import RefusedError
-
-if TYPE_CHECKING:
-    from collections.abc import Iterator
 
 # How many bytes may be under way at once, for all clients and for one of them.
 

@@ -3,15 +3,17 @@
 A connection has a thread and one call at a time, as at that socket.
 """
 
-from __future__ import annotations
-
 import socket
+import ssl
 import threading
+from collections.abc import Callable
 from contextlib import ExitStack, closing, nullcontext, suppress
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.connection import Connection
+from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, BinaryIO, Final, Protocol
+from typing import Any, BinaryIO, Final, Protocol
 
 from infra.embedded.confined import protocol
 from infra.embedded.confined.protocol import open_connection
@@ -34,12 +36,6 @@ from infra.embedded.confined.tunnel_wire import (
     tune,
 )
 from infra.embedded.sockets import SocketFolder
-
-if TYPE_CHECKING:
-    import ssl
-    from collections.abc import Callable
-    from multiprocessing.connection import Connection
-    from pathlib import Path
 
 MOST_CONNECTIONS: Final = 512
 MESSAGES_BYTES: Final = 128 * 1024 * 1024

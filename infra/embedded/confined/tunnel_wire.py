@@ -4,8 +4,6 @@ A frame begins with two numbers: the bytes of the message, and those of the file
 Each frame must come at a rate, so that a slow peer keeps nothing for ever.
 """
 
-from __future__ import annotations
-
 import hashlib
 import hmac
 import os
@@ -14,21 +12,18 @@ import socket
 import ssl
 import struct
 import tempfile
-from contextlib import ExitStack, closing, contextmanager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, closing, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from multiprocessing.connection import Connection
+from pathlib import Path
 from time import monotonic
-from typing import TYPE_CHECKING, Any, BinaryIO, Final
+from typing import Any, BinaryIO, Final
 
 from infra.embedded.confined import protocol
 from infra.embedded.confined.protocol import decode, encode
 from infra.embedded.sockets import FolderListener
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from contextlib import AbstractContextManager
-    from pathlib import Path
 
 MOST_FILE_BYTES: Final = 128 * 1024 * 1024
 _HEADER: Final = struct.Struct("!IQ")

@@ -1,9 +1,9 @@
 """GetItem, BatchGetItem, Query and Scan. Every read is consistent, also where the request allows less."""
 
-from __future__ import annotations
-
+import sqlite3
+from collections.abc import Iterable
 from contextlib import closing
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from infra.embedded.dynamodb.expressions import (
     Parsed,
@@ -13,18 +13,10 @@ from infra.embedded.dynamodb.expressions import (
     parse_projection,
     read_range,
 )
-from infra.embedded.dynamodb.items import consumed_capacity, item_size, loads, read_units, wants_capacity
-from infra.embedded.dynamodb.tables import Index, Table, find_table
-from infra.embedded.errors import invalid, unknown
-
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterable
-
-    from infra.embedded.dynamodb.items import Item
-    from infra.embedded.dynamodb.tables import Part
-    from infra.embedded.engine import Engine
-    from infra.embedded.errors import Answer, Params
+from infra.embedded.dynamodb.items import Item, consumed_capacity, item_size, loads, read_units, wants_capacity
+from infra.embedded.dynamodb.tables import Index, Part, Table, find_table
+from infra.embedded.engine import Engine
+from infra.embedded.errors import Answer, Params, invalid, unknown
 
 _PAGE_BYTES: Final = 1024 * 1024
 _MOST_KEYS: Final = 100

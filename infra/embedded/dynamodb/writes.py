@@ -1,15 +1,16 @@
 """PutItem, UpdateItem, DeleteItem, and the same as actions of a transaction."""
 
-from __future__ import annotations
-
+import sqlite3
+from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
-from infra.embedded.dynamodb.expressions import Parsed, Placeholders, check, parse_condition, parse_update
+from infra.embedded.dynamodb.expressions import Parsed, Placeholders, Tree, check, parse_condition, parse_update
 from infra.embedded.dynamodb.items import (
     SETS,
     Item,
     Row,
+    Value,
     add,
     consumed_capacity,
     item_size,
@@ -20,17 +21,8 @@ from infra.embedded.dynamodb.items import (
     write_units,
 )
 from infra.embedded.dynamodb.tables import Table, find_table
-from infra.embedded.errors import MismatchError, ServiceError, invalid, unknown
-
-if TYPE_CHECKING:
-    import sqlite3
-    from collections.abc import Iterable
-
-    from infra.embedded.dynamodb.expressions import Tree
-    from infra.embedded.dynamodb.items import Value
-    from infra.embedded.engine import Engine
-    from infra.embedded.errors import Answer, Params
-
+from infra.embedded.engine import Engine
+from infra.embedded.errors import Answer, MismatchError, Params, ServiceError, invalid, unknown
 
 # Updates: a syntax tree and an item to the next item. All right sides see the item as it was.
 

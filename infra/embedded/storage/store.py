@@ -1,7 +1,5 @@
 """One SQLite file for many threads and processes. Transactions wait for each other; none fails as locked."""
 
-from __future__ import annotations
-
 import fcntl
 import mmap
 import os
@@ -10,17 +8,15 @@ import struct
 import threading
 import time
 from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from functools import partial
-from typing import TYPE_CHECKING, Final, Literal
+from pathlib import Path
+from typing import Final, Literal
 from urllib.parse import quote
 
 from infra.embedded.errors import ServiceError, StoreUnusableError
 from infra.embedded.storage.files import Counters, GroupFlush, Places, Trouble, find_full, sync
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
-    from pathlib import Path
 
 # One script a version; the last one's number is the version of this code. Never change one that was released.
 # Columns of keys have no type: text, bytes and numbers (see `items.sortable`) stay as they are given.

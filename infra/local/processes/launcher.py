@@ -1,30 +1,23 @@
 """Checks the host, prepares what the runner needs, and keeps the processes of the stack alive until a signal."""
 
-from __future__ import annotations
-
 import os
 import secrets
 import socket
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from infra.local.console import stdout_console
+from infra.local.console import Console, stdout_console
 from infra.local.embedded_aws import EmbeddedAws, lock_state, set_aside_old_state
 from infra.local.processes import runner_process
 from infra.local.processes.child_processes import Child, ChildProcesses
 from infra.local.processes.runner_process import RunnerListener, choose_listener, make_listener_child
 from infra.local.settings import ROOT, TOOLCHAINS_DIR, LocalSettings, StartError, read_settings
-from infra.local.template import refuse_unknown_types
+from infra.local.template import Template, refuse_unknown_types
 from infra.local.translation import translate
 from sandbox_runtime.languages import LANGUAGES
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
-
-    from infra.local.console import Console
-    from infra.local.template import Template
 
 # The direct path on this machine: where the runner listens and the token that it shares with `submit`.
 

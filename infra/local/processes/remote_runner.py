@@ -3,8 +3,6 @@
 This process keeps the token and the connections. The runner is its child, and reaches it by a Unix socket only.
 """
 
-from __future__ import annotations
-
 import ctypes
 import os
 import re
@@ -15,8 +13,9 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from infra.embedded.confined.tunnel_wire import (
     FOR_GOOD,
@@ -29,9 +28,6 @@ from infra.embedded.confined.tunnel_wire import (
 )
 from infra.local.settings import ROOT, TOOLCHAINS_DIR, StartError
 from sandbox_runtime import RUNNER_VERSION
-
-if TYPE_CHECKING:
-    from collections.abc import Mapping
 
 TOKEN: Final = "RUSTBOX_RUNNER_TOKEN"  # noqa: S105 - the name of a variable
 _SERVER, _PIN, _CA = "RUSTBOX_SERVER", "RUSTBOX_FINGERPRINT", "RUSTBOX_SERVER_CA_FILE"
