@@ -5,7 +5,7 @@ A runner runs hostile code, so the functions check its messages before they stor
 
 from typing import Literal
 
-from events.message import Count, Measure, Names, Shape
+from events.message import Count, Measure, Names, PositiveCount, Shape
 from events.network import ConnectionList, RefusedList
 from events.vocabulary import Actor, Cause, Divergence
 
@@ -84,6 +84,7 @@ class Evidence(Shape, frozen=True):
     """The measurements of one run, in the shapes of schema 1.0 and 2.0.
 
     `network`: the connections of a run with network. `refused`: targets that it tried and may not reach.
+    `network_left_out`: hosts and ports beyond the 64 of `network`; None without any.
     `network_bytes`: of all its connections in both directions, also of those that the list leaves out.
     """
 
@@ -102,4 +103,5 @@ class Evidence(Shape, frozen=True):
     teardown: Teardown
     network: ConnectionList | None = None
     refused: RefusedList | None = None
+    network_left_out: PositiveCount | None = None
     network_bytes: Count | None = None

@@ -164,7 +164,9 @@ def _with_lost(used: NetworkEvidence, hosts: Sequence[AllowedHost]) -> NetworkEv
     named = dict.fromkeys((host.pattern.removeprefix(WILDCARD), host.port) for host in hosts)
     unknown = named.keys() - {(host.name, host.port) for host in known}
     lost = (HostConnections(*host, None, 0, 0, 0, Failure.PROXY_FAILED) for host in named if host in unknown)
-    return replace(used, connections=(*known, *lost)[:MAX_ENTRIES])
+    shown = (*known, *lost)
+    left_out = used.left_out + max(0, len(shown) - MAX_ENTRIES)
+    return replace(used, connections=shown[:MAX_ENTRIES], left_out=left_out)
 
 
 def with_network(evidence: Evidence | None, used: NetworkEvidence | None) -> Evidence | None:
@@ -185,6 +187,7 @@ def with_network(evidence: Evidence | None, used: NetworkEvidence | None) -> Evi
             )
             for host in used.connections
         ),
+        network_left_out=used.left_out or None,
         refused=tuple(
             RefusedTarget(
                 times=target.times, name=target.name, address=target.address, port=target.port, reason=target.reason

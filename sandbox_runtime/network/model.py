@@ -128,6 +128,7 @@ class RefusedHost:
 class NetworkEvidence:
     """Connections of a run, at most 64 of each kind, and the bytes of all its connections.
 
+    `left_out`: hosts and ports that `connections` has no place for.
     `error`: why the rest is missing or incomplete; "" when it is complete. `cause`: of the error, for the log.
     """
 
@@ -135,5 +136,6 @@ class NetworkEvidence:
     refused: tuple[RefusedHost, ...] = ()
     bytes_sent: int = 0
     bytes_received: int = 0
+    left_out: int = 0
     error: str = ""
     cause: str = ""

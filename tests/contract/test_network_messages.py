@@ -124,6 +124,7 @@ REFUSED = golden("execution_completed/v1.network")["evidence"]["refused"][0]
         {"network": [CONNECTION | {"first_error": "a\x1b[31m"}]},
         {"network": [{name: value for name, value in CONNECTION.items() if name != "port"}]},
         {"network": "none"},
+        {"network_left_out": 0},
         {"network_bytes": -1},
         {"network_bytes": 2**63},
         {"refused": [REFUSED] * 65},

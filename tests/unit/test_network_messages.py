@@ -29,6 +29,7 @@ EVIDENCE = NetworkEvidence(
     ),
     bytes_sent=10,
     bytes_received=20,
+    left_out=7,
     error=Failure.PROXY_FAILED,
     cause="ValueError in names.py, line 7",
 )
@@ -67,6 +68,7 @@ def test_evidence_comes_back_as_it_was() -> None:
         {"refused": [{"name": "a", "address": None, "port": None, "times": 1, "reason": "made up"}]},
         {"bytes_sent": "10"},
         {"bytes_received": 1 << 60},
+        {"left_out": -1},
         {"error": None},
         {"error": "x" * 300},
         {"cause": "line\nline"},
@@ -116,6 +118,29 @@ def test_a_failed_connection_is_in_the_evidence_however_many_others_are() -> Non
     shown = record.evidence().connections
     assert [entry.name for entry in shown[:3]] == ["100.example.org", "0.example.org", "1.example.org"]
     assert len(shown) == MAX_ENTRIES
+
+
+@pytest.mark.parametrize("working", range(1, MAX_ENTRIES))
+def test_failing_names_push_no_connection_with_bytes_out_of_the_evidence(working: int) -> None:
+    record = Record()
+    for number in range(MAX_ENTRIES):
+        record.host(f"{number}.example.org", 443).fail(Failure.NAME_NOT_FOUND)
+    for number in range(working):
+        record.host(f"api-{number}.example.com", 443).bytes_received = 1
+    evidence = record.evidence()
+    names = {entry.name for entry in evidence.connections}
+    assert {f"api-{number}.example.com" for number in range(working)} <= names
+    assert (len(names), evidence.left_out) == (MAX_ENTRIES, working)
+
+
+def test_connections_with_bytes_do_not_hide_that_one_failed() -> None:
+    record = Record()
+    for number in range(2 * MAX_ENTRIES):
+        record.host(f"{number}.example.org", 443).bytes_sent = 1
+    record.host("db.example.com", 5432).fail(Failure.CONNECTION_REFUSED)
+    evidence = record.evidence()
+    assert [entry.name for entry in evidence.connections if entry.first_error] == ["db.example.com"]
+    assert (len(evidence.connections), evidence.left_out) == (MAX_ENTRIES, MAX_ENTRIES + 1)
 
 
 def test_without_variables_the_settings_are_the_documented_ones() -> None:

@@ -283,6 +283,7 @@ def test_the_evidence_has_connections_refusals_and_all_bytes() -> None:
         (RefusedHost("other.example.com", None, None, 3, Refusal.NOT_ALLOWED),),
         bytes_sent=10,
         bytes_received=200,
+        left_out=3,
         error="the egress proxy ended during the run",
     )
     evidence = run_in_network(RecordedSlot(), RecordedNetworks(used)).evidence
@@ -294,7 +295,7 @@ def test_the_evidence_has_connections_refusals_and_all_bytes() -> None:
         "connection reset",
     )
     assert (refused.name, refused.times, refused.reason) == ("other.example.com", 3, "not allowed")
-    assert evidence.network_bytes == 210
+    assert (evidence.network_bytes, evidence.network_left_out) == (210, 3)
     assert evidence.collection_errors == (used.error,)
 
 
@@ -333,6 +334,7 @@ def test_the_failures_of_a_proxy_are_as_many_as_the_evidence_holds() -> None:
     evidence = run_in_network(RecordedSlot(), failed).evidence
     assert evidence is not None
     assert [one.first_error for one in evidence.network or ()] == [Failure.PROXY_FAILED] * MAX_ENTRIES
+    assert evidence.network_left_out == 1
 
 
 def test_a_run_without_network_has_no_evidence_of_one() -> None:

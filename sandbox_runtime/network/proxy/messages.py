@@ -100,6 +100,7 @@ def evidence_from(answer: Message) -> NetworkEvidence:
             refused=tuple(map(_refused, _entries(answer["refused"]))),
             bytes_sent=_number(answer["bytes_sent"]),
             bytes_received=_number(answer["bytes_received"]),
+            left_out=_number(answer["left_out"]),
             error=_text(answer["error"]),
             cause=_text(answer["cause"]),
         )

@@ -25,6 +25,10 @@ class HostRecord:
     bytes_received: int = 0
     first_error: Failure | None = None
 
+    @property
+    def has_bytes(self) -> bool:
+        return self.bytes_sent + self.bytes_received > 0
+
     def fail(self, failure: Failure) -> None:
         if self.first_error is None:
             self.first_error = failure
@@ -69,10 +73,14 @@ class Record:
             self._refused[key] = self._refused.get(key, 0) + 1
 
     def evidence(self) -> NetworkEvidence:
-        """Return all counts. Of too many hosts, those with a failed connection come first and stay."""
+        """Return all counts. Of too many hosts, those with bytes stay, then failed ones, of which one always does."""
         hosts = list(self._hosts.items())
         if len(hosts) > MAX_ENTRIES:
-            hosts.sort(key=lambda entry: entry[1].first_error is None)
+            hosts.sort(key=lambda entry: (not entry[1].has_bytes, entry[1].first_error is None))
+            # A check must not pass because the failed connection has no place.
+            failed = next((place for place, (_, host) in enumerate(hosts) if host.first_error is not None), 0)
+            if failed >= MAX_ENTRIES:
+                hosts.insert(0, hosts.pop(failed))
         return NetworkEvidence(
             connections=tuple(
                 HostConnections(
@@ -86,6 +94,7 @@ class Record:
                 )
                 for (name, port), host in hosts[:MAX_ENTRIES]
             ),
+            left_out=max(0, len(hosts) - MAX_ENTRIES),
             refused=tuple(
                 RefusedHost(name, address, port, times, reason)
                 for (name, address, port, reason), times in self._refused.items()
