@@ -26,7 +26,9 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"deploy: {error}\n")
         return 1
     except (ClientError, BotoCoreError) as error:
-        sys.stderr.write(f"deploy: AWS refused a call: {error}\ndeploy: check the rights of your credentials, repeat\n")
+        sys.stderr.write(
+            f"deploy: AWS refused a call: {error}\ndeploy: if it names rights, check your credentials; repeat\n"
+        )
         return 1
     return 0
 

@@ -101,6 +101,7 @@ class Deployment:
     def _check(self, stack: Stack) -> _Checked:
         """Check the settings and the account, and build package and template. Nothing is created."""
         target, settings = self.target, self.settings
+        _document({"Stage": target.stage} | settings.parameters)  # before the account is asked for anything
         preflight.check_runner_url(settings.parameters)
         found = preflight.check(target, settings.architecture)
         if target.endpoint is not None:
@@ -209,7 +210,7 @@ class Deployment:
 
 
 def _document(parameters: dict[str, str]) -> dict[str, Any]:
-    """Return the template. Raises DeployError for a parameter that it does not have."""
+    """Return the template. Raises DeployError for parameters that it refuses."""
     document = read(ROOT / "template.yaml")
     try:
         parameter_values(document, parameters)

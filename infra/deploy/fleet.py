@@ -10,7 +10,7 @@ from cfnlint.api import lint
 from infra.deploy.building import ROOT, ensure_image
 from infra.deploy.stack import Stack, upload_template
 from infra.deploy.target import DeployError, Progress, Target
-from infra.sam_template import read
+from infra.sam_template import read, wrong_values
 
 NETWORK, RUNNERS, NETWORKED = "network", "fleet", "netfleet"
 """Kinds of stacks. NETWORKED: the runners of runs with network, where the parameter Egress is true."""
@@ -58,6 +58,12 @@ def check(target: Target, settings: FleetSettings) -> None:
         raise DeployError(
             f"FLEET has unknown parameters: {', '.join(unknown)}. There are {', '.join(sorted(declared))}"
         )
+    sizes = {_SIZES.get(name, name): value for name, value in settings.parameters.items() if name in _SIZES}
+    known = [(kind, _known(kind, settings.parameters)) for kind in (NETWORK, RUNNERS)]
+    if problems := [
+        each for kind, given in (*known, (RUNNERS, sizes)) for each in wrong_values(_template(kind), given)
+    ]:
+        raise DeployError(f"FLEET: {'; '.join(problems)}")
     if not settings.has_egress and (given := sorted(settings.parameters.keys() & {*_SIZES, *_ONLY_NETWORKED})):
         raise DeployError(f"{', '.join(given)}: only with Egress=true, which adds the runners of runs with network")
 

@@ -41,6 +41,8 @@ class Progress:
 
 
 _STAGE = re.compile(r"[a-z][a-z0-9-]{0,15}")
+_EMULATED = "local"
+"""The stage of emulators. Only in it may webhooks go to loopback, and does the template leave out what they refuse."""
 _EMULATOR_REGION = "us-east-1"
 _LOOPBACK = frozenset({"127.0.0.1", "localhost", "::1"})
 ENDPOINT_VARIABLE = "AWS_ENDPOINT_URL"
@@ -100,12 +102,13 @@ def read_target(stage: str, region: str, endpoint: str) -> Target:
     endpoint = endpoint or os.environ.get(ENDPOINT_VARIABLE, "")
     if endpoint and urlsplit(endpoint).scheme not in {"http", "https"}:
         raise DeployError(f"ENDPOINT must be a URL, such as http://127.0.0.1:4566; got {endpoint}")
-    # On loopback, functions may send webhooks to loopback: the template allows that in this stage only.
-    stage = stage or ("local" if endpoint else "prod")
+    stage = stage or (_EMULATED if endpoint else "prod")
     if _STAGE.fullmatch(stage) is None:
         raise DeployError(f"STAGE must be a lower-case name of at most 16 characters, such as prod; got {stage}")
-    if not endpoint and stage == "local":
+    if not endpoint and stage == _EMULATED:
         raise DeployError("the stage local is for emulators: choose another name, such as STAGE=dev")
+    if endpoint and stage != _EMULATED:
+        raise DeployError(f"the stage of an emulator is {_EMULATED}: leave STAGE out; got {stage}")
     region = region or boto3.Session().region_name or (_EMULATOR_REGION if endpoint else "")
     if not region:
         raise DeployError("no region is set: repeat with REGION=eu-central-1, or run `aws configure`")

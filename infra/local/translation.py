@@ -41,7 +41,7 @@ def translate(path: Path, overrides: dict[str, str]) -> Template:
     """Translate the SAM template at `path`, and leave out resources whose condition does not hold.
 
     It knows all attributes but those of which AWS decides: ids of keys, ARNs of streams.
-    Raises StartError for an unknown parameter or a bad template.
+    Raises StartError for a parameter that is unknown or has a bad value, and for a bad template.
     """
     document = _translated(path)
     try:
@@ -80,7 +80,7 @@ def _attributes(logical_id: str, kind: str) -> dict[str, str]:
 
 
 def _translated(path: Path) -> dict[str, Any]:
-    """Return `Resources`, `Parameters` and `Conditions`: of an earlier translation, if nothing changed since."""
+    """Return the parts of the template that `main` writes: of an earlier translation, if nothing changed since."""
     sources = [path.read_bytes(), *((ROOT / name).read_bytes() for name in _SOURCES)]
     digest = hashlib.sha256(b"".join(hashlib.sha256(source).digest() for source in sources)).hexdigest()
     cached = _CACHE / f"{digest}.json"
@@ -121,7 +121,7 @@ def _translate(path: Path) -> dict[str, Any]:
 def main(path: Path) -> None:
     """Write the template, or `{"error": ...}`. References to parameters stay, so that the answer is good for all."""
     document = read(path)
-    template = {name: document.get(name, {}) for name in ("Parameters", "Conditions")}
+    template = {name: document.get(name, {}) for name in ("Parameters", "Conditions", "Rules")}
     try:
         # The local stack imports the code from the tree.
         resources = translate_sam(copy.deepcopy(document), None, "s3://local/code")["Resources"]

@@ -411,11 +411,30 @@ def test_a_deployment_that_cannot_start_names_the_way_out(
     assert explanation in _deploy(*arguments, code=1)
 
 
-def test_an_unknown_parameter_stops_the_deployment_before_anything_is_created(endpoint: str) -> None:
-    said = _deploy("deploy", f"--endpoint={endpoint}", "--stage=other", "--parameters=Nonsense=1", code=1)
-    assert "template.yaml has no parameter Nonsense" in said
-    assert " package " not in said
-    assert "rustbox-other-code-000000000000-us-east-1" not in str(_client(endpoint, "s3").list_buckets()["Buckets"])
+@pytest.mark.parametrize(
+    ("argument", "problem"),
+    [
+        ("--parameters=Nonsense=1", "template.yaml has no parameter Nonsense"),
+        (
+            "--parameters=RetentionDays=0 DueShards=x",
+            "RetentionDays must be at least 1 and at most 365; got '0'; DueSh",
+        ),
+        ("--parameters=DomainName=a.example", "DomainName needs DomainCertificateArn."),
+        ("--stage=other", "the stage of an emulator is local: leave STAGE out; got other"),
+    ],
+)
+def test_a_bad_parameter_stops_the_deployment_before_anything_is_created(
+    endpoint: str, argument: str, problem: str
+) -> None:
+    def left() -> object:
+        found = _client(endpoint, "ssm").describe_parameters()["Parameters"]
+        return _client(endpoint, "s3").list_buckets()["Buckets"], [each["Name"] for each in found]
+
+    before = left()
+    said = _deploy("deploy", f"--endpoint={endpoint}", argument, code=1)
+    assert problem in said
+    assert " preflight " not in said
+    assert left() == before
 
 
 def test_the_page_about_emulators_describes_the_installed_one(endpoint: str) -> None:

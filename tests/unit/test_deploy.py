@@ -202,6 +202,7 @@ def test_stage_that_the_template_refuses_is_refused_at_once(stage: str) -> None:
         (("--endpoint=http://127.0.0.1:9", "--stage=Prod"), "STAGE must be a lower-case name"),
         (("--endpoint=127.0.0.1:4566",), "ENDPOINT must be a URL"),
         (("--stage=local", "--region=eu-central-1"), "the stage local is for emulators"),
+        (("--stage=dev", "--endpoint=http://127.0.0.1:9"), "the stage of an emulator is local: leave STAGE out"),
     ],
 )
 def test_a_target_that_cannot_be_is_explained_and_nothing_is_deployed(

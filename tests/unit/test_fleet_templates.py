@@ -253,6 +253,9 @@ def test_ports_and_sizes_of_runs_with_network_need_their_fleet() -> None:
         with pytest.raises(DeployError, match="only with Egress=true"):
             resources_fleet.check(target, FleetSettings("arm64", "", given))
     resources_fleet.check(target, FleetSettings("arm64", "", {"Egress": "true", "SecondPort": "5432"}))
+    for given in ({"Floor": "many"}, {"Egress": "true", "NetworkFloor": "many"}):
+        with pytest.raises(DeployError, match=r"^FLEET: Floor must be a number; got 'many'$"):
+            resources_fleet.check(target, FleetSettings("arm64", "", given))
 
 
 def test_endpoints_that_carry_data_serve_this_account_only(network: dict[str, Any]) -> None:

@@ -58,6 +58,11 @@ def test_a_host_with_all_toolchains_passes() -> None:
 
 def test_insecure_webhook_targets_outside_the_local_stage_are_refused() -> None:
     for stage, insecure in (("local", "true"), ("local", "false"), ("prod", "false")):
-        preflight.check_stage({"Stage": stage, "AllowInsecureWebhookTargets": insecure})
-    with pytest.raises(StartError, match="Stage is prod: unset RUSTBOX_PARAM_Stage"):
-        preflight.check_stage({"Stage": "prod", "AllowInsecureWebhookTargets": "true"})
+        translate(ROOT / "template.yaml", {"Stage": stage, "AllowInsecureWebhookTargets": insecure})
+    with pytest.raises(StartError, match="AllowInsecureWebhookTargets=true is for the local stage only"):
+        translate(ROOT / "template.yaml", {"Stage": "prod", "AllowInsecureWebhookTargets": "true"})
+
+
+def test_a_value_that_the_template_refuses_is_refused_at_the_start() -> None:
+    with pytest.raises(StartError, match=r"^RetentionDays must be at least 1.*; got '0'$"):
+        translate(ROOT / "template.yaml", {"RetentionDays": "0"})

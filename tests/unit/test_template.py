@@ -10,7 +10,7 @@ import pytest
 
 from functions.event_log.bus import SOURCE
 from functions.webhooks.vocabulary import ALERT_EVENTS
-from infra.sam_template import TemplateInvalidError, read, translate
+from infra.sam_template import TemplateInvalidError, parameter_values, read, translate, wrong_values
 from tests.template_policies import references, statements
 
 TEMPLATE = Path(__file__).parents[2] / "template.yaml"
@@ -281,6 +281,40 @@ def test_contract_and_deployment_page_name_the_default_days_of_backups(deployed:
 def test_unknown_parameter_is_refused() -> None:
     with pytest.raises(TemplateInvalidError, match=r"Nonsense.*Stage"):
         translate(read(TEMPLATE), {"Nonsense": "1"}, "s3://code/functions.zip")
+
+
+@pytest.mark.parametrize(
+    ("parameters", "problem"),
+    [
+        ({"RetentionDays": "0"}, "RetentionDays must be at least 1 and at most 365; got '0'"),
+        ({"RetentionDays": "366"}, "RetentionDays must be at least 1 and at most 365; got '366'"),
+        ({"MaxQueueDepth": "0"}, "MaxQueueDepth must be at least 1; got '0'"),
+        ({"MaxQueueDepth": "1e3"}, "MaxQueueDepth must be a number; got '1e3'"),
+        ({"DueShards": "17"}, "DueShards must be one of 16, 32, 64, 128, 256; got '17'"),
+        ({"UseXRay": "True"}, "UseXRay must be one of true, false; got 'True'"),
+        ({"Stage": "Dev"}, "Stage must be text of the form .*; got 'Dev'"),
+        ({"RunnerUrl": "https://a b", "WebhookSenders": "3"}, "RunnerUrl must .*; WebhookSenders must be at least 4"),
+        ({"AlertEmail": "a@b.example", "UseEventBus": "false"}, "AlertEmail needs UseEventBus=true."),
+        ({"Stage": "dev", "AllowInsecureWebhookTargets": "true"}, "is for the local stage only"),
+    ],
+)
+def test_values_that_cloudformation_would_refuse_are_refused_first(parameters: dict[str, str], problem: str) -> None:
+    with pytest.raises(TemplateInvalidError, match=problem):
+        parameter_values(read(TEMPLATE), parameters)
+
+
+def test_a_refused_secret_is_not_shown() -> None:
+    declared = {"Parameters": {"Key": {"Type": "String", "AllowedPattern": "[a-z]+", "NoEcho": True}}}
+    with pytest.raises(TemplateInvalidError) as refused:
+        parameter_values(declared, {"Key": "SECRET"})
+    assert str(refused.value) == "Key must be text of the form [a-z]+"
+
+
+@pytest.mark.parametrize("name", ["template.yaml", "infra/network.yaml", "infra/runner_fleet.yaml"])
+def test_every_default_is_a_value_that_its_declaration_takes(name: str) -> None:
+    document = read(TEMPLATE.parent / name)
+    defaults = {key: str(each["Default"]) for key, each in document["Parameters"].items() if "Default" in each}
+    assert wrong_values(document, defaults) == []
 
 
 def test_functions_run_on_the_given_architecture() -> None:

@@ -68,15 +68,6 @@ def check_host() -> None:
         raise StartError("the jail needs root (namespaces, cgroups, mounts): run `sudo make up`")
 
 
-def check_stage(parameters: Mapping[str, str]) -> None:
-    """Check the rules of the template, as CloudFormation does on AWS. `parameters`: of the template."""
-    if parameters["AllowInsecureWebhookTargets"] == "true" and parameters["Stage"] != "local":
-        raise StartError(
-            f"AllowInsecureWebhookTargets is for the stage local only, and Stage is {parameters['Stage']}: unset "
-            "RUSTBOX_PARAM_Stage, or set RUSTBOX_PARAM_AllowInsecureWebhookTargets=false"
-        )
-
-
 def check_toolchains(offered: str) -> None:
     """Refuse to offer languages without their toolchains. `offered`: the template's OfferedLanguages; empty: all."""
     known = {language.name: language for language in LANGUAGES}
@@ -145,7 +136,6 @@ def prepare(settings: LocalSettings, console: Console) -> Prepared:
         parameters = parameters if part is None else parameters | part.template_parameters
     template = translate(ROOT / "template.yaml", parameters)
     refuse_unknown_types(template)
-    check_stage(template.parameters)
     check_toolchains(template.parameters["OfferedLanguages"])
     embedded = _start_aws(settings, console)
     embedded.open_runner_socket(template)
