@@ -252,7 +252,7 @@ JUDGE_ROUTES: tuple[Route[JudgeRoutes], ...] = (
         "Stop a judge run",
         {
             200: ("It is finished, perhaps by this request.", (FinalJudgeRun,)),
-            202: ("It is being stopped. Poll it for its result.", (Cancelling,)),
+            202: ("It is being stopped, and may still end by itself. Poll it for its result.", (Cancelling,)),
             **_ONE,
         },
         (ID,),

@@ -8,13 +8,14 @@ from pydantic import Field
 
 from events.evidence import Evidence
 from events.judged import CaseResult, CaseStream
-from events.vocabulary import Cause, Integrity, Outcome, Verdict
+from events.vocabulary import CANCELLATIONS, Cause, Integrity, Outcome, Verdict
 from functions.http.json_body import body_text
 from functions.http.openapi.bodies import Count, Measure, SchemaOf, Time, Uuid
 from functions.judging.model import CaseOutcome, GroupOutcome, Plan, PlannedCase, Score, Visibility, score
 from functions.submissions.model import Status, Submission
 from functions.submissions.results.short_views import JudgeCounts, fits_response
 from functions.submissions.results.views import (
+    CancelledTooLate,
     FinalStatus,
     Head,
     MetricsBody,
@@ -188,6 +189,7 @@ class FinalJudgeRun(Head, JudgeCounts, _OfProblem):
     evidence: Annotated[
         Mapping[str, Any] | None, SchemaOf(Evidence | None), Field(description="The worst of all cases.")
     ]
+    cancelled_too_late: NotRequired[CancelledTooLate]
     warnings: NotRequired[Warnings]
 
 
@@ -242,6 +244,9 @@ def final_body(
     )
     if row.problem is not None:
         body["problem"] = row.problem
+    was_stopped = counted["skipped"] or any(case.run and case.run.result.cause in CANCELLATIONS for case in cases)
+    if row.was_cancelled_too_late and not was_stopped:
+        body["cancelled_too_late"] = True
     if warnings:
         body["warnings"] = list(warnings)
     return body

@@ -36,8 +36,11 @@ LATE_REPORT_MS = 30_000
 """A runner that began a run just before its cancellation has stopped it by then, and has reported it."""
 MOST_TOLD = 50
 """Runners that are told of a direct run whose runner is not known."""
-_NOT_ENDED = "The run is being stopped. Repeat the request in a few seconds."
-_BYTES_PENDING = "A runner may have begun the run and reports its bytes. Repeat the request in 30 seconds."
+_NOT_ENDED = "The run is cancelled, and has not ended yet. Repeat the request in a few seconds to delete it."
+_BYTES_PENDING = (
+    "The run is cancelled, but a runner may have begun it just before, and reports the bytes that it sent. "
+    "Repeat the request in 30 seconds to delete it."
+)
 _GONE = "There is no such submission."
 
 

@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from events.files import PlacedFile, read_files, write_files
 from events.program import Program
 from events.variables import Environment
+from events.vocabulary import CANCELLATIONS
 from functions.aws.dynamodb.row_codec import JSON, NOT_STORED, OMIT_DEFAULT, As
 from functions.projects.model import QuotaClaim, in_flight_entry
 from functions.webhooks.vocabulary import EVENT_COMPLETED, EVENT_JUDGED
@@ -160,6 +161,11 @@ class Submission(Program):
     @property
     def is_final(self) -> bool:
         return self.status in FINAL_STATUSES
+
+    @property
+    def was_cancelled_too_late(self) -> bool:
+        """Whether it ended otherwise although its project had cancelled it: the first final state counts."""
+        return self.is_final and self.cancelled_at is not None and self.result.get("cause") not in CANCELLATIONS
 
     @property
     def quota_claim(self) -> QuotaClaim:

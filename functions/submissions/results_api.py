@@ -142,7 +142,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
         {
             200: ("Gone.", (Deleted,)),
             **_ONE,
-            409: ("`conflict`: its run is being stopped. Repeat the request.", (Error,)),
+            409: ("`conflict`: its run is cancelled, and not deleted yet. Repeat the request.", (Error,)),
         },
         (ID,),
         waits="by_default",  # for the end of a running one
@@ -154,7 +154,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
         "Stop a submission",
         {
             200: ("It is finished, perhaps by this request.", (FinalResult, CompactFinal)),
-            202: ("It is being stopped. Poll it for its result.", (Cancelling,)),
+            202: ("It is being stopped, and may still end by itself. Poll it for its result.", (Cancelling,)),
             **_ONE,
         },
         (ID, *SHAPE),

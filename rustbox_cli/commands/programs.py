@@ -220,6 +220,8 @@ def cancel(session: Session, submission_id: str, as_json: bool) -> None:
     """
     answered = session.call("POST", ("result", submission_id, "cancel"))
     tell(answered, f"{plain(answered['id'])} {plain(answered['status'])}", as_json=as_json)
+    if "message" in answered and not as_json:
+        click.echo(f"rustbox: {plain(answered['message'])}", err=True)
 
 
 @click.command()

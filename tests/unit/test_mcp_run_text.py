@@ -1,5 +1,6 @@
 """The text that a model gets of a run: a sentence, the line of an error, bounded output."""
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -32,6 +33,11 @@ def final(verdict: str = "AC", artifacts: Any = None, **result: Any) -> Submissi
     ("row", "stderr", "sentence"),
     [
         (final(), b"", "The program ended normally after 0.50 s."),
+        (
+            replace(final(), cancelled_at="2026-11-24T12:00:00.000Z"),
+            b"",
+            "The program ended normally after 0.50 s. The cancel came too late.",
+        ),
         (final("RE", exit_code=3), b"", "The program failed with exit code 3."),
         (
             final("RE", exit_code=1),

@@ -169,7 +169,8 @@ def _verdict_sentence(row: Submission, stderr: bytes) -> str:
     result, metrics = row.result, row.metrics or {}
     if row.verdict == Verdict.AC:
         secs = metrics.get("wall_time_secs")
-        return "The program ended normally" + (f" after {secs:.2f} s." if secs is not None else ".")
+        sentence = "The program ended normally" + (f" after {secs:.2f} s." if secs is not None else ".")
+        return sentence + (" The cancel came too late." if row.was_cancelled_too_late else "")
     place = _line_of_error(stderr)
     if result.get("cause") in CANCELLATIONS:
         return "The run was cancelled."

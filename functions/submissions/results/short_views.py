@@ -13,6 +13,7 @@ from functions.http.openapi.bodies import Count, Measure, SchemaOf, Time, Uuid
 from functions.submissions.model import Kind, Status, Submission
 from functions.submissions.results.views import (
     Artifacts,
+    CancelledTooLate,
     Encoding,
     FinalResult,
     FinalStatus,
@@ -34,7 +35,10 @@ from functions.submissions.results.views import (
 
 # What a client sees with `view=compact`: no aliases, no evidence, no null.
 
-_COMPACT = ("id", "status", "language", "result", "output", "artifacts", "artifacts_skipped", "metrics", "metadata")
+_COMPACT = (
+    *("id", "status", "language", "result", "output", "artifacts", "artifacts_skipped", "metrics", "metadata"),
+    "cancelled_too_late",
+)
 _COMPACT_METRICS = ("cpu_time_secs", "wall_time_secs", "memory_peak_bytes")
 
 
@@ -82,6 +86,7 @@ class CompactFinal(_Compact):
     output: Output
     artifacts: NotRequired[Artifacts]
     artifacts_skipped: NotRequired[SkippedArtifacts]
+    cancelled_too_late: NotRequired[CancelledTooLate]
     metrics: NotRequired[Annotated[CompactMetrics, Field(description="Left out without measurements.")]]
     warnings: NotRequired[Warnings]
 

@@ -78,6 +78,9 @@ ProfileName = Annotated[str, SchemaOf(Profile)]
 IntegrityName = Annotated[str, SchemaOf(Integrity)]
 MetricsBody = Annotated[Mapping[str, Any], SchemaOf(Metrics)]
 EvidenceBody = Annotated[Mapping[str, Any], SchemaOf(Evidence)]
+CancelledTooLate = Annotated[
+    Literal[True], Field(description="Only if a cancel came before the end of the run and did not stop it.")
+]
 Warnings = Annotated[list[str], Field(description="Only if the request had unknown fields: each is named.")]
 
 
@@ -195,6 +198,7 @@ class FinalResult(_Final):
 
     artifacts: NotRequired[Artifacts]
     artifacts_skipped: NotRequired[SkippedArtifacts]
+    cancelled_too_late: NotRequired[CancelledTooLate]
     compile: NotRequired[Annotated[CompilerWarnings, Field(description="Only if the compiler had warnings.")]]
     warnings: NotRequired[Warnings]
 
@@ -208,11 +212,12 @@ class CompletedEvent(FinalResult):
 
 
 class Cancelling(TypedDict):
-    """The submission is being stopped."""
+    """The submission is being stopped. It may still end by itself."""
 
     id: Uuid
     status: OpenStatus
     job_status: OpenStatus
+    message: str
 
 
 class KeptProgram(TypedDict):
@@ -242,6 +247,7 @@ class Shape:
 
 
 WHOLE = Shape()
+_STOPPING = "The run is being stopped. It may still end by itself before that: poll its result."
 
 
 def pending_body(submission: Submission) -> OpenResult:
@@ -261,7 +267,7 @@ def pending_body(submission: Submission) -> OpenResult:
 def cancelling_body(submission: Submission) -> Cancelling:
     """Return the body of 202 after a cancel. It must not have the key `verdict`."""
     status = open_status(submission)
-    return {"id": submission.submission_id, "status": status, "job_status": status}
+    return {"id": submission.submission_id, "status": status, "job_status": status, "message": _STOPPING}
 
 
 def accepted_body(submission: Submission, queue_depth: int, warnings: Sequence[str] = ()) -> Accepted:
@@ -328,6 +334,8 @@ def result_body(
         "output_integrity": integrity,
     }
     body = cast("FinalResult", final)
+    if submission.was_cancelled_too_late:
+        body["cancelled_too_late"] = True
     if submission.compilation is not None:
         body["compile"] = {"stderr": submission.compilation["stderr"]}
     if submission.artifacts is not None:

@@ -117,15 +117,15 @@ def both_ways(request: pytest.FixtureRequest, world: World) -> World:
 def test_a_running_program_is_stopped_and_its_output_is_kept(both_ways: World) -> None:
     submission_id = both_ways.running(webhook_url="https://hooks.example.com/x", webhook_secret="s")
     answer = both_ways.cancel(submission_id)
-    assert (answer.status, answer.json) == (
-        202,
-        {"id": submission_id, "status": "running", "job_status": "running"},
-    )
+    body = answer.json
+    assert (answer.status, "may still end by itself" in body.pop("message")) == (202, True)
+    assert body == {"id": submission_id, "status": "running", "job_status": "running"}
     assert both_ways.in_flight() == 0
     assert both_ways.ended(submission_id) == ("SIG", "cancelled")
     final = both_ways.cancel(submission_id)
     assert (final.status, final.json["stdout"], final.json["signal"]) == (200, "42\n", 9)
     assert final.json == get(both_ways.key, f"/api/result/{submission_id}").json
+    assert "cancelled_too_late" not in final.json
     assert [item["sk"]["S"] for item in both_ways.aws.items("DeliveriesTable")].count("EVENT") == 1
 
 
@@ -239,6 +239,44 @@ def test_a_run_whose_runner_died_is_ended_by_the_sweeper_and_not_repeated(world:
     assert world.ended(submission_id) == ("SIG", "cancelled")
     assert world.aws.messages("BatchQueue") == []
     assert world.system.transport(world.system.settings()).is_over(submission_id)  # its message starts nothing
+
+
+def test_a_run_that_ends_while_it_is_being_stopped_says_that_the_cancel_came_too_late(world: World) -> None:
+    submission_id = world.submit()
+    ids = {"submission_id": submission_id, "execution_id": world.row(submission_id).execution_id}
+    started = golden("execution_started/v1.typical") | ids
+    assert call(record.handler, (json.dumps(started),)) == []
+    assert world.cancel(submission_id).status == 202
+    ended = golden("execution_completed/v1.accepted") | ids
+    assert call(record.handler, (json.dumps(ended),)) == []
+    final = world.cancel(submission_id).json
+    assert (final["verdict"], final["cancelled_too_late"]) == ("AC", True)
+    assert get(world.key, f"/api/result/{submission_id}", query={"view": "compact"}).json["cancelled_too_late"]
+
+
+def test_a_judge_run_whose_cases_all_ended_says_that_the_cancel_came_too_late(world: World) -> None:
+    body = PROGRAM | {"cases": [{"stdin": "1", "expected": "42"}] * 2}
+    run = send(world.key, "POST", "/api/judge", body, query={"wait": "false"}).json["id"]
+    (message,) = world.aws.messages("BatchQueue")
+    ids = {name: message[name] for name in ("submission_id", "execution_id", "language")}
+    started = golden("execution_started/v1.typical") | ids
+    assert call(record.handler, (json.dumps(started),)) == []
+    assert world.cancel(run, "judge").status == 202
+    ended = golden("judge_completed/v1.passed") | ids
+    assert call(record.handler, (json.dumps(ended),)) == []
+    final = world.cancel(run, "judge").json
+    assert (final["status"], final["skipped"], final["cancelled_too_late"]) == ("completed", 0, True)
+
+
+def test_the_deletion_of_a_waiting_run_with_network_says_that_it_is_cancelled(world: World) -> None:
+    submission_id = world.submit()
+    row = world.row(submission_id)
+    world.store.delete(row)
+    world.store.create(dataclasses.replace(row, network=("api.example.com:443",)), None)
+    answer = get(world.key, f"/api/result/{submission_id}", method="DELETE")
+    assert (answer.status, answer.json["error"]) == (409, "conflict")
+    assert answer.json["message"].startswith("The run is cancelled")
+    assert world.ended(submission_id) == ("IE", "cancelled_before_start")
 
 
 def test_a_finished_run_keeps_its_result(world: World) -> None:
