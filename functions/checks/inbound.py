@@ -2,13 +2,13 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
-from typing import Annotated, Any, Literal, TypedDict, cast
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal, TypedDict
 
 from aws_lambda_powertools.event_handler import Response
 from pydantic import Field
 
-from functions.aws.payloads import Payloads
+from functions.aws.payloads import PayloadMissingError, Payloads
 from functions.checks import keys
 from functions.checks.api import BODY_ANSWERS, IS_HEARTBEAT, NO_CHECK, NO_PROGRAM, ONE_ANSWERS, own_check
 from functions.checks.assertions import is_equal, parse_path, read_document, value_at
@@ -58,11 +58,12 @@ from functions.errors import (
 from functions.http.answers import answer
 from functions.http.http_event import json_body, raw_body
 from functions.http.openapi.bodies import Error, GatewayError, Time, Uuid
-from functions.http.openapi.operation import ID, LIMITED, NO_RESPONSE, OPEN
+from functions.http.openapi.operation import ID, LIMITED, NO_RESPONSE, OPEN, path
 from functions.http.parameters import uuid
 from functions.http.resolver import Resolver, Route
 from functions.ids import new_id
 from functions.submissions.accept.requests import STDIN_MAX_BYTES
+from functions.submissions.model import INLINE_INPUT_MAX_BYTES
 
 # Which calls run a check: those with one of its `events`, and with the values of its `match`. Pure.
 
@@ -71,9 +72,9 @@ def reason_to_ignore(settings: CheckSettings, event_type: str, document: Any) ->
     """Return why a call runs nothing; None if it runs the check. `document`: MISSING for a body that is not JSON."""
     if settings.events and not any(_names(event, event_type) for event in settings.events):
         return f"{event_type or 'a call without a type'} is not among events"
-    for path, value in settings.match.items():
-        if not is_equal(value_at(document, parse_path(path)), value):
-            return f"{path} has another value than in match"
+    for place, value in settings.match.items():
+        if not is_equal(value_at(document, parse_path(place)), value):
+            return f"{place} has another value than in match"
     return None
 
 
@@ -114,6 +115,7 @@ _NOT_SIGNED = (
     "The call is not signed as its check requires it, with the secret of POST /api/checks/{id}/secret. "
     "GET /api/checks/{id}/calls says why."
 )
+_NO_CALL = "No such call ran in the last seven days, or its input is gone: RetentionDays are over."
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,10 +188,11 @@ class Inbound:
         if earlier is None:
             run = run_of(check, hook.verification.scheme, name, call.body, document, self._clock())
             count_request(self._env, check)
-            if len(call.body) > IN_ROW_MAX_BYTES and run.call is not None and run.call.body is not None:
-                key = self._env[Payloads].put_event(run.run_id, call.body)
-                run = replace(run, call=replace(run.call, body=None, body_key=key))
-            row = LoggedCall(at=to_rfc3339(self._clock()), outcome=CallOutcome.RAN, run_id=run.run_id, **logged)
+            kept = call.body if run.event is None else run.event.encode()
+            body = kept if len(kept) <= INLINE_INPUT_MAX_BYTES else None
+            at = to_rfc3339(run.scheduled_ms)
+            row = LoggedCall(at=at, outcome=CallOutcome.RAN, run_id=run.run_id, body=body, **logged)
+            run = self._without_large_body(run)
             earlier = self._events.add_run(run, name.event_id, self._calls.action(check_id, row))
             if earlier is None:
                 return Received(run, is_new=True)
@@ -198,6 +201,32 @@ class Inbound:
             raise NotFoundError("The run of this call is no longer in the history.")
         self._note(check_id, CallOutcome.REPEATED, run_id=first.run_id, **logged)
         return Received(first)
+
+    def run_again(self, check: Check, call_id: str) -> Run:
+        """Run a genuine call of the log once more. Raises NotFoundError if its body is gone, RateLimitedError."""
+        logged, runs = self._calls.ran(check.check_id, call_id), self._env[RunStore]
+        pk = keys.runs_pk(check.project_id, check.check_id)
+        first = None if logged is None else runs.get_run(pk, f"{logged.at}#{logged.run_id}")
+        if logged is None or first is None or first.call is None:
+            raise NotFoundError(_NO_CALL)
+        body, name = logged.body, CallName(logged.event_id, logged.event_type)
+        try:
+            if body is None:
+                body = self._env[Payloads].get_input(first.submission_id or "")[1]
+        except PayloadMissingError:
+            raise NotFoundError(_NO_CALL) from None
+        run = run_of(check, Scheme(first.call.scheme), name, body, read_document(body), self._clock())
+        count_request(self._env, check)
+        run = self._without_large_body(replace(run, reason=f"{run.reason}, again"))
+        runs.add_run(run)
+        return run
+
+    def _without_large_body(self, run: Run) -> Run:
+        """Put the body of a run's call into the bucket if it is too large for a row."""
+        if run.call is None or run.call.body is None or len(run.call.body) <= IN_ROW_MAX_BYTES:
+            return run
+        key = self._env[Payloads].put_event(run.run_id, run.call.body)
+        return replace(run, call=replace(run.call, body=None, body_key=key))
 
     def _note(self, check_id: str, outcome: CallOutcome, **more: Any) -> None:
         self._calls.note(check_id, LoggedCall(at=to_rfc3339(self._clock()), outcome=outcome, **more))
@@ -233,8 +262,9 @@ class SlackChallenge(TypedDict):
 
 
 class InboundCall(TypedDict):
-    """One call. Id and type are empty for a call that is not genuine."""
+    """One call. Id and type of its event are empty for a call that is not genuine."""
 
+    id: Annotated[str, Field(description="For POST /api/checks/{id}/calls/{call}/run.")]
     at: Time
     outcome: CallOutcome
     reason: str
@@ -301,9 +331,29 @@ class InboundRoutes:
         body: InboundCalls = {
             "url": _url_of(check.check_id),
             "verification": None if hook is None else verification_view(hook.verification),
-            "items": [cast("InboundCall", asdict(call)) for call in self.env[CallLog].latest(check.check_id)],
+            "items": [_call_view(call) for call in self.env[CallLog].latest(check.check_id)],
         }
         return answer(body)
+
+    def run_again(self, app: Resolver, id_text: str, call_id: str) -> Response[str]:
+        check = own_check(self.env, app, id_text)
+        run = self.env[Inbound].run_again(check, call_id)
+        self.env[CheckHints].try_send(run)
+        self.env.log.info("Check run requested: a call again", **run.log_ids, request_id=app.request_id)
+        return answer(run_view(run), 202)
+
+
+def _call_view(call: LoggedCall) -> InboundCall:
+    return {
+        "id": call.call_id,
+        "at": call.at,
+        "outcome": call.outcome,
+        "reason": call.reason,
+        "event_id": call.event_id,
+        "event_type": call.event_type,
+        "run_id": call.run_id,
+        "size_bytes": call.size_bytes,
+    }
 
 
 def _url_of(check_id: str) -> str:
@@ -346,6 +396,20 @@ INBOUND_ROUTES: tuple[Route[InboundRoutes], ...] = (
         "List the last signed calls of a check with their outcomes",
         {200: ("The last calls.", (InboundCalls,)), **ONE_ANSWERS},
         (ID,),
+    ),
+    Route(
+        "POST /api/checks/{id}/calls/{call}/run",
+        InboundRoutes.run_again,
+        "runInboundCallAgain",
+        "Run a signed call that ran once more",
+        {
+            202: ("Queued.", (CheckRunView,)),
+            **ONE_ANSWERS,
+            404: ("`not_found`: the project has no such check, or its body is not kept any more.", (Error,)),
+            422: BODY_ANSWERS[422],
+            429: LIMITED,
+        },
+        (ID, path("call", {"type": "string"}, "The `id` of a call with the outcome `ran`.")),
     ),
     Route(
         "POST /api/checks/{id}/events",

@@ -243,12 +243,17 @@ def _show(session: Session, answer: dict[str, Any], *, as_json: bool) -> None:
 
 @click.command("calls")
 @slug_argument
+@click.option("--again", metavar="CALL", help="Run this call of the list once more: one with the outcome ran.")
 @service_command
-def list_calls(session: Session, slug: str, as_json: bool) -> None:
+def list_calls(session: Session, slug: str, again: str | None, as_json: bool) -> None:
     """List the last 20 genuine and the last 20 refused calls of seven days, with their outcomes."""
+    if again is not None:
+        run = _call(session, slug, "POST", "calls", again, "run")
+        tell(run, f"{plain(slug)} started: run {plain(run['id'])}", as_json=as_json)
+        return
     found = _call(session, slug, "GET", "calls")
     columns: Columns = {
-        "AT": "at",
+        "CALL": "id",
         "OUTCOME": "outcome",
         "TYPE": "event_type",
         "EVENT": "event_id",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import re
 import secrets
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
@@ -15,8 +16,8 @@ from pydantic import Field, JsonValue, ValidationError
 from events import MessageInvalidError
 from events.variables import EVENT_ID_VARIABLE, EVENT_TYPE_VARIABLE, EVENT_VARIABLE
 from functions.aws.dynamodb.conditional import ABSENT, ConditionalUpdate, put
-from functions.aws.dynamodb.items import from_item, to_item
-from functions.aws.dynamodb.row_codec import read, write
+from functions.aws.dynamodb.items import from_item, key, to_item
+from functions.aws.dynamodb.row_codec import IN_KEY, read, write
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.checks import keys
@@ -135,7 +136,11 @@ class CallOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LoggedCall:
-    """One call. `at`: RFC 3339. A call that is not genuine has neither id nor type: anybody may have chosen them."""
+    """One call. `at`: RFC 3339; of one that ran, the time of its run.
+
+    A call that is not genuine has neither id nor type: anybody may have chosen them. `call_id`: its name in the log.
+    `body`: what its program got, if that is small. A larger one is in the bucket, as the input of its submission.
+    """
 
     at: str
     outcome: CallOutcome
@@ -144,6 +149,8 @@ class LoggedCall:
     event_type: str = ""
     run_id: str | None = None
     size_bytes: int = 0
+    body: bytes | None = field(default=None, repr=False)
+    call_id: Annotated[str, IN_KEY] = ""
 
 
 # The last calls of a check, with their outcomes. Rows of their own, for a week, in the checks table.
@@ -158,6 +165,8 @@ KEPT_SECS = 7 * 86_400
 _MINUTE_MS = 60_000
 _MOST_CHECKS = 10_000
 _GENUINE, _REFUSED = "GENUINE#", "REFUSED#"
+_CALL_ID = re.compile(r"[0-9TZ_.-]{20,30}~[0-9a-f]{8}", re.ASCII)
+"""The end of its sort key, without colons: some clients encode them in a path, and gateways differ there."""
 
 
 class CallLog(Table):
@@ -192,6 +201,12 @@ class CallLog(Table):
         found = [*self._newest(check_id, _GENUINE), *self._newest(check_id, _REFUSED)]
         return sorted(found, key=lambda call: call.at, reverse=True)
 
+    def ran(self, check_id: str, call_id: str) -> LoggedCall | None:
+        """Return a call that started a run; None if there is none."""
+        sk = _GENUINE + call_id.replace("_", ":")
+        row = self._get(key(keys.calls_pk(check_id), sk)) if _CALL_ID.fullmatch(call_id) else None
+        return None if row is None or row["outcome"] != CallOutcome.RAN else _call(row)
+
     def _newest(self, check_id: str, prefix: str) -> list[LoggedCall]:
         answer = self._client.query(
             TableName=self.table_name,
@@ -201,13 +216,17 @@ class CallLog(Table):
             ConsistentRead=True,
             Limit=SHOWN,
         )
-        return [read(LoggedCall, from_item(item)) for item in answer["Items"]]
+        return [_call(from_item(item)) for item in answer["Items"]]
 
     def _item(self, check_id: str, call: LoggedCall) -> Any:
         prefix = _REFUSED if call.outcome is CallOutcome.REFUSED else _GENUINE
-        sk = f"{prefix}{call.at}#{secrets.token_hex(4)}"
+        sk = f"{prefix}{call.at}~{secrets.token_hex(4)}"
         ttl = self._clock() // MS_PER_SEC + KEPT_SECS
         return to_item({**write(call), "pk": keys.calls_pk(check_id), "sk": sk, "ttl": ttl})
+
+
+def _call(row: Mapping[str, Any]) -> LoggedCall:
+    return read(LoggedCall, {**row, "call_id": row["sk"].partition("#")[2].replace(":", "_")})
 
 
 def event_variables(settings: CheckSettings, run: Run) -> dict[str, str]:

@@ -368,18 +368,19 @@ class RunStore(Table):
         return [to_run(from_item(item)) for page in pages for item in page["Items"]]
 
     def delete_some(self, project_id: str, check_id: str) -> int:
-        """Delete some runs of a check, then the bodies of its pings, then its outages.
+        """Delete some runs of a check, then the bodies of its pings, its outages, and the log of its calls.
 
         Return how many rows, 0 if none is left. Raises RowsContendedError.
         """
         items: Sequence[Any] = ()
-        for partition in (keys.runs_pk, keys.ping_bodies_pk, keys.outages_pk):
+        of_check = [of(project_id, check_id) for of in (keys.runs_pk, keys.ping_bodies_pk, keys.outages_pk)]
+        for pk in (*of_check, keys.calls_pk(check_id)):
             items = (
                 items
                 or self._client.query(
                     TableName=self.table_name,
                     KeyConditionExpression="pk = :pk",
-                    ExpressionAttributeValues=to_item({":pk": partition(project_id, check_id)}),
+                    ExpressionAttributeValues=to_item({":pk": pk}),
                     ConsistentRead=True,
                     Limit=_MOST_DELETED,
                 )["Items"]

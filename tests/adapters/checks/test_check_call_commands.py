@@ -92,10 +92,12 @@ def test_calls_are_listed_with_their_outcomes(rustbox: Rustbox, world: CheckWorl
     lines = rustbox("calls", "deploy").stdout.splitlines()
     assert [line.split()[1] for line in lines] == ["OUTCOME", "refused", "ran"]
     assert ("does not fit" in lines[1], "d-1" in lines[2]) == (True, True)
-    assert [each["outcome"] for each in json.loads(rustbox("calls", "deploy", "--json").stdout)["items"]] == [
-        "refused",
-        "ran",
-    ]
+    refused, ran = json.loads(rustbox("calls", "deploy", "--json").stdout)["items"]
+    assert (refused["outcome"], ran["outcome"], ran["id"] in lines[2]) == ("refused", "ran", True)
+    assert rustbox("calls", "deploy", "--again", ran["id"]).stdout.startswith("deploy started: run ")
+    assert "signed call push d-1, again" in rustbox("show", "deploy").stdout
+    missing = rustbox("calls", "deploy", "--again", refused["id"])
+    assert (missing.exit_code, "No such call ran" in missing.stderr) == (66, True)
 
 
 @pytest.mark.parametrize("command", ["secret", "calls"])

@@ -11,7 +11,9 @@ import pytest
 
 from functions.aws.payloads import Payloads
 from functions.checks.runs import start
+from functions.checks.runs.store import RunStore
 from functions.submissions.accept.program_fields import ENV_MAX_BYTES
+from tests.adapters.aws_account import PROJECT_ID
 from tests.adapters.checks.check_world import CheckWorld
 from tests.adapters.checks.inbound_senders import SENDERS, Headers, Sender
 from tests.adapters.http_calls import Answer, call, event
@@ -182,6 +184,78 @@ def test_a_call_that_was_ignored_runs_once_the_check_selects_it(world: CheckWorl
     changed = world.call("PATCH", f"/api/checks/{caller.check['id']}", {"events": ["push"]})
     assert changed.json["events"] == ["push"]
     assert caller.push().json["status"] == "queued"
+
+
+@pytest.mark.parametrize("size_bytes", [0, 8_192, 8_193, 65_537, 262_144])
+def test_a_call_that_ran_runs_again_with_its_body(world: CheckWorld, size_bytes: int) -> None:
+    caller = Caller(world)
+    body, payloads = "x" * size_bytes, world.env[Payloads]
+    assert caller.send(body).status == 202
+    world.hints()
+    (first,) = world.aws.messages("BatchQueue")
+    world.send_again()
+    world.run_programs()
+    world.hints()
+    world.time.advance(7 * 86_400 - 60)
+    (logged,) = caller.log
+    assert "body" not in logged
+    answer = world.call("POST", f"/api/checks/{caller.check['id']}/calls/{logged['id']}/run")
+    assert (answer.status, answer.json["reason"]) == (202, "signed call push call-1, again")
+    world.hints()
+    again = next(m for m in world.aws.messages("BatchQueue") if m["submission_id"] != first["submission_id"])
+    key = again.get("input_key")
+    stdin = payloads.get_input(again["submission_id"])[1] if key else base64.b64decode(again["stdin_base64"])
+    assert stdin == body.encode()
+    assert again["environment"] == first["environment"]
+
+
+@pytest.mark.parametrize("name", SENDERS)
+def test_a_call_of_each_scheme_runs_again_as_it_ran(world: CheckWorld, name: str) -> None:
+    caller = Caller(world, SENDERS[name])
+    assert caller.send(SENDERS[name].body("call-1")).status == 202
+    world.hints()
+    assert world.call("POST", f"/api/checks/{caller.check['id']}/calls/{caller.log[0]['id']}/run").status == 202
+    world.hints()
+    first, again = world.aws.messages("BatchQueue")
+    assert (again["stdin_base64"], again["environment"]) == (first["stdin_base64"], first["environment"])
+
+
+def test_only_a_call_that_ran_and_whose_body_is_there_runs_again(world: CheckWorld) -> None:
+    caller = Caller(world, events=["push"])
+    caller.send("{}", x_github_event="star")
+    caller.post({}, "{}")
+    caller.send("x" * 9_000, "call-2")
+    calls = [each["id"] for each in caller.log]
+    path = f"/api/checks/{caller.check['id']}/calls"
+    unknown = ("x", "2026-11-24T12_00_00.000Z~00000000", "%23", "9" * 2_000)
+    answers = [world.call("POST", f"{path}/{call_id}/run") for call_id in (*calls, *unknown)]
+    assert [answer.status for answer in answers] == [404] * 7  # the run of the last one has not begun
+    world.hints()
+    (message,) = world.aws.messages("BatchQueue")
+    again = f"{path}/{caller.log[0]['id']}/run"
+    world.env[Payloads].delete_all([f"inputs/{message['submission_id']}"])
+    assert world.call("POST", again).status == 404
+    other = world.create(name="another")
+    assert world.call("POST", again.replace(caller.check["id"], other["id"])).status == 404
+    assert len(world.runs(caller.check)) == 1
+
+
+def test_calls_that_run_again_count_among_the_requests_of_an_hour(world: CheckWorld) -> None:
+    caller = Caller(world)
+    world.allow_requests(2)
+    caller.push()
+    path = f"/api/checks/{caller.check['id']}/calls/{caller.log[0]['id']}/run"
+    assert [world.call("POST", path).status for _ in range(2)] == [202, 429]
+
+
+def test_the_log_of_a_deleted_check_is_deleted(world: CheckWorld) -> None:
+    caller = Caller(world)
+    caller.push()
+    world.call("DELETE", f"/api/checks/{caller.check['id']}")
+    while world.env[RunStore].delete_some(PROJECT_ID, caller.check["id"]):
+        pass
+    left = {item["pk"]["S"].partition("#")[0] for item in world.aws.items("ChecksTable")}
+    assert not left & {"CALLS", "RUNS"}
 
 
 def test_slack_gets_its_challenge_and_nothing_runs(world: CheckWorld) -> None:

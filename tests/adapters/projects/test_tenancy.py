@@ -22,7 +22,7 @@ from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.delivery_factory import name_of, put_attempt, put_delivery
 from tests.adapters.files.file_factory import some, stored
 from tests.adapters.final_rows import write_final
-from tests.adapters.http_calls import Answer, send
+from tests.adapters.http_calls import Answer, call, event, send
 from tests.api_routes import ROUTES
 from tests.judge_factory import completed, judge_row, judged_runs, plan_for
 from tests.submission_factory import SUBMISSION_ID, completion, golden, new_submission
@@ -51,6 +51,7 @@ class World:
     webhook: str
     delivery: str
     check: str
+    call: str
     heartbeat: str
     event: str
     judge_run: str
@@ -112,6 +113,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("PUT", "/api/status-page"): Row(200, body=lambda: {"title": "Mine", "checks": ["first"]}),
     ("DELETE", "/api/status-page"): Row(200),
     ("GET", "/api/checks/{id}/calls"): Row(200, "check"),
+    ("POST", "/api/checks/{id}/calls/{call}/run"): Row(202, "check"),
     ("GET", "/api/webhooks"): Row(200),
     ("POST", "/api/webhooks"): Row(200, body=lambda: {"url": URL}),
     ("GET", "/api/webhooks/{id}"): Row(200, "webhook"),
@@ -187,6 +189,10 @@ def world(aws: Aws, project_key: str) -> World:
     delivery = put_delivery(aws, endpoint_id=webhook, submission_id=SUBMISSION_ID)
     body = {**ROWS["POST", "/api/checks"].body(), "slug": "first"}
     check = send(project_key, "POST", "/api/checks", body).json["id"]
+    secret = send(project_key, "POST", f"/api/checks/{check}/secret", {"verify": "gitlab"}).json["secret"]
+    sent = event("POST", f"/api/checks/{check}/events", headers={"x-gitlab-token": secret}, body="{}")
+    assert call(sent).status == 202
+    (recorded,) = send(project_key, "GET", f"/api/checks/{check}/calls").json["items"]
     heartbeat = send(
         project_key, "POST", "/api/checks", {"kind": "heartbeat", "name": "job", "schedule": "rate(1 day)"}
     ).json["id"]
@@ -200,7 +206,8 @@ def world(aws: Aws, project_key: str) -> World:
     judge_run = put_judge_run(store, now)
     file = stored(aws, PROJECT_ID, some()).sha256
     assert send(project_key, "POST", "/api/problems", {"id": "mine", "cases": [{}]}).status == 200
-    return World(keys, SUBMISSION_ID, webhook, name_of(delivery), check, heartbeat, SUBMISSION_ID, judge_run, file)
+    ids = (SUBMISSION_ID, webhook, name_of(delivery), check, recorded["id"], heartbeat, SUBMISSION_ID, judge_run, file)
+    return World(keys, *ids)
 
 
 def put_judge_run(store: SubmissionStore, now: int) -> str:
@@ -229,6 +236,7 @@ def ask(world: World, key: str, operation: tuple[str, str], the_id: str | None =
     method, path = operation
     row = ROWS[operation]
     own = getattr(world, row.of) if row.of else ""
+    path = path.replace("{call}", world.call)
     return send(world.keys[key], method, at(path, the_id or own), row.body(), query=row.query)
 
 
@@ -236,7 +244,7 @@ def at(path: str, the_id: str) -> str:
     """Fill in the parameters of a path."""
     path = path.replace("{sha256}", the_id).replace("{path}", "report.csv")
     path = path.replace("{id}", the_id).replace("{name}", the_id)
-    return path.replace("{index}", "0").replace("{number}", "1")
+    return path.replace("{index}", "0").replace("{number}", "1").replace("{call}", "x")
 
 
 def everything(aws: Aws) -> list[Any]:
