@@ -3,6 +3,7 @@
 `path_problem` and `places_problem` say what is wrong with the paths of a client.
 """
 
+import re
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
@@ -50,6 +51,13 @@ def path_problem(path: str) -> str | None:
     if size_bytes > MAX_PATH_BYTES or len(parts) > MAX_PATH_PARTS:
         return f"A path has at most {MAX_PATH_BYTES} bytes and {MAX_PATH_PARTS} parts."
     return None
+
+
+def new_path_problem(path: str) -> str | None:
+    """As `path_problem`, with the rules for new requests only, which no stored path must fit."""
+    if re.search("[\u2028-\u202e\u2066-\u2069]", path):
+        return "A path has no line breaks and no marks that reverse its text, such as U+202E."
+    return path_problem(path)
 
 
 def places_problem(paths: Iterable[str]) -> str | None:

@@ -126,7 +126,7 @@ RefusedList = Annotated[tuple[RefusedTarget, ...], Meta(max_length=MAX_EVIDENCE)
 def allowed_host(entry: str) -> AllowedHost:
     """Parse `name[:port]`. Raises ValueError, whose text says why the entry is wrong, and the way out."""
     name, separator, port = entry.partition(":")
-    name = name.lower()
+    name = name.lower() if name.isascii() else name  # the kelvin sign would become a k
     if "/" in entry or "@" in entry:
         raise ValueError(f"This looks like a URL. {_EXAMPLE}")
     if _is_address_literal(entry):

@@ -183,14 +183,14 @@ class _EnoughError(Exception):
 def collect(
     box: Box | None,
     patterns: tuple[str, ...],
-    input_hashes: Mapping[str, str | None],
+    input_hashes: Mapping[str, str],
     *,
     clock: Callable[[], float] = time.thread_time,
 ) -> Collected:
     """Collect the regular files whose paths match, but not unchanged files of the request.
 
-    `box`: None if a process of the run may live, or the run has not started. `input_hashes`: the SHA-256 of each file
-    of the request, by path; None: it is read-only.
+    `box`: None if a process of the run may live, or the run has not started. `input_hashes`: the SHA-256 of each
+    unchanged file of the request, by path.
     """
     if box is None:
         return Collected((), (), None)
@@ -216,7 +216,7 @@ def content_of(box: Box, artifact: Artifact) -> bytes:
 class _Walk:
     box: Box
     patterns: Patterns
-    input_hashes: Mapping[str, str | None]
+    input_hashes: Mapping[str, str]
     clock: Callable[[], float]
     ends_at: float
     artifacts: list[Artifact] = field(default_factory=list)
@@ -252,9 +252,6 @@ class _Walk:
 
     def file(self, path: str, kind: _Kind) -> None:
         """Add a file, or note why not."""
-        input_hash = self.input_hashes.get(path, "")
-        if input_hash is None:
-            return
         reason = "not_a_regular_file" if kind is _Kind.OTHER else "name"
         if kind is _Kind.OTHER or not _is_allowed(path, path.rpartition("/")[2]):
             self.skip(path, reason)
@@ -274,7 +271,7 @@ class _Walk:
         except OSError:
             self.skip(path, "unreadable")
         else:
-            if digest == input_hash:
+            if digest == self.input_hashes.get(path):
                 return
             if len(self.artifacts) == MOST_FILES:
                 self.skip(path, "too_many_files")

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from aws_lambda_powertools.event_handler import Response
 
 from events.compile_args import PATTERNS
-from events.files import path_problem
+from events.files import new_path_problem
 from events.limits import Ceilings, RaisedCeilings, ceilings
 from events.vocabulary import LANGUAGES, Cause, Integrity, Language, Phase, Profile, Verdict, canonical
 from functions.clock import MS_PER_SEC
@@ -170,7 +170,7 @@ def translated(body: Mapping[str, Any], runtime: Runtime, profile: Profile, rais
 
 def _file(index: int, file: Mapping[str, Any]) -> dict[str, str]:
     path, content, encoding = file.get("name") or f"file{index}.code", file["content"], file.get("encoding") or "utf8"
-    problem = path_problem(path) if isinstance(path, str) else "The name must be a string."
+    problem = new_path_problem(path) if isinstance(path, str) else "The name must be a string."
     _require(problem is None, f"files[{index}].name: {problem}")
     if encoding == "utf8":
         return {"path": path, "content": content}

@@ -265,6 +265,8 @@ _SENTENCES = {
     "extra_forbidden": "There is no such field.",
 }
 """By pydantic's type of error. https://docs.pydantic.dev/latest/errors/validation_errors/"""
+PATTERNS_TAG = "[patterns]"
+"""A member of a union, which is no part of a place."""
 _OTHER = "This value is not valid."
 
 
@@ -352,7 +354,7 @@ def _sentence(item: Mapping[str, Any]) -> str:
 
 
 def _dotted(place: tuple[int | str, ...]) -> str:
-    return ".".join(_shown(part) for part in place if part != "[key]")
+    return ".".join(_shown(part) for part in place if part not in {"[key]", PATTERNS_TAG})
 
 
 def _shown(name: int | str) -> str:

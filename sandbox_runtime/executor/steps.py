@@ -39,7 +39,7 @@ def keep_artifacts(
     The files must be read before the slot's next call.
     """
     chosen = ANY_FILE if patterns == CHANGED else tuple(patterns)
-    found = collect(outcome.box, chosen, _input_hashes(spec))
+    found = collect(outcome.box, chosen, input_hashes(spec))
     skipped = tuple(SkippedArtifact(file.path, file.reason) for file in found.skipped)
     if found.box is None:
         return (), skipped
@@ -53,16 +53,16 @@ def keep_artifacts(
     return tuple(stored), skipped
 
 
-def _input_hashes(spec: JailSpec) -> Mapping[str, str | None]:
-    """Return the SHA-256 of each file of the request, by path; None for a read-only one.
+def input_hashes(spec: JailSpec) -> Mapping[str, str]:
+    """Return the SHA-256 that each file of the request has after a run that did not change it, by path.
 
     A read-only file that is shown without a copy leaves an empty file in its place when its mount is gone.
     """
     own = {file.name: hashlib.sha256(file.content).hexdigest() for file in spec.files}
     for file in spec.inputs:
-        digest = file.sha256 if file.content is None else hashlib.sha256(file.content).hexdigest()
-        own[file.path] = "" if file.read_only else digest
-    return {path: digest or None for path, digest in own.items()}
+        content = b"" if file.content is None and file.read_only else file.content
+        own[file.path] = file.sha256 if content is None else hashlib.sha256(content).hexdigest()
+    return own
 
 
 def limits_of(request: ExecutionRequested, language: Language) -> Limits:

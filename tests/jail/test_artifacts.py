@@ -27,7 +27,19 @@ from sandbox_runtime.artifacts import (
     content_of,
 )
 from sandbox_runtime.executor import execute
-from sandbox_runtime.jail import Box, GuestFile, JailSpec, Limits, NotRegularFileError, Outcome, Slot, open_slot
+from sandbox_runtime.executor.steps import input_hashes
+from sandbox_runtime.jail import (
+    Box,
+    GuestFile,
+    InputFile,
+    JailSpec,
+    Limits,
+    NotRegularFileError,
+    Outcome,
+    Slot,
+    make_inputs_folder,
+    open_slot,
+)
 from sandbox_runtime.languages import Language, warm_start
 from sandbox_runtime.languages.python import PYTHON as PYTHON_LANGUAGE
 from tests.jail.guest_requests import request
@@ -269,9 +281,29 @@ def test_a_given_file_is_an_artifact_only_when_it_has_changed(own_slot: Slot) ->
     assert paths(result) == ["solution.py"]
 
 
-def test_a_read_only_file_is_never_an_artifact(own_slot: Slot) -> None:
-    outcome = own_slot.answer(python("open('data.csv', 'w').write('x')"))
-    assert collect(outcome.box, ANY_FILE, {"data.csv": None, "solution.py": None}).artifacts == ()
+REPLACED = """
+import os
+os.rename('deep', 'moved')
+os.mkdir('deep')
+for name in ('fixed', 'shown'):
+    open(f'deep/{name}', 'w').write('new')
+"""
+
+
+def test_a_read_only_file_is_an_artifact_only_when_another_one_is_in_its_place(own_slot: Slot, tmp_path: Path) -> None:
+    """A program may rename the folder of such a file."""
+    content, digest = b"stored", hashlib.sha256(b"stored").hexdigest()
+    folder = make_inputs_folder(str(tmp_path / "inputs"))
+    (Path(folder) / digest).write_bytes(content)
+    files = (
+        InputFile("deep/fixed", 5, read_only=True, content=b"fixed"),
+        InputFile("deep/shown", len(content), read_only=True, sha256=digest),
+    )
+    for code, expected in (("", []), (REPLACED, ["deep/fixed", "deep/shown", "moved/fixed", "moved/shown"])):
+        spec = python(code, inputs=files, inputs_folder=str(tmp_path / "inputs"))
+        outcome = own_slot.answer(spec)
+        assert (outcome.exit_code, outcome.stderr) == (0, b"")
+        assert paths(collect(outcome.box, ANY_FILE, input_hashes(spec))) == expected
 
 
 def test_processes_that_write_until_the_end_change_nothing_while_it_is_read(own_slot: Slot) -> None:

@@ -49,6 +49,7 @@ def test_an_entry_has_a_normal_form(entry: str, normal: str) -> None:
         ("api.example.com/path", "looks like a URL"),
         ("user@api.example.com", "looks like a URL"),
         ("bücher.example", "ASCII form: xn--bcher-kva.example"),
+        ("api.slac\N{KELVIN SIGN}.com", "ASCII form: api.slack.com"),
         ("a" * 64 + ".example", "1 to 63 of a to z"),
         ("-a.example", "1 to 63 of a to z"),
         ("a b.example", "1 to 63 of a to z"),

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BeforeValidator, Field, WithJsonSchema
+from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, WithJsonSchema
 
 from events.compile_args import compile_arg_problem
 from events.files import (
@@ -28,6 +28,7 @@ from events.files import (
     StoredFile,
     files_by_case,
     name_problem,
+    new_path_problem,
     path_problem,
     places_problem,
     stored_bytes,
@@ -38,7 +39,7 @@ from events.variables import name_problem as variable_problem
 from events.vocabulary import Language, Profile
 from functions.errors import FieldProblem, InvalidFieldsError
 from functions.files.model import File, Sha256
-from functions.http.validation import StrictModel, Text
+from functions.http.validation import PATTERNS_TAG, StrictModel, Text
 
 _WHOLE = frozenset({"memory_mb", "max_processes", "output_kb", "file_size_mb", "open_files", "stack_mb"})
 
@@ -213,7 +214,7 @@ def _checked_all(
     problems: list[FieldProblem] = []
     for index, entry in enumerate(entries):
         content, wrong = _content(entry)
-        path_is_wrong = path_problem(entry.path) or (language and name_problem(language, entry.path))
+        path_is_wrong = new_path_problem(entry.path) or (language and name_problem(language, entry.path))
         if path_is_wrong:
             problems.append(FieldProblem(f"{place}.{index}.path", path_is_wrong))
         if wrong is not None:
@@ -303,13 +304,30 @@ ARTIFACTS = (
 )
 _EXAMPLE = "Send patterns such as out/*.png, report.csv or **/*.json."
 
-ArtifactsRequest = (
-    Annotated[
-        list[Annotated[Text, Field(min_length=1, max_length=MAX_PATH_BYTES)]],
-        Field(min_length=1, max_length=MAX_ARTIFACT_PATTERNS, examples=[["out/*.png", "report.csv"]]),
-    ]
-    | Literal["changed"]
-)
+
+def _artifacts_tag(asked: object) -> str | None:
+    return CHANGED if asked == CHANGED else PATTERNS_TAG if isinstance(asked, list) else None
+
+
+def _as_any_of(schema: dict[str, Any]) -> None:
+    """Describe a union as pydantic does others: some clients of MCP know no `oneOf`."""
+    schema["anyOf"] = schema.pop("oneOf")
+
+
+_Patterns = Annotated[
+    list[Annotated[Text, Field(min_length=1, max_length=MAX_PATH_BYTES)]],
+    Field(min_length=1, max_length=MAX_ARTIFACT_PATTERNS, examples=[["out/*.png", "report.csv"]]),
+]
+# A plain union would answer with the problems of each of its members, under the names that pydantic has for them.
+ArtifactsRequest = Annotated[
+    Annotated[_Patterns, Tag(PATTERNS_TAG)] | Annotated[Literal["changed"], Tag(CHANGED)],
+    Discriminator(
+        _artifacts_tag,
+        custom_error_type="value_error",
+        custom_error_context={"error": f"Must be an array of patterns, or {CHANGED}."},
+    ),
+    Field(json_schema_extra=_as_any_of),
+]
 """The field of a request."""
 
 

@@ -100,6 +100,9 @@ def test_other_arguments_are_refused(args: object) -> None:
             "\x7f",
             "a/" * 8 + "b",
             "x" * 256,
+            "cod\u202etxt.exe",
+            "a\u2066b",
+            "a\u2028b",
         ),
         "solution.py",
         "\ud800",
@@ -111,6 +114,13 @@ def test_no_path_leaves_the_working_directory_or_has_a_name_of_the_service(
     del project_key
     assert problems(post([{"path": path, "content": "x"}])) == ["files.0.path"]
     assert aws.messages("BatchQueue") == []
+
+
+@pytest.mark.parametrize("path", ["Screenshot at 9.41\u202fAM.png", "\u05d0\u200f.txt", "\U0001f469\u200d\U0001f4bb"])
+def test_a_path_may_have_spaces_and_marks_that_reverse_no_text(aws: Aws, project_key: str, path: str) -> None:
+    del project_key
+    assert post([{"path": path, "content": "x"}]).status == 202
+    assert len(aws.messages("BatchQueue")) == 1
 
 
 @pytest.mark.parametrize("paths", [("a", "a"), ("a", "a/b"), ("a/b/c", "a/b")])
