@@ -17,7 +17,8 @@ from functions.clock import MS_PER_SEC, from_rfc3339
 from functions.env import Env
 from functions.event_log.model import CUT_SIZES, Event, event_bytes
 from functions.http.parameters import judge_path
-from functions.judging.model import Plan, score
+from functions.judging.model import Plan
+from functions.judging.score import score
 from functions.judging.views import (
     OUTPUT_MAX_BYTES,
     FinalJudgeRun,

@@ -11,7 +11,8 @@ from events.judged import CaseResult, CaseStream
 from events.vocabulary import CANCELLATIONS, Cause, Integrity, Outcome, Verdict
 from functions.http.json_body import body_text
 from functions.http.openapi.bodies import Count, Measure, SchemaOf, Time, Uuid
-from functions.judging.model import CaseOutcome, GroupOutcome, Plan, PlannedCase, Score, Visibility, score
+from functions.judging.model import Plan, PlannedCase, Visibility
+from functions.judging.score import CaseOutcome, GroupOutcome, Score, score
 from functions.submissions.model import Status, Submission
 from functions.submissions.results.short_views import JudgeCounts, fits_response
 from functions.submissions.results.views import (

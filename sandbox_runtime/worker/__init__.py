@@ -3,7 +3,7 @@
 A message's way, by name:
 
 1. `queue_intake.Poller` receives it. `QueueIntake.accept` makes it a job (`NewMessage`).
-2. `capacity.Capacity.enqueue` keeps the job until the share policy starts it. Its stored files are fetched meanwhile
+2. `scheduler.Capacity.enqueue` keeps the job until the share policy starts it. Its stored files are fetched meanwhile
    (`file_cache.Fetcher`).
 3. `slots.SlotThreads` takes it: `NewMessage.run` calls `QueueIntake.handle`.
 4. `run_request.RequestRunner.begin` makes its turns: `turns.ExecutionTurn` or `judge_turns.JudgeTurns`.

@@ -14,10 +14,10 @@ from events.message import is_correlation_id
 from events.requested import Requested, parse_request
 from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.server import Reply
-from sandbox_runtime.worker.capacity import Capacity, Priority, WaitingJob
 from sandbox_runtime.worker.file_cache import DIRECT_GIVE_UP_SECS, NO_FILES, FetchedFiles
 from sandbox_runtime.worker.reports import QueueHealth
 from sandbox_runtime.worker.run_request import RequestRunner
+from sandbox_runtime.worker.scheduler import Capacity, Priority, WaitingJob
 from sandbox_runtime.worker.turns import NotRun, Turns
 
 # SQS delivers a message again within its visibility timeout, and the sweeper sends a late one again within minutes.

@@ -22,11 +22,11 @@ from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.retry import Backoff
 from sandbox_runtime.settings import WorkerSettings
 from sandbox_runtime.transport import Received, Transport, TransportError
-from sandbox_runtime.worker.capacity import PEEK_PERIOD_SECS, Capacity, Priority, WaitingJob
 from sandbox_runtime.worker.direct_intake import Claim, Duplicate, RunningSubmissions
 from sandbox_runtime.worker.file_cache import NO_FILES, FetchedFiles
 from sandbox_runtime.worker.reports import COMPLETION_GIVE_UP_SECS, BatchDeleter, QueueHealth
 from sandbox_runtime.worker.run_request import RequestRunner
+from sandbox_runtime.worker.scheduler import PEEK_PERIOD_SECS, Capacity, Priority, WaitingJob
 from sandbox_runtime.worker.turns import NotRun, Turns
 
 # Three attempts to extend fit into one visibility timeout.

@@ -21,7 +21,6 @@ from sandbox_runtime.retry import start_background
 from sandbox_runtime.server import Routes, Server
 from sandbox_runtime.settings import WorkerSettings
 from sandbox_runtime.transport import Transport
-from sandbox_runtime.worker.capacity import Capacity
 from sandbox_runtime.worker.control import ControlPolls, LiveObjects, LiveOutputs, RunStops
 from sandbox_runtime.worker.direct_intake import DirectIntake, RunningSubmissions
 from sandbox_runtime.worker.file_cache import Fetcher, FileCache
@@ -29,6 +28,7 @@ from sandbox_runtime.worker.heartbeats import Heartbeats, RunnerFacts
 from sandbox_runtime.worker.queue_intake import Poller, QueueIntake, VisibilityKeeper, polled_queues
 from sandbox_runtime.worker.reports import Reports
 from sandbox_runtime.worker.run_request import RequestRunner
+from sandbox_runtime.worker.scheduler import Capacity
 from sandbox_runtime.worker.slots import InteractorSlots, ManagedSlot, SecondSlots, SlotThreads, Work
 from sandbox_runtime.worker.turns import RunnerParts
 

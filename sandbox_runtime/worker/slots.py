@@ -13,7 +13,7 @@ from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec
 from sandbox_runtime.prewarm import PrewarmedSlot
 from sandbox_runtime.retry import Backoff, start_background
-from sandbox_runtime.worker.capacity import Capacity, Job
+from sandbox_runtime.worker.scheduler import Capacity, Job
 
 # All runs of a template share its address layout and hash seed. A bound limits the guesses of an attacker.
 RUNS_PER_TEMPLATE = 1000

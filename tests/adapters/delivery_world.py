@@ -20,7 +20,14 @@ from functions.clock import from_rfc3339, to_rfc3339
 from functions.ids import new_id
 from functions.submissions import completed_event
 from functions.submissions.completed_event import completed_body
-from functions.webhooks.deliveries.model import NOT_SENT, RUN_ENDPOINT_ID, Delivery, DeliveryState, Transition
+from functions.webhooks.deliveries.model import (
+    MAX_DELAY_SECS,
+    NOT_SENT,
+    RUN_ENDPOINT_ID,
+    Delivery,
+    DeliveryState,
+    Transition,
+)
 from functions.webhooks.deliveries.replay import recover
 from functions.webhooks.deliveries.store import to_delivery
 from functions.webhooks.egress import LONG, Egress, Wait
@@ -29,7 +36,7 @@ from functions.webhooks.sending.attempts import Attempts, Recorded
 from functions.webhooks.sending.deliverer import FRESH_HINT_MS
 from functions.webhooks.sending.lanes import Lane, run_lane_name
 from functions.webhooks.sending.slots import SLOT_MS, TakenSlot
-from functions.webhooks.vocabulary import MAX_DELAY_SECS, Reply
+from functions.webhooks.vocabulary import Reply
 from functions.webhooks.webhook_url import host_of
 from tests.adapters.hook_receiver import Received
 from tests.adapters.hook_verification import is_genuine

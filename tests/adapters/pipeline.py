@@ -33,7 +33,7 @@ from functions.submissions.store import SubmissionStore
 from functions.submissions.sweeper import Sweep
 from functions.webhooks.alerts import Alerts
 from functions.webhooks.cards import cards
-from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
+from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState, Schedule
 from functions.webhooks.deliveries.publication import DeliveryHints, Outbox
 from functions.webhooks.deliveries.replay import DeliveryList
 from functions.webhooks.deliveries.store import DeliveryStore
@@ -45,7 +45,6 @@ from functions.webhooks.sending.claim import Claimer, Leases
 from functions.webhooks.sending.deliverer import Deliverer
 from functions.webhooks.sending.lanes import LaneStore, resume_lane
 from functions.webhooks.sending.slots import PROJECT_SHARE, LaneWaker, SlotStore
-from functions.webhooks.vocabulary import Schedule
 from tests.adapters.aws_account import Aws
 from tests.adapters.hook_receiver import HookReceiver, Received
 from tests.adapters.hook_verification import genuine_by

@@ -4,8 +4,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.webhooks.deliveries.model import UNSENDABLE_CODES, Delivery, DeliveryState, Transition, after_reply
-from functions.webhooks.vocabulary import Reply, Schedule
+from functions.webhooks.deliveries.model import (
+    UNSENDABLE_CODES,
+    Delivery,
+    DeliveryState,
+    Schedule,
+    Transition,
+    after_reply,
+)
+from functions.webhooks.vocabulary import Reply
 
 NOW_MS = 1_445_412_480_000  # Wed, 21 Oct 2015 07:28:00 GMT
 SCHEDULE = Schedule((0, 5, 300))

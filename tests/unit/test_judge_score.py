@@ -7,16 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from events.vocabulary import Outcome
-from functions.judging.model import (
-    Aggregate,
-    CaseOutcome,
-    GroupOutcome,
-    Plan,
-    PlannedCase,
-    PlannedGroup,
-    required_groups,
-    score,
-)
+from functions.judging.model import Aggregate, Plan, PlannedCase, PlannedGroup, required_groups
+from functions.judging.score import CaseOutcome, GroupOutcome, score
 
 FAILURES = {Outcome.WRONG_ANSWER, Outcome.PRESENTATION_ERROR, Outcome.PARTIAL, Outcome.FAILED}
 TRIPLES = list(itertools.product(Outcome, repeat=3))

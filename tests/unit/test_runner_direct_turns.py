@@ -2,10 +2,10 @@
 
 from typing import Any, cast
 
-from sandbox_runtime.worker.capacity import Capacity, WaitingJob
 from sandbox_runtime.worker.direct_intake import DirectIntake, RunningSubmissions
 from sandbox_runtime.worker.file_cache import Fetcher
 from sandbox_runtime.worker.reports import QueueHealth
+from sandbox_runtime.worker.scheduler import Capacity, WaitingJob
 from sandbox_runtime.worker.turns import NotRun
 from tests.runner_doubles import requested
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sandbox_runtime.worker.capacity import MOST_LAG_SECS, NEWCOMER_SLOTS, Priority, SlotRequest, SlotTime, choose
+from sandbox_runtime.worker.scheduler import MOST_LAG_SECS, NEWCOMER_SLOTS, Priority, SlotRequest, SlotTime, choose
 
 INTERACTIVE, BATCH = Priority.INTERACTIVE, Priority.BATCH
 

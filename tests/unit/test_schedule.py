@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.webhooks.vocabulary import MAX_DELAY_SECS, Schedule, parse_retry_after
+from functions.webhooks.deliveries.model import MAX_DELAY_SECS, Schedule, parse_retry_after
 
 DEFAULT = (0, 5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400)
 NOW_MS = 1_445_412_480_000  # Wed, 21 Oct 2015 07:28:00 GMT, the date of RFC 9110

@@ -23,6 +23,7 @@ from functions.webhooks.deliveries.model import (
     NOT_SENT,
     RUN_ENDPOINT_ID,
     Delivery,
+    Schedule,
     Transition,
     after_reply,
 )
@@ -35,7 +36,7 @@ from functions.webhooks.sending.claim import Claimer, Leases
 from functions.webhooks.sending.lanes import Lane, LaneStore, lane_name
 from functions.webhooks.sending.requests import sign
 from functions.webhooks.sending.slots import PROJECT_SHARE, spacing_ms
-from functions.webhooks.vocabulary import ALERT_EVENTS, Reply, Schedule
+from functions.webhooks.vocabulary import ALERT_EVENTS, Reply
 from functions.webhooks.webhook_url import host_of
 
 

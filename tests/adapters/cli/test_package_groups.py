@@ -8,8 +8,8 @@ import pytest
 
 from events.vocabulary import Language, Outcome
 from functions.judging.body import JudgeBody, find_problems
-from functions.judging.model import CaseOutcome, score
 from functions.judging.requests import to_plan
+from functions.judging.score import CaseOutcome, score
 from rustbox_cli.errors import CommandError
 from rustbox_cli.problem_cases import CaseFolder, read_case_folder
 

@@ -9,7 +9,7 @@ from types import SimpleNamespace
 import pytest
 
 from sandbox_runtime.prewarm import PrewarmedSlot
-from sandbox_runtime.worker.capacity import MOST_WAITING_MESSAGES, Capacity, Job, Poll, Priority, WaitingJob
+from sandbox_runtime.worker.scheduler import MOST_WAITING_MESSAGES, Capacity, Job, Poll, Priority, WaitingJob
 
 INTERACTIVE, BATCH = Priority.INTERACTIVE, Priority.BATCH
 RELEASES = Lock()  # one at a time, so that each one ends a run of its own
