@@ -18,7 +18,7 @@ from sandbox_runtime.executor.live_output import LiveOutput, masked
 from sandbox_runtime.executor.step_runs import Jail, Networks, RunStop, StepRuns, run_in_network, with_network
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome
-from sandbox_runtime.languages import FIGURES_VARIABLE, Language, run_spec
+from sandbox_runtime.languages import FIGURES_VARIABLE, Language, missing_package, run_spec
 
 # Keep the files that a program left: find those that its request asks for, and put them into the bucket.
 
@@ -127,6 +127,8 @@ def execute(
         live_output.hold(language.refusals)
         spec = replace(spec, output_watch=live_output)
     ran, found, used = run_in_network(step_runs, inputs.folder_for(spec), request, networks)
+    if found.verdict == Verdict.RE and found.error_message is None:
+        found = replace(found, error_message=missing_package(language, ran.stderr))
     outcomes = (ran,) if compiled is None else (compiled, ran)
     streams = masked(ran.stdout, secrets), masked(ran.stderr, secrets)
     completed = _measured(request, node_id, started_at, found, streams, outcomes, compile_usec)

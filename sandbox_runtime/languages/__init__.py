@@ -16,6 +16,7 @@ from sandbox_runtime.languages.python import (
     FIGURES_VARIABLE,
     data_start,
     imports_packages,
+    missing_package,
     package_versions,
     with_packages,
 )
@@ -51,6 +52,7 @@ __all__ = [
     "imports_packages",
     "init_program",
     "is_prepared",
+    "missing_package",
     "offered",
     "package_versions",
     "prepare",

@@ -83,6 +83,15 @@ PACKAGES = frozenset(
     }
 )
 """Names of the distributions that are offered. The others of the folder are their dependencies."""
+_IMPORT_NAMES = {
+    "PIL": "pillow",
+    "bs4": "beautifulsoup4",
+    "dateutil": "python-dateutil",
+    "sklearn": "scikit-learn",
+    "yaml": "pyyaml",
+}
+"""Of packages whose modules have another name."""
+_MISSING_MODULE = re.compile(rb"^ModuleNotFoundError: No module named '(\w+)[\w.]*'\n\Z", re.MULTILINE)
 _FOLDER = "data"
 _ENVIRONMENT = (
     ("PYTHONPATH", GUEST_PATH),
@@ -110,6 +119,18 @@ def with_packages(language: Language, toolchains_dir: str) -> Language:
     return replace(
         language, environment=(*language.environment, *_ENVIRONMENT), shown_folders=((str(folder), GUEST_PATH),)
     )
+
+
+def missing_package(language: Language, stderr: bytes) -> str | None:
+    """Say how to install the data package that a failed program has not found. None: it missed none of them."""
+    if language.name != "python" or language.shown_folders:
+        return None
+    found = _MISSING_MODULE.search(stderr[-256:])
+    module = found[1].decode(errors="replace") if found else ""
+    package = _IMPORT_NAMES.get(module, module)
+    if package not in PACKAGES:
+        return None
+    return f"{package} is not installed: make up DATA=1, or the image runner-data, has the data packages"
 
 
 def _folder(toolchains_dir: str) -> Path:

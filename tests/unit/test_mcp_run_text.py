@@ -45,6 +45,26 @@ def final(verdict: str = "AC", artifacts: Any = None, **result: Any) -> Submissi
             "The program failed with exit code 1 at line 4.",
         ),
         (
+            final("RE", exit_code=1),
+            b'  File "/box/solution.py", line 1, in f\n  File "/usr/lib/python3/urllib/request.py", line 1322, in g\n',
+            "The program failed with exit code 1 at line 1.",
+        ),
+        (
+            final("RE", exit_code=1),
+            b'  File "/opt/rustbox/data/numpy/core.py", line 7, in f\n  File "<string>", line 3, in <module>\n',
+            "The program failed with exit code 1.",
+        ),
+        (
+            final("RE", cause="ce_compile_failed", phase="compile", exit_code=1),
+            b"/usr/include/c++/14/bits/stl_algo.h:1322:7: error: no match\nmain.cpp:3:9: note: required from here\n",
+            "The program does not compile at line 3.",
+        ),
+        (
+            final("RE", cause="ce_compile_failed", phase="compile", exit_code=1),
+            b'  File "solution.py", line 2\nSyntaxError: invalid syntax\n',
+            "The program does not compile at line 2.",
+        ),
+        (
             final("RE", cause="ce_compile_failed", phase="compile", exit_code=1),
             b"main.c:7:3: error: expected ;\nmain.c:9:1: error: x\n",
             "The program does not compile at line 7.",

@@ -1,6 +1,7 @@
 """Steps, metrics and evidence of one execution, over recorded outcomes."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -335,6 +336,50 @@ def test_the_failures_of_a_proxy_are_as_many_as_the_evidence_holds() -> None:
     assert evidence is not None
     assert [one.first_error for one in evidence.network or ()] == [Failure.PROXY_FAILED] * MAX_ENTRIES
     assert evidence.network_left_out == 1
+
+
+MISSING = "Traceback (most recent call last):\nModuleNotFoundError: No module named '{}'\n"
+
+
+@pytest.mark.parametrize(
+    ("module", "package"),
+    [
+        ("numpy", "numpy"),
+        ("pandas.core", "pandas"),
+        ("sklearn", "scikit-learn"),
+        ("PIL", "pillow"),
+        ("yaml", "pyyaml"),
+        ("bs4", "beautifulsoup4"),
+        ("dateutil", "python-dateutil"),
+    ],
+)
+def test_the_result_says_how_a_missing_data_package_is_installed(module: str, package: str) -> None:
+    failed = outcome(exit_code=1, stderr=MISSING.format(module).encode())
+    message = run(RecordedSlot(failed), requested()).result.error_message or ""
+    assert message.startswith(f"{package} is not installed:")
+    assert "make up DATA=1" in message
+
+
+@pytest.mark.parametrize(
+    "failed",
+    [
+        outcome(exit_code=1, stderr=MISSING.format("torch").encode()),
+        outcome(exit_code=1, stderr=MISSING.format("numpy.nothing.numpy.\n").encode()),
+        outcome(exit_code=1, stderr=MISSING.format("numpy").encode() + b"and more\n"),
+        outcome(exit_code=0, stderr=MISSING.format("numpy").encode()),
+    ],
+)
+def test_no_other_run_is_said_to_miss_one(failed: Outcome) -> None:
+    assert run(RecordedSlot(failed), requested()).result.error_message is None
+
+
+def test_no_package_is_missed_where_they_are_installed_or_in_another_language() -> None:
+    failed = outcome(exit_code=1, stderr=MISSING.format("numpy").encode())
+    assert run(RecordedSlot(failed), requested("bash")).result.error_message is None
+    with_data = replace(BY_NAME["python"], shown_folders=(("/toolchains/data", "/opt/rustbox/data"),))
+    started_at = parse_time(requested().requested_at)
+    done = execute(RecordedSlot(failed), requested(), with_data, node_id="node", started_at=started_at)
+    assert done.result.error_message is None
 
 
 def test_a_run_without_network_has_no_evidence_of_one() -> None:

@@ -1,5 +1,6 @@
 """POST /mcp: one message of JSON-RPC, and one answer. GET and DELETE are 405: the service keeps no session."""
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -62,7 +63,9 @@ from functions.submissions.runners.fleet import Fleet
 _CANCEL_WAIT_SECS = 2.0
 _PICTURES_MAX_BYTES = 1_048_576
 _ARTIFACT_TEXT_MAX_BYTES = 16_384
-_TOO_LARGE = "The artifact has {:,} bytes, a resource at most 2 MiB. GET /api/result/{{id}}/artifacts/{{path}} has it."
+_TOO_LARGE = "The artifact has {:,} bytes, a resource at most 2 MiB. Let a program read the part that you need."
+_UPLOAD = re.compile(r"Send [^.]*/api/files[^.]*\.")
+_KEEP = "The files that a run leaves are stored: pass the sha256 of one to a later run."
 
 
 class Calls(DialectRoutes):
@@ -182,11 +185,14 @@ class Calls(DialectRoutes):
 def failed(error: ServiceError) -> dict[str, Any]:
     """Return the refusal of a call as its result."""
     lines = [f"{problem.field}: {problem.message}" for problem in error.fields] or [error.message]
-    return {"content": [_text("\n".join(lines))], "isError": True}
+    # No tool sends a file.
+    return {"content": [_text(_UPLOAD.sub(_KEEP, "\n".join(lines)))], "isError": True}
 
 
 def _find(row: Submission, path: str) -> Mapping[str, Any]:
     """Return the artifact with this path, as the row has it. Raises NotFoundError."""
+    if not row.is_final:
+        raise NotFoundError("The run goes on. It has files when it has ended: call read_output with this id first.")
     for file in row.stored_artifacts:
         if file["path"] == path:
             return file

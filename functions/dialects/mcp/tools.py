@@ -81,8 +81,11 @@ _SENTENCES = {
     Verdict.FSE: "The program was stopped: it wrote a file that is too large.",
     Verdict.IE: "The service could not run the program.",
 }
-_LINES = (re.compile(r'File "[^"\n]*", line (\d+)'), re.compile(r"^[^\s:]+:(\d+):", re.MULTILINE))
-"""Line numbers in messages of Python, and of compilers and other interpreters."""
+_LINES = (
+    re.compile(r'File "(?:/box/)?[^"\n/<][^"\n]*", line (\d+)'),
+    re.compile(r"^(?:/box/)?[^\s:/][^\s:]*:(\d+):", re.MULTILINE),
+)
+"""Line numbers in messages of Python, and of compilers and other interpreters: of the program's own files only."""
 
 
 class ShownArtifact(ArtifactBody):

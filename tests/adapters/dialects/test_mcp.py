@@ -202,6 +202,18 @@ class TestTools:
         assert result["isError"] is True
         assert said in text_of(result)
 
+    @pytest.mark.parametrize(
+        "file",
+        [{"content": "x" * 262_145}, {"content": "x" * 300_000, "path": "../a"}, {"sha256": "0" * 64}],
+        ids=["too large", "too large and wrong", "not stored"],
+    )
+    def test_no_answer_names_a_route_that_no_tool_offers(self, file: dict[str, Any]) -> None:
+        result = call_tool("run_code", {"language": "python", "code": "x", "files": [{"path": "a", **file}]})
+        assert result["isError"] is True
+        assert "/api/" not in text_of(result)
+        assert "pass the sha256 of one" in text_of(result)
+        assert "/api/" not in json.dumps(ask("tools/list").json)
+
     @pytest.mark.parametrize(("name", "arguments"), [("rm", {}), ("run_code", []), ("run_code", "x"), (7, {})])
     def test_an_unknown_tool_and_arguments_of_another_type_are_errors_of_the_protocol(
         self, name: Any, arguments: Any
@@ -233,6 +245,8 @@ class TestRuns:
 
     def test_a_run_that_goes_on_is_read_and_cancelled(self, pending_id: str) -> None:
         assert "goes on" in text_of(call_tool("read_output", {"id": pending_id}))
+        read = text_of(call_tool("read_artifact", {"id": pending_id, "path": "a.txt"}))
+        assert read.startswith("The run goes on.")
         assert text_of(call_tool("cancel_run", {"id": pending_id})).startswith("The run was cancelled.")
         assert call_tool("read_output", {"id": pending_id})["structuredContent"]["cause"] == "cancelled_before_start"
 
@@ -295,3 +309,4 @@ class TestRuns:
             assert len(answer["result"]["contents"][0]["text"]) == size
         else:
             assert f"has {size:,} bytes" in answer["error"]["message"]
+            assert "/api/" not in answer["error"]["message"]
