@@ -1,5 +1,6 @@
 """What runners report while they live, all messages of their queue, and the object by which they are controlled."""
 
+import hashlib
 import json
 import re
 from typing import Annotated, Any
@@ -18,6 +19,7 @@ MAX_CONTROL_BYTES = 65_536
 Slots = Annotated[int, Meta(ge=0, le=100_000)]
 Versions = Annotated[dict[ShortText, ShortText], Meta(max_length=64)]
 
+_TAG = re.compile(r"[0-9a-f]{16}(-[0-9]{1,3})?")
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -84,6 +86,16 @@ def _entries(text: bytes, name: str) -> dict[str, Any]:
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return {}
     return {each: until_ms for each, until_ms in entries if is_submission_id(each)}
+
+
+def execution_tag(node_id: str, started_at: str) -> str:
+    """Return the name of one execution of a submission in answers about its output. It hides the runner."""
+    return hashlib.sha256(f"{node_id} {started_at}".encode()).hexdigest()[:16]
+
+
+def is_execution_tag(text: object) -> bool:
+    """Whether this may be the name of an execution. One that began again has the number of its beginning, too."""
+    return isinstance(text, str) and _TAG.fullmatch(text) is not None
 
 
 def is_submission_id(text: object) -> bool:

@@ -112,6 +112,7 @@ class LiveStream:
     name: str
     printed_bytes: int = 0
     is_complete: bool = False
+    execution: str | None = None
 
     def print(self, content: bytes) -> None:
         target = click.get_binary_stream("stdout" if self.name == "stdout" else "stderr")
@@ -124,6 +125,12 @@ class LiveStream:
             while not self.is_complete:
                 query = {"stream": self.name, "after": str(self.printed_bytes), "wait": str(_POLL_SECS)}
                 part = api.call("GET", ("result", submission_id, "output"), query=query).body
+                execution = part.get("execution", self.execution)
+                if self.execution not in (None, execution):
+                    click.echo(f"rustbox: the run began again; its {self.name} follows from the start", err=True)
+                    self.execution, self.printed_bytes = execution, 0
+                    continue
+                self.execution = execution
                 is_text = part.get("encoding") != "base64"
                 self.print(part["output"].encode() if is_text else base64.b64decode(part["output"]))
                 self.printed_bytes, self.is_complete = part["next"], part["final"]

@@ -285,9 +285,10 @@ class Transport:
                 return None
             raise
 
-    def put_live_output(self, submission_id: str, stream: str, content: bytes) -> None:
+    def put_live_output(self, submission_id: str, stream: str, content: bytes, execution: str) -> None:
         """Put the beginning of an output that still grows, in place of the one before. Raises TransportError."""
-        self._put(f"live/{submission_id}/{stream}", content, "application/octet-stream")
+        # A parameter of the type names the execution: functions of the version before read the object as it is.
+        self._put(f"live/{submission_id}/{stream}", content, f"application/octet-stream; execution={execution}")
 
     def _put(self, object_key: str, content: bytes, content_type: str) -> None:
         with translated("put_object"):

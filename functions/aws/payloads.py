@@ -14,6 +14,7 @@ from __future__ import annotations
 import base64
 import json
 import secrets
+from contextlib import closing
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 from botocore.exceptions import ClientError
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
 
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef
 
     from functions.env import Env
 
@@ -117,12 +119,19 @@ class Payloads:
         self.confirm_output(submission_id, key)
         return self._read(key, max_bytes)
 
-    def get_live_output(self, submission_id: str, stream: Literal["stdout", "stderr"], max_bytes: int) -> bytes:
-        """Return the beginning of an output that grows; empty if there is none."""
+    def get_live_output(
+        self, submission_id: str, stream: Literal["stdout", "stderr"], max_bytes: int
+    ) -> tuple[bytes, str]:
+        """Return the beginning of an output that grows, and its execution; empty if there is none.
+
+        An object of an older runner names no execution.
+        """
         try:
-            return self._read(f"live/{submission_id}/{stream}", max_bytes)
+            found = self._get(f"live/{submission_id}/{stream}")
         except PayloadMissingError:
-            return b""
+            return b"", ""
+        with closing(found["Body"]) as body:
+            return body.read(max_bytes), found.get("ContentType", "").partition("; execution=")[2]
 
     @staticmethod
     def confirm_output(submission_id: str, key: str) -> None:
@@ -140,13 +149,13 @@ class Payloads:
             self._client().delete_object(Bucket=self._bucket, Key=key)
 
     def _read(self, key: str, max_bytes: int | None = None) -> bytes:
+        with closing(self._get(key)["Body"]) as body:
+            return body.read(max_bytes)
+
+    def _get(self, key: str) -> GetObjectOutputTypeDef:
         try:
-            body = self._client().get_object(Bucket=self._bucket, Key=key)["Body"]
+            return self._client().get_object(Bucket=self._bucket, Key=key)
         except ClientError as error:
             if error.response["Error"]["Code"] in {"NoSuchKey", "404", "AccessDenied"}:  # no ListBucket: 403 for 404
                 raise PayloadMissingError("no such object") from None
             raise
-        try:
-            return body.read(max_bytes)
-        finally:
-            body.close()

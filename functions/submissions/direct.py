@@ -281,18 +281,19 @@ class RunnerClient:
 
     def read_output(
         self, submission_id: str, stream: str, after: int, wait_secs: float, *, has_begun: bool
-    ) -> tuple[bytes, bool]:
+    ) -> tuple[bytes, bool, str]:
         """Return output of a program that runs there, from the offset `after`, once there is any.
 
-        `has_begun`: do not wait for its start. The flag: whether its run is there, or has ended there. Raises
-        RunnerUnavailableError.
+        `has_begun`: do not wait for its start. The flag: whether its run is there, or has ended there. The text: its
+        execution, if the runner names it. Raises RunnerUnavailableError.
         """
         asked = {"submission_id": submission_id, "stream": stream, "after": after, "wait_secs": wait_secs}
         asked |= {"has_begun": has_begun}
         answer = self._post("output", json.dumps(asked).encode(), wait_secs + CANCEL_SECS, _MAX_PART_BYTES)
         try:
-            return base64.b64decode(answer["base64"], validate=True), answer["state"] != "absent"
-        except (KeyError, TypeError, ValueError):
+            execution = str(answer.get("execution") or "")
+            return base64.b64decode(answer["base64"], validate=True), answer["state"] != "absent", execution
+        except (KeyError, TypeError, ValueError, AttributeError):
             raise RunnerUnavailableError("the answer has no output") from None
 
     def _post(self, name: str, body: bytes, secs: float, most_bytes: int) -> Any:

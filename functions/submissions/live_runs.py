@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 from botocore.exceptions import ClientError
 
+from events.runner import execution_tag, is_execution_tag
 from events.vocabulary import Cause
 from functions.aws.payloads import WHOLE_OUTPUT_MAX_BYTES, Payloads
 from functions.clock import MS_PER_SEC, from_rfc3339
@@ -156,10 +157,14 @@ RENEWED_SECS = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Part:
-    """Output from an offset. `row`: the submission as it was then. `is_end`: it is final, and there is no more."""
+    """Output from an offset. `row`: the submission as it was then. `is_end`: it is final, and there is no more.
+
+    `execution`: whose output it is; None: none has begun, or its runner is older and does not name it.
+    """
 
     row: Submission
     content: bytes
+    execution: str | None
     is_end: bool = False
 
 
@@ -182,7 +187,7 @@ class LiveOutput:
             left_secs = max(0.0, long_poll.left_secs(deadline))
             content = source.read(row, min(left_secs, CALL_SECS))
             if content or left_secs <= 0:
-                return Part(row, content)
+                return Part(row, content, source.execution)
             # The runner has waited, unless the run is not there or has just ended.
             long_poll.sleep(max(0.0, min(step, left_secs) - (long_poll.monotonic() - begun)))
             step = min(step * GROWTH, LONGEST_STEP_SECS)
@@ -192,7 +197,9 @@ class LiveOutput:
             row = latest
         whole = self.results.output(row, stream, min(after + PART_MAX_BYTES + 1, WHOLE_OUTPUT_MAX_BYTES))
         content = whole[after : after + PART_MAX_BYTES]
-        return Part(row, content, is_end=after + len(content) >= len(whole))
+        has_run = row.node_id is not None and row.started_at is not None
+        execution = execution_tag(row.node_id or "", row.started_at or "") if has_run else None
+        return Part(row, content, execution, is_end=after + len(content) >= len(whole))
 
 
 @dataclass(slots=True)
@@ -205,6 +212,7 @@ class _Source:
     long_poll: LongPoll
     is_in_bucket: bool = False
     watched_until: float = 0.0
+    execution: str | None = None
     problem: Exception | None = None
 
     def read(self, row: Submission, wait_secs: float) -> bytes:
@@ -212,7 +220,8 @@ class _Source:
         try:
             if not self.is_in_bucket:
                 has_begun = row.status is Status.RUNNING and row.node_id is not None
-                content, is_there = self._ask(row, wait_secs, has_begun=has_begun)
+                content, is_there, execution = self._ask(row, wait_secs, has_begun=has_begun)
+                self._name(execution)
                 if is_there or not has_begun:
                     return content
                 self.is_in_bucket = True  # another runner has it, or one without a direct path
@@ -223,10 +232,13 @@ class _Source:
                 warn(self.of.log, "Output of a run not read", row.log_ids, error, str(error))
             return b""
 
-    def _ask(self, row: Submission, wait_secs: float, *, has_begun: bool) -> tuple[bytes, bool]:
+    def _name(self, execution: str) -> None:
+        self.execution = execution if is_execution_tag(execution) else None
+
+    def _ask(self, row: Submission, wait_secs: float, *, has_begun: bool) -> tuple[bytes, bool, str]:
         runner = self.of.direct.of(row)
         if runner is None:
-            return b"", False
+            return b"", False, ""
         return runner.read_output(row.submission_id, self.stream, self.after, wait_secs, has_begun=has_begun)
 
     def _stored(self, row: Submission) -> bytes:
@@ -235,4 +247,6 @@ class _Source:
             self.of.control.watch(row.node_id, row.submission_id)
             self.watched_until = now + RENEWED_SECS
         most = self.after + PART_MAX_BYTES
-        return self.of.payloads.get_live_output(row.submission_id, self.stream, most)[self.after :]
+        content, execution = self.of.payloads.get_live_output(row.submission_id, self.stream, most)
+        self._name(execution)
+        return content[self.after :]

@@ -80,7 +80,10 @@ class ResultRoutes:
         secs = wait_secs(query, LONG_POLL_MAX_SECS)
         secs = min(secs, env.settings.longest_wait_secs)
         part = env[LiveOutput].read(row, stream, after, secs, env[long_poll].within(app.secs_left))
-        return answer(output_part(part.row, stream, after, part.content, is_end=part.is_end, encoding=shape.encoding))
+        body = output_part(part.row, stream, after, part.content, is_end=part.is_end, encoding=shape.encoding)
+        if part.execution is not None:
+            body["execution"] = part.execution
+        return answer(body)
 
     def program(self, app: Resolver, id_text: str) -> Response[str]:
         return self.env[Results].program(self._own(app, id_text))

@@ -136,6 +136,8 @@ class LiveOutput:
         self._secrets: tuple[str, ...] = ()
         self._refusals: tuple[bytes, ...] = ()
         self._state = RunState.ABSENT
+        self._execution = ""
+        self._beginnings = 0
 
     def mask(self, secrets: Iterable[str]) -> None:
         """Mask these in all that is read. Call it before the program begins."""
@@ -148,13 +150,15 @@ class LiveOutput:
         """
         self._refusals = refusals
 
-    def accept(self) -> None:
-        """Note that a runner has the request: it may run soon."""
+    def accept(self, execution: str) -> None:
+        """Note that a runner has the request: it may run soon. `execution`: see `execution_tag`."""
+        self._execution = execution
         self._become(RunState.RUNNING)
 
     def begin(self, captured: Sequence[CapturedOutput]) -> None:
         """Show the output of a run, stdout and stderr."""
         with self._changed:
+            self._beginnings += 1
             self._masked = tuple(GrowingOutput(self._secrets) for _ in captured) if self._secrets else ()
             self._captured = captured
 
@@ -172,10 +176,18 @@ class LiveOutput:
         """Whether no runner has the request yet."""
         return self._state is RunState.ABSENT
 
-    def read(self, stream: str, after: int, wait_secs: float, absent_secs: float, most: int) -> tuple[RunState, bytes]:
+    @property
+    def execution(self) -> str:
+        """The name of the execution. A step that is repeated on a host without memory begins the output again."""
+        return self._execution if self._beginnings <= 1 else f"{self._execution}-{self._beginnings}"
+
+    def read(
+        self, stream: str, after: int, wait_secs: float, absent_secs: float, most: int
+    ) -> tuple[RunState, bytes, str]:
         """Return at most `most` bytes of a stream from the offset `after`, when there are any, or the wait is over.
 
-        A wait for a request that is absent is over after `absent_secs`.
+        The text names the execution whose output they are; it is empty for an absent request. A wait for a request
+        that is absent is over after `absent_secs`.
         """
         index = STREAMS.index(stream)
         begun = monotonic()
@@ -189,7 +201,7 @@ class LiveOutput:
                     if content:
                         longest_secs = 0 if len(content) >= CHUNK_BYTES else min(CHUNK_SECS, wait_secs)
                     if self._state is RunState.ENDED or waited_secs >= longest_secs:
-                        return self._state, content
+                        return self._state, content, self.execution
                     self._changed.wait(longest_secs - waited_secs)
             finally:
                 self._waiting -= 1

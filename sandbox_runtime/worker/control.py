@@ -104,12 +104,12 @@ class LiveOutputs:
         self._lock = Lock()
 
     @contextmanager
-    def open(self, submission_id: str) -> Iterator[LiveOutput]:
-        """Give the live output of a request until its end."""
+    def open(self, submission_id: str, execution: str) -> Iterator[LiveOutput]:
+        """Give the live output of a request until its end. `execution`: see `execution_tag`."""
         with self._lock:
             self._ended.pop(submission_id, None)
             output = self._outputs.setdefault(submission_id, LiveOutput())
-        output.accept()
+        output.accept(execution)
         try:
             yield output
         finally:
@@ -135,8 +135,9 @@ class LiveOutputs:
         if not is_valid:
             raise ReadInvalidError
         absent_secs = 0.0 if asked.get("has_begun") else ABSENT_SECS
-        state, content = self.read(submission_id, stream, after, wait_secs, absent_secs=absent_secs)
-        return json.dumps({"state": state, "base64": base64.b64encode(content).decode()}).encode()
+        state, content, execution = self.read(submission_id, stream, after, wait_secs, absent_secs=absent_secs)
+        shown = {"state": state, "base64": base64.b64encode(content).decode(), "execution": execution or None}
+        return json.dumps(shown).encode()
 
     def read(
         self,
@@ -147,18 +148,21 @@ class LiveOutputs:
         *,
         most: int = MOST_BYTES,
         absent_secs: float | None = None,
-    ) -> tuple[RunState, bytes]:
-        """Read on from an offset, and wait for output; for the start of an absent run for `absent_secs`."""
+    ) -> tuple[RunState, bytes, str]:
+        """Read on from an offset, and wait for output; for the start of an absent run for `absent_secs`.
+
+        See `LiveOutput.read`.
+        """
         absent_secs = min(wait_secs, ABSENT_SECS if absent_secs is None else absent_secs)
         with self._lock:
             if submission_id in self._ended:
-                return RunState.ENDED, b""
+                return RunState.ENDED, b"", ""
             output = self._outputs.get(submission_id)
             if self._count >= MOST_READERS:
                 wait_secs = absent_secs = 0
             if output is None:
                 if not absent_secs:
-                    return RunState.ABSENT, b""
+                    return RunState.ABSENT, b"", ""
                 output = self._outputs[submission_id] = LiveOutput()
             self._count += 1
             self._readers[submission_id] = self._readers.get(submission_id, 0) + 1
@@ -194,7 +198,7 @@ class LiveObjects:
     def __init__(self, transport: Transport, outputs: LiveOutputs, clock: Callable[[], float] = time) -> None:
         self._transport, self._outputs, self._clock = transport, outputs, clock
         self._until_secs: dict[str, float] = {}
-        self._sizes: dict[tuple[str, str], int] = {}  # of objects of runs that go on
+        self._seen: dict[tuple[str, str], tuple[str, int]] = {}  # executions and sizes of objects of runs that go on
 
     def watch(self, until_ms: Mapping[str, int]) -> None:
         """Take the watched runs, each with the end of its watch. Those of other runners are left out by `put`."""
@@ -202,24 +206,25 @@ class LiveObjects:
 
     def put(self) -> None:
         """Put what has grown, and end the objects of runs that have ended."""
-        for submission_id in {*self._until_secs, *(submission_id for submission_id, _ in self._sizes)}:
+        for submission_id in {*self._until_secs, *(submission_id for submission_id, _ in self._seen)}:
             for stream in STREAMS:
                 self._put(submission_id, stream)
 
     def _put(self, submission_id: str, stream: str) -> None:
-        size = self._sizes.get((submission_id, stream), 0)
-        state, content = self._outputs.read(submission_id, stream, 0, 0, most=MOST_OBJECT_BYTES)
+        seen = self._seen.get((submission_id, stream))
+        state, content, execution = self._outputs.read(submission_id, stream, 0, 0, most=MOST_OBJECT_BYTES)
         if state is not RunState.RUNNING:
-            if size and self._has_put(submission_id, stream, b""):
-                del self._sizes[submission_id, stream]
+            if seen and self._has_put(submission_id, stream, b"", seen[0]):
+                del self._seen[submission_id, stream]
             return
         is_watched = self._until_secs.get(submission_id, 0) > self._clock()
-        if is_watched and len(content) > size and self._has_put(submission_id, stream, content):
-            self._sizes[submission_id, stream] = len(content)
+        now = execution, len(content)
+        if is_watched and content and now != seen and self._has_put(submission_id, stream, content, execution):
+            self._seen[submission_id, stream] = now
 
-    def _has_put(self, submission_id: str, stream: str, content: bytes) -> bool:
+    def _has_put(self, submission_id: str, stream: str, content: bytes, execution: str) -> bool:
         try:
-            self._transport.put_live_output(submission_id, stream, content)
+            self._transport.put_live_output(submission_id, stream, content, execution)
         except TransportError as error:
             extra = {"submission_id": submission_id, "step": error.operation, "code": error.code}
             _LOG.warning("live output not stored", extra=extra)

@@ -14,7 +14,7 @@ from time import monotonic
 from events.judged import Completed, JudgeCompleted
 from events.message import format_time
 from events.requested import Addressee, ExecutionRequested, JudgeAddressee, JudgeRequested, Requested
-from events.runner import ExecutionStarted
+from events.runner import ExecutionStarted, execution_tag
 from events.vocabulary import Cause
 from sandbox_runtime.executor import not_run
 from sandbox_runtime.judging import not_judged
@@ -81,7 +81,8 @@ class RequestRunner:
             watched.enter_context(self.parts.long_runs.watch(started))
         if isinstance(request, JudgeRequested):
             return JudgeTurns(self.parts, request, started_at, correlation_id, store_secs, stop, watched, files)
-        live_output = watched.enter_context(self.parts.live_outputs.open(request.submission_id))
+        tag = execution_tag(started.node_id, started.started_at)
+        live_output = watched.enter_context(self.parts.live_outputs.open(request.submission_id, tag))
         return ExecutionTurn(
             self.parts, request, started_at, correlation_id, store_secs, stop, live_output, watched, files
         )

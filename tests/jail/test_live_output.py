@@ -61,7 +61,7 @@ def test_output_is_read_while_the_program_runs(
             os.eventfd_write(stop.fd, 1)
 
     watcher = Thread(target=watch)
-    with outputs.open(requested.submission_id) as output:
+    with outputs.open(requested.submission_id, "0" * 16) as output:
         watcher.start()
         completed = execute(
             slot,

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from events.runner import watched_in
+from events.runner import execution_tag, is_execution_tag, watched_in
 from sandbox_runtime.executor.live_output import CHUNK_BYTES, LiveOutput, RunState
 from sandbox_runtime.jail.supervisor.run_io import Capture
 from sandbox_runtime.transport import TransportError
@@ -19,6 +19,7 @@ from tests.until import PATIENCE_SECS, until
 
 RUN = "7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11"
 OTHER = "7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a12"
+TAG = execution_tag("runner-1", "2026-11-24T12:00:00.012Z")
 LIMIT = 100_000
 LONG_SECS = 20.0
 
@@ -58,7 +59,7 @@ def threads() -> Iterator[ThreadPoolExecutor]:
 
 def reading(
     threads: ThreadPoolExecutor, outputs: LiveOutputs, after: int = 0, stream: str = "stdout"
-) -> Future[tuple[RunState, bytes]]:
+) -> Future[tuple[RunState, bytes, str]]:
     """Begin a read, and return when it waits."""
     count = outputs._count
     future = threads.submit(outputs.read, RUN, stream, after, LONG_SECS)
@@ -68,51 +69,51 @@ def reading(
 
 def test_a_read_waits_for_output_of_its_stream(program: Program, threads: ThreadPoolExecutor) -> None:
     outputs = LiveOutputs()
-    with outputs.open(RUN) as output:
+    with outputs.open(RUN, TAG) as output:
         program.begin(output)
         first = reading(threads, outputs)
         program.print(b"to stderr", stream=1)
         program.print(b"one\n")
-        assert first.result(PATIENCE_SECS) == (RunState.RUNNING, b"one\n")
+        assert first.result(PATIENCE_SECS) == (RunState.RUNNING, b"one\n", TAG)
         second = reading(threads, outputs, after=4)
         program.print(b"two\n")
-        assert second.result(PATIENCE_SECS) == (RunState.RUNNING, b"two\n")
-        assert outputs.read(RUN, "stderr", 3, 0) == (RunState.RUNNING, b"stderr")
-        assert outputs.read(RUN, "stdout", 99, 0) == (RunState.RUNNING, b"")
+        assert second.result(PATIENCE_SECS) == (RunState.RUNNING, b"two\n", TAG)
+        assert outputs.read(RUN, "stderr", 3, 0) == (RunState.RUNNING, b"stderr", TAG)
+        assert outputs.read(RUN, "stdout", 99, 0) == (RunState.RUNNING, b"", TAG)
 
 
 def test_a_reader_may_come_before_its_run(program: Program, threads: ThreadPoolExecutor) -> None:
     outputs = LiveOutputs()
     early = reading(threads, outputs)
-    with outputs.open(RUN) as output:
+    with outputs.open(RUN, TAG) as output:
         program.begin(output)
         program.print(b"one\n")
-        state, content = early.result(PATIENCE_SECS)
-        assert (state, content) in {(RunState.RUNNING, b"one\n"), (RunState.ABSENT, b"")}  # the host may be slow
+        answered = early.result(PATIENCE_SECS)
+        assert answered in {(RunState.RUNNING, b"one\n", TAG), (RunState.ABSENT, b"", "")}  # the host may be slow
     assert (outputs._outputs, outputs._readers, outputs._count) == ({}, {}, 0)
 
 
 def test_the_end_of_a_request_ends_its_reads_and_is_remembered(program: Program, threads: ThreadPoolExecutor) -> None:
     outputs = LiveOutputs()
-    with outputs.open(RUN) as output:
+    with outputs.open(RUN, TAG) as output:
         program.begin(output)
         last = reading(threads, outputs)
-    assert last.result(PATIENCE_SECS) == (RunState.ENDED, b"")
-    assert outputs.read(RUN, "stdout", 0, LONG_SECS) == (RunState.ENDED, b"")
-    with outputs.open(RUN):  # its message came again
-        assert outputs.read(RUN, "stdout", 0, 0) == (RunState.RUNNING, b"")
+    assert last.result(PATIENCE_SECS) == (RunState.ENDED, b"", TAG)
+    assert outputs.read(RUN, "stdout", 0, LONG_SECS) == (RunState.ENDED, b"", "")
+    with outputs.open(RUN, TAG):  # its message came again
+        assert outputs.read(RUN, "stdout", 0, 0) == (RunState.RUNNING, b"", TAG)
 
 
 def test_a_run_that_is_not_here_is_absent(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control, "ABSENT_SECS", 0.01)
     outputs = LiveOutputs()
-    assert outputs.read(RUN, "stdout", 0, 0) == (RunState.ABSENT, b"")
-    assert outputs.read(RUN, "stdout", 0, LONG_SECS) == (RunState.ABSENT, b"")
+    assert outputs.read(RUN, "stdout", 0, 0) == (RunState.ABSENT, b"", "")
+    assert outputs.read(RUN, "stdout", 0, LONG_SECS) == (RunState.ABSENT, b"", "")
     assert outputs._outputs == {}
 
 
 def test_nobody_waits_for_the_start_of_a_run_that_has_begun_elsewhere() -> None:
-    assert LiveOutputs().read(RUN, "stdout", 0, LONG_SECS, absent_secs=0) == (RunState.ABSENT, b"")
+    assert LiveOutputs().read(RUN, "stdout", 0, LONG_SECS, absent_secs=0) == (RunState.ABSENT, b"", "")
 
 
 class Bucket:
@@ -121,9 +122,10 @@ class Bucket:
     def __init__(self) -> None:
         self.puts: list[tuple[str, bytes]] = []
         self.fails = False
+        self.execution = TAG
 
-    def put_live_output(self, submission_id: str, stream: str, content: bytes) -> None:
-        assert submission_id == RUN
+    def put_live_output(self, submission_id: str, stream: str, content: bytes, execution: str) -> None:
+        assert (submission_id, execution) == (RUN, self.execution)
         if self.fails:
             raise TransportError("put_object", "SlowDown")
         self.puts.append((stream, content))
@@ -132,7 +134,7 @@ class Bucket:
 def test_output_is_put_into_the_bucket_only_while_it_is_watched_and_grows(program: Program) -> None:
     outputs, bucket, now = LiveOutputs(), Bucket(), [0.0]
     objects = LiveObjects(bucket, outputs, lambda: now[0])  # type: ignore[arg-type]
-    with outputs.open(RUN) as output:
+    with outputs.open(RUN, TAG) as output:
         program.begin(output)
         program.print(b"one\n")
         objects.put()
@@ -166,12 +168,28 @@ def test_a_control_object_is_read_with_suspicion(text: str, watched: dict[str, i
     assert watched_in(text.encode()) == watched
 
 
+def test_a_step_that_is_repeated_begins_another_output(program: Program) -> None:
+    outputs, bucket = LiveOutputs(), Bucket()
+    objects = LiveObjects(bucket, outputs, lambda: 0.0)  # type: ignore[arg-type]
+    objects.watch({RUN: 30_000})
+    with outputs.open(RUN, TAG) as output:
+        program.begin(output)
+        program.print(b"one\n")
+        objects.put()
+        bucket.execution = f"{TAG}-2"
+        program.begin(output)
+        assert outputs.read(RUN, "stdout", 0, 0) == (RunState.RUNNING, b"one\n", f"{TAG}-2")
+        assert is_execution_tag(f"{TAG}-2")
+        objects.put()
+    assert bucket.puts == [("stdout", b"one\n")] * 2
+
+
 def test_too_many_readers_do_not_wait(monkeypatch: pytest.MonkeyPatch, threads: ThreadPoolExecutor) -> None:
     monkeypatch.setattr(control, "MOST_READERS", 2)
     outputs = LiveOutputs()
-    with outputs.open(RUN):
+    with outputs.open(RUN, TAG):
         waiting = [reading(threads, outputs) for _ in range(2)]
-        assert outputs.read(RUN, "stdout", 0, LONG_SECS) == (RunState.RUNNING, b"")
+        assert outputs.read(RUN, "stdout", 0, LONG_SECS) == (RunState.RUNNING, b"", TAG)
         assert not any(future.done() for future in waiting)
 
 
@@ -179,14 +197,14 @@ def test_the_memory_of_ended_runs_is_bounded(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(control, "_MOST_ENDED", 10)
     outputs = LiveOutputs()
     for number in range(20):
-        with outputs.open(str(number)):
+        with outputs.open(str(number), TAG):
             pass
     assert [*outputs._ended] == [str(number) for number in range(10, 20)]
 
 
 def test_a_secret_is_masked_across_parts(program: Program) -> None:
     outputs = LiveOutputs()
-    with outputs.open(RUN) as output:
+    with outputs.open(RUN, TAG) as output:
         output.mask(["hunter22"])
         program.begin(output)
         shown = b""
@@ -199,16 +217,16 @@ def test_a_secret_is_masked_across_parts(program: Program) -> None:
 
 def test_no_byte_beyond_the_limit_is_shown(program: Program) -> None:
     outputs = LiveOutputs()
-    with outputs.open(RUN) as output:
+    with outputs.open(RUN, TAG) as output:
         program.begin(output)
         program.captures[0].limit_bytes = 4
         program.print(b"123456")
-        assert outputs.read(RUN, "stdout", 0, 0) == (RunState.RUNNING, b"1234")
+        assert outputs.read(RUN, "stdout", 0, 0) == (RunState.RUNNING, b"1234", TAG)
 
 
 def test_much_output_is_read_at_once_and_in_bounded_parts(program: Program) -> None:
     outputs = LiveOutputs()
-    with outputs.open(RUN) as output:
+    with outputs.open(RUN, TAG) as output:
         program.begin(output)
         program.print(b"x" * (CHUNK_BYTES + 9))
         assert len(outputs.read(RUN, "stdout", 0, LONG_SECS, most=CHUNK_BYTES + 1)[1]) == CHUNK_BYTES + 1
@@ -229,7 +247,7 @@ GOOD = {"submission_id": RUN, "stream": "stdout", "after": 0, "wait_secs": 0}
 )
 def test_a_read_with_a_wrong_field_is_refused(changes: dict[str, Any]) -> None:
     outputs = LiveOutputs()
-    assert json.loads(outputs.answer(json.dumps(GOOD).encode())) == {"state": "absent", "base64": ""}
+    assert json.loads(outputs.answer(json.dumps(GOOD).encode())) == {"state": "absent", "base64": "", "execution": None}
     for body in (json.dumps(GOOD | changes), "[]", "{", "{}"):
         with pytest.raises(ReadInvalidError):
             outputs.answer(body.encode())

@@ -14,16 +14,23 @@ const STREAMS = [
 const bytesOf = ({ output, encoding }) =>
   encoding ? Uint8Array.from(atob(output), (letter) => letter.charCodeAt(0)) : new TextEncoder().encode(output);
 
-/** Show each part of a stream until the run has ended. A hidden tab asks nothing. Its result shows what failed here. */
+/** Show each part of a stream until the run has ended; null: it began again, and so does its output. A hidden tab asks nothing. Its result shows what failed here. */
 async function follow(id, stream, signal, show) {
-  const decoder = new TextDecoder();
+  let decoder = new TextDecoder();
   let after = 0;
+  let execution;
   let failures = 0;
   for (;;) {
     while (document.hidden) await sleep(500, signal);
     try {
       const part = await get(`api/result/${id}/output`, { stream, after, wait: WAIT_SECS }, signal);
       failures = 0;
+      if (execution && part.execution && part.execution !== execution) {
+        [decoder, after, execution] = [new TextDecoder(), 0, part.execution];
+        show(null);
+        continue;
+      }
+      execution = part.execution ?? execution;
       after = part.next;
       if (part.output) show(decoder.decode(bytesOf(part), { stream: true }));
       if (part.final) return;
@@ -43,7 +50,8 @@ export class LiveOutput extends Component {
   componentDidMount() {
     this.stop = new AbortController();
     for (const [stream] of STREAMS) {
-      const show = (text) => this.setState((had) => ({ [stream]: (had[stream] + text).slice(-SHOWN_CHARS) }));
+      const show = (text) =>
+        this.setState((had) => ({ [stream]: text === null ? "" : (had[stream] + text).slice(-SHOWN_CHARS) }));
       follow(this.props.id, stream, this.stop.signal, show).catch(() => {}); // aborted
     }
   }

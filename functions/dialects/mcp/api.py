@@ -160,7 +160,8 @@ class Calls(DialectRoutes):
         content = part.content[: read.length]
         end = read.offset + len(content)
         is_end = part.is_end and len(content) == len(part.content)
-        heading = f"{read.stream}, bytes {read.offset} to {end}. " + ("The end." if is_end else f"More: offset={end}.")
+        whose = f"{read.stream} of execution {part.execution}" if part.execution else read.stream
+        heading = f"{whose}, bytes {read.offset} to {end}. " + ("The end." if is_end else f"More: offset={end}.")
         return {"content": [_text(heading), _text(content.decode(errors="replace"))]}
 
     def _read_artifact(self, read: ReadArtifact) -> dict[str, Any]:

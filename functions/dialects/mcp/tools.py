@@ -272,7 +272,8 @@ class RunCode(Arguments, title="Run a program"):
 class ReadOutput(Arguments, title="Read the output of a run"):
     """Read more of a run: without stream its result, after a wait of up to 25 s if it goes on.
 
-    With stream: bytes of stdout or stderr from an offset, also while it goes on.
+    With stream: bytes of stdout or stderr from an offset, also while it goes on. If the execution is another one than
+    before, the run has begun again: read from offset 0.
     """
 
     id: _Id

@@ -213,7 +213,10 @@ def _judge_item(submission: Submission) -> OpenJudgeItem | FinalJudgeItem:
 
 
 class OutputPart(TypedDict):
-    """A part of one output stream, from the offset `after`. Ask again with `after` = `next` until `final`."""
+    """A part of one output stream, from the offset `after`. Ask again with `after` = `next` until `final`.
+
+    If `execution` is another one than in the answer before, leave this part and begin again with `after` = 0.
+    """
 
     id: Uuid
     status: Status
@@ -225,6 +228,15 @@ class OutputPart(TypedDict):
     ]
     next: Annotated[Count, Field(description="The offset of the next byte.")]
     final: Annotated[bool, Field(description="The run is finished, and this is the end of its output.")]
+    execution: NotRequired[
+        Annotated[
+            str,
+            Field(
+                description="Whose output it is. It changes if the run begins again, because its runner was lost: what "
+                "was read before is void. Left out while no execution is known."
+            ),
+        ]
+    ]
 
 
 class OutputLink(TypedDict):

@@ -282,6 +282,25 @@ def test_run_prints_the_output_of_a_program_that_goes_on(service: Service, rustb
     assert asked == [{"stream": "stdout", "after": after, "wait": "20"} for after in ("0", "4", "4", "6")]
 
 
+def test_run_prints_the_output_of_an_execution_that_begins_again_from_its_start(
+    service: Service, rustbox: Rustbox, program: str
+) -> None:
+    parts = {
+        "stdout": [
+            part("one\ntwo\n", 0, 8, execution="a"),
+            part("ee\n", 8, 3, execution="b"),  # a mixture
+            part("one\nthree\n", 0, 10, execution="b"),
+            part("", 10, 0, final=True, execution="b"),
+        ],
+        "stderr": [part("", 0, 0, final=True, execution="b")],
+    }
+    by_stream(service, parts, Reply(202, {"id": ID}), Reply(200, final(stdout="one\nthree\n")))
+    ended = rustbox("run", program)
+    assert ended.stdout == "one\ntwo\none\nthree\n"
+    assert ended.stderr == "rustbox: the run began again; its stdout follows from the start\n"
+    assert [one.query["after"] for one in service.asked if one.query.get("stream") == "stdout"] == ["0", "8", "0", "10"]
+
+
 def test_run_prints_the_rest_of_an_output_that_could_not_be_followed(
     service: Service, rustbox: Rustbox, program: str
 ) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from queue import SimpleQueue
@@ -9,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from events.runner import execution_tag
 from functions.aws.payloads import Payloads
 from functions.handlers import record, result
 from functions.ids import new_id
@@ -21,6 +23,7 @@ from functions.submissions.runners.store import (
     control_key,
 )
 from functions.submissions.store import SubmissionStore
+from sandbox_runtime.jail.supervisor.run_io import Capture
 from sandbox_runtime.worker import control as control_polls
 from sandbox_runtime.worker import control as live_outputs
 from tests.adapters.aws_account import PROJECT_ID, Aws
@@ -102,6 +105,7 @@ def test_output_comes_while_the_program_runs_and_its_end_from_the_result(world: 
         "output": "one\n",
         "next": 4,
         "final": False,
+        "execution": part.json["execution"],
     }
     second = world.reading(submission_id, after=4)
     world.print(b"an error\n", stream=1)
@@ -112,6 +116,7 @@ def test_output_comes_while_the_program_runs_and_its_end_from_the_result(world: 
     world.end(submission_id)
     ended = last.result(PATIENCE_SECS).json
     assert (ended["output"], ended["next"], ended["final"], ended["status"]) == ("", 11, True, "completed")
+    assert ended["execution"] == part.json["execution"]
     whole = world.output(submission_id).json
     assert (whole["output"], whole["next"], whole["final"]) == ("one\nzwölf\n", 11, True)
 
@@ -148,6 +153,35 @@ def test_bytes_that_are_no_text_come_in_base64_and_a_character_is_never_cut(worl
     assert (base64.b64decode(exact["output"]), exact["next"]) == ("a€b".encode() + b"\xff", 6)
 
 
+def test_a_run_that_begins_again_on_another_runner_has_another_execution(world: World) -> None:
+    """The first runner dies after its program has printed more than the second one will for a while."""
+    world.start()
+    submission_id = world.submit()
+    read = world.reading(submission_id)
+    world.print(b"from the first runner\n")
+    first = read.result(PATIENCE_SECS).json
+    outputs = world.system.worker._runner.parts.live_outputs
+    lost = outputs._outputs.pop(submission_id)  # as if its process were gone
+    with outputs.open(submission_id, execution_tag("another node", "2026-11-24T12:00:00.012Z")) as output:
+        os.write((pipe := os.pipe())[1], b"again\n")
+        capture = Capture(pipe[0], 1_000)
+        capture.read()
+        output.begin([capture, capture])
+        second = world.output(submission_id, after=first["next"]).json
+        assert (second["output"], second["final"]) == ("", False)
+        assert second["execution"] != first["execution"]
+        again = world.output(submission_id).json
+        assert (again["output"], again["execution"]) == ("again\n", second["execution"])
+        output.begin([])
+        capture.close()
+        os.close(pipe[1])
+    outputs._ended.clear()
+    outputs._outputs[submission_id] = lost
+    world.end(submission_id)
+    ended = world.output(submission_id, after=again["next"]).json
+    assert (ended["final"], ended["execution"]) == (True, first["execution"])
+
+
 def live_objects(aws: Aws) -> dict[str, bytes]:
     """Return the outputs in the bucket, by submission and stream."""
     s3, bucket = aws.client("s3"), aws.names["PayloadsBucket"]
@@ -182,10 +216,16 @@ def test_a_runner_that_cannot_be_asked_puts_watched_output_into_the_bucket(
     world.print(b"two\n")
     assert second.result(PATIENCE_SECS).json["output"] == "two\n"
     assert live_objects(world.aws) == {f"{submission_id}/stdout": b"one\ntwo\n"}
+    older_object = {"Bucket": world.aws.names["PayloadsBucket"], "Key": f"live/{submission_id}/stderr"}
+    world.aws.client("s3").put_object(**older_object, Body=b"older", ContentType="x/y")  # of a runner of before
+    older = world.output(submission_id, "stderr").json
+    assert (older["output"], "execution" in older) == ("older", False)
+    world.aws.client("s3").delete_object(**older_object)
     world.end(submission_id)
     until(lambda: live_objects(world.aws) == {f"{submission_id}/stdout": b""})
     ended = world.output(submission_id, after=4).json
     assert (ended["output"], ended["final"]) == ("two\n", True)
+    assert first["execution"] == ended["execution"]
 
 
 @pytest.mark.answered_by("engine", "moto")
@@ -215,7 +255,13 @@ def test_a_watch_keeps_cancels_and_is_renewed_after_half_of_its_time(aws: Aws) -
 def test_a_runner_that_gives_no_valid_answer_costs_the_live_output_only(
     world: World, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    answers = [b'{"state": "running", "base64": "%"}', b'{"state": "running"}', b"[]", b"[" * 300_000]
+    answers = [
+        b'{"state": "running", "base64": "", "execution": ["x"]}',
+        b'{"state": "running", "base64": "%"}',
+        b'{"state": "running"}',
+        b"[]",
+        b"[" * 300_000,
+    ]
     asked: list[bytes] = []
 
     def answer(_: live_outputs.LiveOutputs, body: bytes) -> bytes:
