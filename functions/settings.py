@@ -94,6 +94,9 @@ class Settings:
     public_base_url: str
     endpoint_secrets_key_id: str  # the KMS key
     allow_insecure_webhook_targets: bool
+    smtp_url_parameter: str  # name of an SSM parameter with the operator's mail server; empty: no e-mail
+    email_from: str  # sender of each mail
+    email_domains: tuple[str, ...]  # of recipients
     webhook_retry_secs: tuple[int, ...]  # seconds before each attempt
     webhook_senders: int  # the most invocations that send at once
     webhook_senders_of_process: int  # those of this process: one on Lambda

@@ -16,6 +16,7 @@ from typing import Annotated
 
 from functions.aws.dynamodb.row_codec import OMIT_DEFAULT
 from functions.checks.schedule import MINUTE_MS, Schedule
+from functions.webhooks.vocabulary import DOWN_STATES
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ class State(StrEnum):
     PAUSED = "paused"
 
 
-DOWN = frozenset({State.FAILING, State.LATE, State.ERROR})
+DOWN = frozenset(State(name) for name in DOWN_STATES)
 """States of an outage. Leaving them for `up` or `flaky` is a recovery."""
 UNKNOWN = frozenset({State.NEW, State.PAUSED})
 """States without data: no run has ended since the check was made or paused."""

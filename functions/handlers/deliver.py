@@ -24,6 +24,7 @@ SERVICE = "webhook"
 refuse_insecure_stage()
 
 SETTINGS = (
+    *("smtp_url_parameter", "email_from", "email_domains"),
     *("stage", "deliveries_table", "deliveries_queue_url", "endpoint_secrets_key_id", "public_base_url"),
     *("allow_insecure_webhook_targets", "webhook_retry_secs", "webhook_senders", "webhook_senders_of_process"),
     "event_bus_name",

@@ -11,6 +11,7 @@ from functions.webhooks.endpoint_routes import EndpointRoutes
 refuse_insecure_stage()
 
 SETTINGS = (
+    *("smtp_url_parameter", "email_from", "email_domains"),
     *("stage", "projects_table", "deliveries_table", "quotas_table", "deliveries_queue_url"),
     *("endpoint_secrets_key_id", "public_base_url", "allow_insecure_webhook_targets", "egress_addresses"),
 )

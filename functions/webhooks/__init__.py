@@ -6,6 +6,7 @@ In the order of a reader, each layer over the next ones (import-linter holds thi
 `endpoint_routes`  create once for each Idempotency-Key, list, show, change, delete; rotate, test, recover
 `views`            what a client sees of endpoints, and the events about them in the document
 `sending`          claim a delivery, send it, record the attempt
+`mail`             the mail of an event, and one send of it through the operator's server
 `alerts`           events about endpoints and deliveries that fail
 `cards`            messages for people, in the formats of chat services
 `deliveries`       one event for one endpoint: its row and states, its hints, replay and recovery

@@ -12,7 +12,6 @@ from __future__ import annotations
 import uuid
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.items import key
@@ -26,6 +25,7 @@ from functions.webhooks.deliveries.store import DUE, EXHAUSTED_PREFIX
 from functions.webhooks.endpoints.model import DisabledReason, deciding_rate, is_degraded
 from functions.webhooks.endpoints.store import HEALTH_CHANGE, endpoint_key, endpoint_pk, to_endpoint
 from functions.webhooks.vocabulary import EVENT_DEGRADED, EVENT_DISABLED, EVENT_EXHAUSTED, EVENT_RECOVERED, NEVER
+from functions.webhooks.webhook_url import host_of
 
 if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
@@ -87,7 +87,7 @@ def health_event(endpoint: Endpoint, change: HealthChange, now_ms: int) -> Event
         "type": change.type,
         "timestamp": change.at,
         "endpoint_id": endpoint.endpoint_id,
-        "host": urlsplit(endpoint.url).hostname or "",
+        "host": host_of(endpoint.url),
         "degraded_at": change.degraded_at,
         "window": window,
         "attempts": round(rate.attempts),
@@ -102,7 +102,7 @@ def disabled_event(endpoint: Endpoint) -> Event:
         "type": EVENT_DISABLED,
         "timestamp": endpoint.disabled_at,
         "endpoint_id": endpoint.endpoint_id,
-        "host": urlsplit(endpoint.url).hostname or "",
+        "host": host_of(endpoint.url),
         "reason": endpoint.disabled_reason,
     }
     name = f"{endpoint.endpoint_id}:{EVENT_DISABLED}:{endpoint.disabled_at}"

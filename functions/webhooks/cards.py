@@ -275,7 +275,7 @@ def _degraded_card(event: Mapping[str, Any]) -> Card:
 def _recovered_card(event: Mapping[str, Any]) -> Card:
     text = f"{_failed(event)} Recover deliveries that were exhausted meanwhile."
     facts = (("Endpoint", event["endpoint_id"]), ("Degraded since", event["degraded_at"]))
-    incident = Incident(event["endpoint_id"], is_over=True)
+    incident = Incident(event["endpoint_id"], event["host"], is_over=True)
     return Card(f"Webhook endpoint works again: {event['host']}", Level.GOOD, text, facts, incident=incident)
 
 
@@ -331,13 +331,16 @@ class Cards:
         """Return the body for a format: always the same for the same event. `more`: members for a card."""
         if body_format.has_event:
             return event
+        return event_bytes({**(more or {}), **_BODIES[body_format](self.card(event))})
+
+    def card(self, event: bytes) -> Card:
+        """Return the card of an event, bounded and printable."""
         values = json.loads(event)
         make = {**_OWN_MAKERS, **self.makers}.get(values.get("type"), _any_card)
         try:
-            card = make(values)
+            return bounded(make(values))
         except (KeyError, TypeError, ValueError, AttributeError):  # an event of another revision
-            card = _any_card(values)
-        return event_bytes({**(more or {}), **_BODIES[body_format](bounded(card))})
+            return bounded(_any_card(values))
 
 
 def _test_card(event: Mapping[str, Any]) -> Card:

@@ -10,7 +10,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache, partial
@@ -102,12 +102,13 @@ class Deadline:
         sock.settimeout(self.remaining_secs())
 
 
-class _LimitedReads(io.RawIOBase):
-    """The input of a socket. All reads together end at the deadline."""
+class LimitedReads(io.RawIOBase):
+    """The input of a socket. All reads together end at the deadline, and after `most_bytes` if given."""
 
-    def __init__(self, sock: socket.socket, deadline: Deadline) -> None:
+    def __init__(self, sock: socket.socket, deadline: Deadline, most_bytes: int | None = None) -> None:
         self._sock = sock
         self._deadline = deadline
+        self._left = most_bytes
         self._input = sock.makefile("rb", buffering=0)
 
     def readable(self) -> bool:
@@ -115,7 +116,12 @@ class _LimitedReads(io.RawIOBase):
 
     def readinto(self, buffer: Any) -> int | None:
         self._deadline.limit(self._sock)
-        return self._input.readinto(buffer)
+        count = self._input.readinto(buffer)
+        if self._left is not None:
+            self._left -= count or 0
+            if self._left < 0:
+                raise ConnectionResetError("the answers have too many bytes")
+        return count
 
     def close(self) -> None:
         super().close()
@@ -131,7 +137,7 @@ class _FinalResponse(http.client.HTTPResponse):
     def __init__(self, deadline: Deadline, sock: socket.socket, *args: Any, **kwargs: Any) -> None:
         super().__init__(sock, *args, **kwargs)
         self.fp.close()
-        self.fp = io.BufferedReader(_LimitedReads(sock, deadline))
+        self.fp = io.BufferedReader(LimitedReads(sock, deadline))
 
     def _read_status(self) -> tuple[str, int, str]:
         left_bytes = MAX_INFORMATIONAL_BYTES
@@ -146,6 +152,22 @@ class _FinalResponse(http.client.HTTPResponse):
         raise http.client.HTTPException("there are too many informational responses")
 
 
+def dial(addresses: Iterable[str], port: int, deadline: Deadline) -> socket.socket:
+    """Connect to the first address that accepts. Raises OSError."""
+    failure: OSError = ConnectionRefusedError()
+    for address in addresses:
+        try:
+            sock = socket.create_connection((address, port), min(CONNECT_SECS, deadline.remaining_secs()))
+        except OSError as error:
+            failure = error if isinstance(error, TimeoutError) else ConnectionRefusedError()
+            continue
+        # Else the body would wait for the acknowledgement of the headers: one round trip more.
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        deadline.limit(sock)  # for the TLS handshake
+        return sock
+    raise failure
+
+
 class PinnedConnection(HTTPConnection):
     """Connection of one send to a checked address. `address`: the last address that was dialled."""
 
@@ -158,20 +180,12 @@ class PinnedConnection(HTTPConnection):
 
     def _new_conn(self) -> socket.socket:
         """Connect to the first checked address that accepts. The name is not resolved again."""
-        failure: OSError = ConnectionRefusedError()
+        return dial(self._noted(), self.port or self.default_port, self.deadline)
+
+    def _noted(self) -> Iterator[str]:
         for address in self._addresses:
             self.address = address
-            try:
-                limit_secs = min(CONNECT_SECS, self.deadline.remaining_secs())
-                sock = socket.create_connection((address, self.port), limit_secs)
-            except OSError as error:
-                failure = error if isinstance(error, TimeoutError) else ConnectionRefusedError()
-                continue
-            # Else the body would wait for the acknowledgement of the headers: one round trip more.
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-            self.deadline.limit(sock)  # for the TLS handshake
-            return sock
-        raise failure
+            yield address
 
     def send(self, data: Any) -> None:
         """Send all within the deadline: `sendall` has one timeout for all of its data."""
@@ -205,7 +219,9 @@ LONG = Wait()
 _slow_sends = SlowSends()
 
 
-class _SendError(Exception):
+class SendError(Exception):
+    """No address may be dialled."""
+
     def __init__(self, code: str) -> None:
         super().__init__(code)
         self.code = code
@@ -260,7 +276,7 @@ class Egress:
             return Reply(deadline.elapsed_ms(), error_code=refusal.code)
         try:
             addresses = self._resolve(target, deadline)
-        except _SendError as refusal:
+        except SendError as refusal:
             return Reply(deadline.elapsed_ms(), error_code=refusal.code, host=target.host)
         if target.scheme == "https":
             connection: PinnedConnection = PinnedHttpsConnection(target, addresses, deadline, ssl_context=self.trust())
@@ -269,28 +285,36 @@ class Egress:
         try:
             return _exchange(connection, method, target.path, headers, body)
         except (OSError, http.client.HTTPException, ValueError) as error:
-            code = _code_of(error)
+            code = code_of(error)
             return Reply(deadline.elapsed_ms(), error_code=code, address=connection.address, host=target.host)
         finally:
             connection.close()
 
     def _resolve(self, target: Destination, deadline: Deadline) -> list[str]:
-        """Return allowed addresses. getaddrinfo has no timeout, so we abandon its thread at the deadline."""
+        """Return allowed addresses. Raises SendError."""
+        addresses = self.addresses_of(target.host, target.port, deadline)
+        if not may_dial(addresses, allow_insecure=self.allow_insecure):
+            raise SendError("blocked_address")
+        return addresses[:MAX_ADDRESSES]
+
+    def addresses_of(self, host: str, port: int, deadline: Deadline) -> list[str]:
+        """Return all addresses of a host, public or not. Raises SendError if there are none.
+
+        getaddrinfo has no timeout, so we abandon its thread at the deadline.
+        """
         found: list[str] = []
 
         def look_up() -> None:
             with suppress(OSError, UnicodeError):
-                found.extend(self.resolver(target.host, target.port))
+                found.extend(self.resolver(host, port))
 
         thread = threading.Thread(target=look_up, daemon=True, name="resolve")
         thread.start()
         thread.join(deadline.remaining_secs())
         addresses = [] if thread.is_alive() else found
         if not addresses:
-            raise _SendError("dns_error")
-        if not may_dial(addresses, allow_insecure=self.allow_insecure):
-            raise _SendError("blocked_address")
-        return addresses[:MAX_ADDRESSES]
+            raise SendError("dns_error")
+        return addresses
 
 
 def _exchange(connection: PinnedConnection, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
@@ -309,7 +333,7 @@ def _exchange(connection: PinnedConnection, method: str, path: str, headers: Map
         )
 
 
-def _code_of(error: Exception) -> str:
+def code_of(error: Exception) -> str:
     """Return the error code of a failed exchange."""
     if isinstance(error, TimeoutError):
         return "timeout"

@@ -238,7 +238,9 @@ class EndpointRoutes:
             raise ConflictError(CANNOT_READ) from None
 
     def _address_rules(self, app: Resolver) -> AddressRules:
-        return AddressRules.of(self.env.settings, app.current_event.request_context.domain_name)
+        settings = self.env.settings
+        rules = AddressRules.of(settings, app.current_event.request_context.domain_name)
+        return replace(rules, mail_domains=settings.email_domains if settings.smtp_url_parameter else ())
 
     def _note(self, phrase: str, endpoint: Endpoint, app: Resolver) -> None:
         self.env.log.info(

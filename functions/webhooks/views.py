@@ -21,6 +21,7 @@ from functions.webhooks.endpoints.model import (
     DEGRADED_FROM,
     DISABLE_AFTER_MS,
     RECOVERED_TO,
+    BodyFormat,
     DisabledReason,
     Endpoint,
     EndpointSettings,
@@ -375,7 +376,7 @@ class EndpointDetail(EndpointView):
 class SentRequest(TypedDict):
     """The exact request, without headers of the connection."""
 
-    method: Literal["POST"]
+    method: Literal["POST", "MAIL"]
     url: str
     headers: Annotated[dict[str, str], Field(description="As sent, including the values of custom headers.")]
     body: str
@@ -387,7 +388,9 @@ class TestResult(TypedDict):
     endpoint_id: Uuid
     delivered: bool
     request: SentRequest
-    signed_content: Annotated[str, Field(description="The signed text: webhook-id, webhook-timestamp and body.")]
+    signed_content: Annotated[
+        str, Field(description="The signed text: webhook-id, webhook-timestamp and body. A mail has none.")
+    ]
     response: Answered
 
 
@@ -412,11 +415,17 @@ def egress_body(networks: Sequence[str]) -> EgressAddresses:
 
 def probe_body(endpoint: Endpoint, headers: Mapping[str, str], body: str, reply: Reply) -> TestResult:
     """Return the request, the signed content and the response of a test send, without the secret."""
-    webhook_id, timestamp = headers["webhook-id"], headers["webhook-timestamp"]
+    is_mail = endpoint.format is BodyFormat.EMAIL
+    signed = "" if is_mail else f"{headers['webhook-id']}.{headers['webhook-timestamp']}.{body}"
     return {
         "endpoint_id": endpoint.endpoint_id,
         "delivered": reply.is_success,
-        "request": {"method": "POST", "url": endpoint.url, "headers": dict(headers), "body": body},
-        "signed_content": f"{webhook_id}.{timestamp}.{body}",
+        "request": {
+            "method": "MAIL" if is_mail else "POST",
+            "url": endpoint.url,
+            "headers": dict(headers),
+            "body": body,
+        },
+        "signed_content": signed,
         "response": reply_body(reply),
     }

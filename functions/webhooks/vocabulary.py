@@ -32,6 +32,8 @@ NAMED_ONLY_EVENTS = frozenset({EVENT_CHECK_RUN, EVENT_CHECK_MISSED})
 """Events of every run of a check: only endpoints whose filter names them get them."""
 INCIDENT_EVENTS = ALERT_EVENTS | {EVENT_CHECK_CHANGED}
 """Events that open or end an incident. A service for incidents gets only these."""
+DOWN_STATES = ("failing", "late", "error")
+"""States of a check in an outage."""
 SUBMISSION_EVENTS = frozenset({EVENT_COMPLETED, EVENT_JUDGED})
 """Events of the end of a submission: each can be made again from its row."""
 

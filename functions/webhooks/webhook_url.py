@@ -49,6 +49,11 @@ _LOOPBACK_V4 = ipaddress.IPv4Network("127.0.0.0/8")
 _WAY_OUT = "; `rustbox listen` forwards events to a program on your own machine"
 
 
+_MAILBOX = re.compile(r"[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*")
+"""The part before the @: plain letters, without quotes, routes (`%`, `!`) and comments."""
+_MAX_MAILBOX_CHARS = 64
+
+
 class AddressRefusedError(Exception):
     """We do not send to this target. `message` may be shown to the client."""
 
@@ -86,6 +91,20 @@ def check_url(url: str, *, allow_insecure: bool = False, own_host: str = "") -> 
     if own_host and not allow_insecure and host == own_host.lower().removesuffix("."):
         raise AddressRefusedError("reserved_name", "a webhook must not call this API itself")
     return Destination(scheme, host, port, path)
+
+
+def mail_address(url: str, domains: Sequence[str]) -> str:
+    """Return the address of a mailto: URL. Raises AddressRefusedError unless it is in one of the operator's domains."""
+    scheme, _, address = url.partition(":")
+    mailbox, _, domain = address.rpartition("@")
+    if scheme != "mailto" or len(mailbox) > _MAX_MAILBOX_CHARS or not _MAILBOX.fullmatch(mailbox):
+        raise AddressRefusedError("bad_syntax", "the URL of format email must be mailto: and one address")
+    if domain.lower() not in {each.lower() for each in domains}:
+        allowed = (
+            f"to {', '.join(domains)} only" if domains else "to no domain: its operator sets SMTP_URL and EmailDomains"
+        )
+        raise AddressRefusedError("blocked_address", f"this service sends e-mail {allowed}")
+    return address
 
 
 def may_dial(addresses: Sequence[str], *, allow_insecure: bool = False) -> bool:
@@ -179,10 +198,12 @@ class AddressRules:
     """The rules of a deployment for the URLs of requests.
 
     `allow_insecure`: also http and this machine (local stage). `own_hosts`: host names of our own API.
+    `mail_domains`: of recipients of e-mail; none: no e-mail is sent.
     """
 
     allow_insecure: bool = False
     own_hosts: tuple[str, ...] = ()
+    mail_domains: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, settings: Settings, request_host: str | None) -> "AddressRules":
@@ -190,9 +211,12 @@ class AddressRules:
         hosts = (request_host or "", settings.own_host)
         return cls(settings.allow_insecure_webhook_targets, tuple(host for host in hosts if host))
 
-    def problem(self, url: str, field: str = "url") -> FieldProblem | None:
-        """Return the problem with a URL; None if it is allowed."""
+    def problem(self, url: str, field: str = "url", *, is_mail: bool = False) -> FieldProblem | None:
+        """Return the problem with a URL; None if it is allowed. `is_mail`: of an endpoint with format email."""
         try:
+            if is_mail:
+                mail_address(url, self.mail_domains)
+                return None
             for own_host in self.own_hosts or ("",):
                 check_url(url, allow_insecure=self.allow_insecure, own_host=own_host)
         except AddressRefusedError as refused:
@@ -207,10 +231,13 @@ _MOST_LANE_CHARS = 255
 def host_of(url: str) -> str:
     """Return the host of a URL for lanes and logs: without its port, in lower case; "" if the URL has none.
 
+    That of a mailto: URL is the domain of its address.
+
     Requests use `check_url`.
     """
     try:
-        host = urlsplit(url).hostname or ""
+        parts = urlsplit(url)
+        host = parts.path.rpartition("@")[2].lower() if parts.scheme == "mailto" else parts.hostname or ""
     except ValueError:
         return ""
     return host.rstrip(".")[:_MOST_LANE_CHARS]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -30,6 +30,7 @@ PROJECT_ID = "dev"
 API_KEY = "rb_live_local_development_only"
 ADMIN_KEY = "admin_local_development_only"
 ADMIN_KEY_PARAMETER = "/rustbox-local/admin-key"
+SMTP_URL_PARAMETER = "/rustbox-local/smtp-url"
 _PARAMETER_PREFIX = "RUSTBOX_PARAM_"
 _MOST_PROCESSES = 64
 _WEBHOOK_SENDERS = "64"  # as many as all processes have threads for; see infra.local.triggers
@@ -47,7 +48,7 @@ class LocalSettings:
     `production`: `serve`, not `up`.
     `started_at`: when the user asked for the start, in seconds since the epoch.
     `metrics_port`: of Prometheus' metrics, on loopback. `listen_address`: loopback outside a container.
-    `hosts`: names that `up` answers for, beside its own.
+    `hosts`: names that `up` answers for, beside its own. `smtp_url`: the mail server; "" sends no e-mail.
     """
 
     production: bool
@@ -64,6 +65,7 @@ class LocalSettings:
     first_run: bool
     failpoint: str | None
     parameters: dict[str, str]
+    smtp_url: str = field(default="", repr=False)
 
     @property
     def base_url(self) -> str:
@@ -100,6 +102,7 @@ def read_settings(environ: Mapping[str, str], *, production: bool = False) -> Lo
         first_run=not production and environ.get("RUSTBOX_FIRST_RUN", "1") != "0",
         failpoint=environ.get("RUSTBOX_FAILPOINT") or None,
         parameters=_production_parameters(environ) if production else _parameters(environ, port),
+        smtp_url=environ.get("SMTP_URL", ""),
     )
 
 
@@ -151,12 +154,19 @@ def _production_parameters(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _given_parameters(environ: Mapping[str, str]) -> dict[str, str]:
     # The variables of OpenTelemetry's SDKs: the functions get them as on AWS, from the template.
-    traces = {parameter: environ[name] for name, parameter in _OTLP.items() if name in environ}
-    return traces | {
+    given = {parameter: environ[name] for name, parameter in _OTLP.items() if name in environ}
+    given |= {
         name.removeprefix(_PARAMETER_PREFIX): value
         for name, value in environ.items()
         if name.startswith(_PARAMETER_PREFIX)
     }
+    if not environ.get("SMTP_URL"):
+        return given
+    if not (given.get("EmailFrom") and given.get("EmailDomains")):
+        raise StartError(
+            "SMTP_URL needs RUSTBOX_PARAM_EmailFrom (the sender) and RUSTBOX_PARAM_EmailDomains (of recipients)"
+        )
+    return given | {"SmtpUrlParameter": SMTP_URL_PARAMETER}
 
 
 def _synchronous(environ: Mapping[str, str], *, production: bool) -> Synchronous:

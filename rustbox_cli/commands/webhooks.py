@@ -45,7 +45,9 @@ _changeable = all_of(
     click.option("--timeout-secs", type=click.IntRange(1, 15), help="Seconds that a request waits for its answer."),
     click.option(
         "--format",
-        type=click.Choice(["event", "cloudevents", "cloudevents_structured", "slack", "discord", "teams", "pagerduty"]),
+        type=click.Choice(
+            ["event", "cloudevents", "cloudevents_structured", "slack", "discord", "teams", "pagerduty", "email"]
+        ),
         help="Format of the body: the event itself (default), CloudEvents, or a message for people.",
     ),
     click.option("--routing-key", metavar="KEY", help="Integration key of PagerDuty, for --format pagerduty."),

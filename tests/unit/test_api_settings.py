@@ -18,6 +18,9 @@ WEBHOOK = {
     "ENDPOINT_SECRETS_KEY_ID": "key",
     "PUBLIC_BASE_URL": "https://api.example.com",
     "ALLOW_INSECURE_WEBHOOK_TARGETS": "false",
+    "SMTP_URL_PARAMETER": "",
+    "EMAIL_FROM": "",
+    "EMAIL_DOMAINS": "",
 }
 
 

@@ -5,12 +5,15 @@ import json
 import os
 import re
 import time
+from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 from infra.local.console import Console, JsonConsole, LogStream
 from infra.local.metrics import Counters, duration_name, exposition, message_name, request_name
-from infra.local.settings import StartError, read_settings
+from infra.local.processes.loading import _store_smtp_url
+from infra.local.settings import SMTP_URL_PARAMETER, StartError, read_settings
 
 PUBLIC = {"RUSTBOX_PUBLIC_URL": "https://rustbox.example/"}
 
@@ -114,3 +117,39 @@ def test_variables_of_opentelemetry_become_parameters_of_the_template() -> None:
     given = read_settings({"OTEL_EXPORTER_OTLP_ENDPOINT": endpoint, "OTEL_EXPORTER_OTLP_HEADERS": headers})
     assert (given.parameters["OtlpEndpoint"], given.parameters["OtlpHeaders"]) == (endpoint, headers)
     assert not {"OtlpEndpoint", "OtlpHeaders"} & read_settings({}).parameters.keys()
+
+
+MAIL = {
+    "SMTP_URL": "smtps://rustbox:very-hidden@mail.example.com",
+    "RUSTBOX_PARAM_EmailFrom": "rustbox@example.com",
+    "RUSTBOX_PARAM_EmailDomains": "example.com",
+}
+
+
+@pytest.mark.parametrize("production", [True, False])
+def test_the_mail_server_is_named_to_the_functions_and_its_password_is_no_parameter(production: Any) -> None:
+    settings = read_settings(PUBLIC | MAIL, production=production)
+    assert settings.smtp_url == MAIL["SMTP_URL"]
+    assert settings.parameters["SmtpUrlParameter"] == SMTP_URL_PARAMETER
+    assert "very-hidden" not in repr(settings)
+    assert "SmtpUrlParameter" not in read_settings(PUBLIC | {"SMTP_URL": ""}, production=production).parameters
+
+
+@pytest.mark.parametrize("missing", ["RUSTBOX_PARAM_EmailFrom", "RUSTBOX_PARAM_EmailDomains"])
+def test_a_mail_server_needs_a_sender_and_domains(missing: str) -> None:
+    with pytest.raises(StartError, match="SMTP_URL needs RUSTBOX_PARAM_EmailFrom") as refused:
+        read_settings(PUBLIC | MAIL | {missing: ""}, production=True)
+    assert "very-hidden" not in str(refused.value)
+
+
+def test_the_mail_server_goes_to_a_sealed_parameter_and_a_wrong_one_stops_the_start_without_being_shown() -> None:
+    ssm = Mock()
+    _store_smtp_url(ssm, "")
+    with pytest.raises(StartError, match="SMTP_URL must be smtps://USER:PASSWORD@HOST") as refused:
+        _store_smtp_url(ssm, "smtps://rustbox:very-hid/den@mail.example.com")
+    assert "very-hid" not in str(refused.value)
+    assert ssm.mock_calls == []
+    _store_smtp_url(ssm, MAIL["SMTP_URL"])
+    ssm.put_parameter.assert_called_once_with(
+        Name=SMTP_URL_PARAMETER, Value=MAIL["SMTP_URL"], Type="SecureString", Overwrite=True
+    )

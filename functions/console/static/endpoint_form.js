@@ -27,6 +27,7 @@ const FORMATS = [
   ["discord", "a message for Discord"],
   ["teams", "a message for Teams"],
   ["pagerduty", "incidents of PagerDuty"],
+  ["email", "a mail to mailto:you@…"],
 ];
 const NEW = {
   url: "",

@@ -35,6 +35,8 @@ SKEW_MS = 1_000
 RUN_ENDPOINT_ID = "run"  # the endpoint of a run's own webhook_url
 
 BAD_SIGNING_KEY = "bad_signing_key"
+EMAIL_REFUSED = "email_refused"
+"""The mail server refused sender, recipient or mail for good (5xx)."""
 NOT_SENT = "circuit_open"
 """A failed attempt without a send: the circuit breaker was open for PARKED_MS."""
 
@@ -42,6 +44,7 @@ NOT_SENT = "circuit_open"
 UNSENDABLE_CODES = frozenset(
     {
         BAD_SIGNING_KEY,
+        EMAIL_REFUSED,
         "bad_syntax",
         "bad_scheme",
         "bad_port",

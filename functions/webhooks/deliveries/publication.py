@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,9 @@ from functions.event_log.rows import event_row, list_row, new_row
 from functions.failpoint import reach
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
 from functions.webhooks.deliveries.store import DeliveryStore, delivery_row, queue_row
+from functions.webhooks.endpoints.model import BodyFormat
 from functions.webhooks.endpoints.store import EndpointStore, Subscribers
-from functions.webhooks.vocabulary import SUBMISSION_EVENTS
+from functions.webhooks.vocabulary import DOWN_STATES, EVENT_CHECK_CHANGED, SUBMISSION_EVENTS
 from functions.webhooks.webhook_url import host_of
 
 if TYPE_CHECKING:
@@ -282,9 +284,17 @@ def _deliveries(
     if run_target is not None:
         yield replace(blank, **asdict(run_target))
     for endpoint in subscribers.endpoints:
-        if endpoint.wants(event.type):
+        if endpoint.wants(event.type) and (endpoint.format is not BodyFormat.EMAIL or is_turn(event)):
             state = DeliveryState.PENDING if endpoint.enabled else DeliveryState.PAUSED
             yield replace(blank, endpoint_id=endpoint.endpoint_id, state=state)
+
+
+def is_turn(event: Event) -> bool:
+    """Whether a mail tells it: of the changes of a check only the begin of an outage and its end, no reminder."""
+    if event.type != EVENT_CHECK_CHANGED:
+        return True
+    values = json.loads(event.body)
+    return (values["state"] in DOWN_STATES) != (values["previous_state"] in DOWN_STATES)
 
 
 class Outbox:

@@ -108,10 +108,15 @@ class BodyFormat(StrEnum):
     DISCORD = "discord"
     TEAMS = "teams"
     PAGERDUTY = "pagerduty"
+    EMAIL = "email"
 
     @property
     def has_event(self) -> bool:
         return self in {BodyFormat.EVENT, BodyFormat.CLOUDEVENTS, BodyFormat.CLOUDEVENTS_STRUCTURED}
+
+    @property
+    def has_incidents_only(self) -> bool:
+        return self in {BodyFormat.PAGERDUTY, BodyFormat.EMAIL}
 
 
 class Payload(StrEnum):
@@ -182,7 +187,10 @@ class EndpointSettings:
 
     url: str = field(
         repr=False,  # its query may hold a credential
-        metadata={"description": "Where events are sent: https, port 443 or 8443, a public host name."},
+        metadata={
+            "description": "Where events are sent: https, port 443 or 8443, a public host name. Of "
+            "format email: mailto: and one address, in a domain that the operator allows."
+        },
     )
     events: tuple[str, ...] = field(  # see `wants`
         default=(),
@@ -230,7 +238,7 @@ class EndpointSettings:
         metadata={
             "description": "event: the event itself. cloudevents: the same with the attributes of CloudEvents 1.0 in "
             "headers; cloudevents_structured: inside a CloudEvent. slack, discord, teams: a message for people. "
-            "pagerduty: incidents. Default: event."
+            "pagerduty: incidents. email: a mail when an incident begins and when it ends. Default: event."
         },
     )
     routing_key: Annotated[str, IN_KEY] = field(
@@ -302,7 +310,7 @@ class EndpointSettings:
         """Whether it gets events of a type. Without a filter, it does not get those of every run of a check."""
         if self.events:
             return event_type in self.events
-        if self.format is BodyFormat.PAGERDUTY:
+        if self.format.has_incidents_only:
             return event_type in INCIDENT_EVENTS
         return event_type not in NAMED_ONLY_EVENTS
 

@@ -283,7 +283,7 @@ _ROUTING_KEY = re.compile(r"[A-Za-z0-9]{32}")
 _NEEDS_KEY = "Format pagerduty needs the integration key of an Events API v2 integration: 32 letters and digits."
 _NO_KEY = f"{HIDDEN} keeps the stored key, and there is none. {_NEEDS_KEY}"
 _OTHER_FORMAT = "Only format pagerduty has a routing key. Leave it out, or choose that format."
-_ONLY_INCIDENTS = f"Format pagerduty opens and resolves incidents. It gets only {', '.join(sorted(INCIDENT_EVENTS))}."
+_ONLY_INCIDENTS = f"This format tells when incidents begin and end. It gets only {', '.join(sorted(INCIDENT_EVENTS))}."
 
 
 def parse_endpoint(raw: bytes, rules: AddressRules) -> tuple[CreateEndpointRequest, EndpointSettings]:
@@ -300,9 +300,9 @@ def new_settings(
     problems, asked = Problems() if problems is None else problems, _asked(request)
     headers, wrong = normalise_headers(asked["headers"] or {}, scheme=_scheme(request.url, problems))
     settings = EndpointSettings(**{"kinds": CLIENT_KINDS} | _stored(asked) | {"headers": headers})
-    problems.add([rules.problem(request.url), secret_problem(request.secret)])
+    problems.add([_url_problem(settings, rules), secret_problem(request.secret)])
     problems.add([_version_problem(settings.api_version), _body_problem(settings)])
-    problems.add(_pagerduty_problems(settings, had_key=False))
+    problems.add(_incident_problems(settings, had_key=False))
     problems.add((*_event_problems(asked["events"]), *_filter_problems(asked["filters"]), *wrong))
     problems.refuse()
     return settings
@@ -327,10 +327,12 @@ def changed_settings(
     if asked["routing_key"] is None and settings.format is not BodyFormat.PAGERDUTY:
         settings = replace(settings, routing_key="")
     kept = ("payload", "api_version", "ordered")
-    problems.add([None if asked["url"] is None else rules.problem(url)])
+    is_mail_before = endpoint.format is BodyFormat.EMAIL
+    is_same = asked["url"] is None and is_mail_before == (settings.format is BodyFormat.EMAIL)
+    problems.add([None if is_same else _url_problem(settings, rules)])
     problems.add(FieldProblem(name, _KEPT) for name in kept if getattr(settings, name) != getattr(endpoint, name))
     problems.add([_body_problem(replace(settings, payload=endpoint.payload))])
-    problems.add(_pagerduty_problems(settings, had_key=bool(endpoint.routing_key)))
+    problems.add(_incident_problems(settings, had_key=bool(endpoint.routing_key)))
     problems.add((*_event_problems(asked["events"]), *_filter_problems(asked["filters"]), *wrong))
     problems.refuse()
     return settings
@@ -399,21 +401,27 @@ def _version_problem(version: str) -> FieldProblem | None:
     return FieldProblem("api_version", f"Unknown version. Known: {', '.join(API_VERSIONS)}.")
 
 
+def _url_problem(settings: EndpointSettings, rules: AddressRules) -> FieldProblem | None:
+    return rules.problem(settings.url, is_mail=settings.format is BodyFormat.EMAIL)
+
+
 def _body_problem(settings: EndpointSettings) -> FieldProblem | None:
     is_thin_card = settings.payload is Payload.THIN and not settings.format.has_event
     return FieldProblem("payload", _THIN_CARD, of=("format",)) if is_thin_card else None
 
 
-def _pagerduty_problems(settings: EndpointSettings, *, had_key: bool) -> list[FieldProblem]:
-    """Return the problems with routing key and events. No message quotes the key."""
+def _incident_problems(settings: EndpointSettings, *, had_key: bool) -> list[FieldProblem]:
+    """Return the problems with events, headers and routing key. No message quotes the key."""
     key = settings.routing_key
-    if settings.format is not BodyFormat.PAGERDUTY:
-        return [FieldProblem("routing_key", _OTHER_FORMAT, of=("format",))] if key else []
     problems = [
         FieldProblem(f"events.{index}", _ONLY_INCIDENTS)
         for index, name in enumerate(settings.events)
-        if name in FILTERABLE_EVENTS and name not in INCIDENT_EVENTS
+        if settings.format.has_incidents_only and name in FILTERABLE_EVENTS and name not in INCIDENT_EVENTS
     ]
+    if settings.format is BodyFormat.EMAIL and settings.headers:
+        problems.append(FieldProblem("headers", "A mail has no headers of yours. Leave them out.", of=("format",)))
+    if settings.format is not BodyFormat.PAGERDUTY:
+        return [*problems, FieldProblem("routing_key", _OTHER_FORMAT, of=("format",))] if key else problems
     if key == HIDDEN:
         return problems if had_key else [*problems, FieldProblem("routing_key", _NO_KEY)]
     return problems if _ROUTING_KEY.fullmatch(key) else [*problems, FieldProblem("routing_key", _NEEDS_KEY)]

@@ -30,7 +30,7 @@ from functions.webhooks.deliveries.model import (
 from functions.webhooks.deliveries.publication import DeliveryHints, Hint
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.egress import TOTAL_SECS, Egress, Wait
-from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, Endpoint
+from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, BodyFormat, Endpoint
 from functions.webhooks.sending.attempts import Attempts, ClaimedDelivery, SuccessCounts
 from functions.webhooks.sending.claim import Claimer, Leases
 from functions.webhooks.sending.lanes import Lane, LaneStore, lane_name
@@ -54,6 +54,8 @@ class Target:
             return True
         if endpoint is None:
             return not lane.name.startswith(f"{RUN_ENDPOINT_ID}#")
+        if endpoint.format is BodyFormat.EMAIL:  # an answer after more than three seconds would be a second mail
+            return True
         has_limit = endpoint.ordered or endpoint.max_per_second or endpoint.max_concurrency != DEFAULT_CONCURRENCY
         return bool(not endpoint.enabled or endpoint.failing is not None or has_limit)
 

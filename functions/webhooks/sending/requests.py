@@ -14,6 +14,7 @@ from functions.webhooks.cards import Cards, cards
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, Report, report_headers
 from functions.webhooks.egress import LONG, TOTAL_SECS, Egress, Wait
 from functions.webhooks.endpoints.model import MAX_OUTPUT_BYTES, BodyFormat, Endpoint, Payload
+from functions.webhooks.mail import MailRequest
 from functions.webhooks.sealed_secrets import EndpointSecrets, SecretBoxes, UnsealError
 from functions.webhooks.signature import (
     USER_AGENT,
@@ -134,7 +135,10 @@ class SignedRequest:
         return send(self.url, self.headers, self.body, wait)
 
 
-def sign(env: Env, delivery: Delivery, endpoint: Endpoint | None, event: bytes, now_ms: int) -> SignedRequest | None:
+type Request = SignedRequest | MailRequest
+
+
+def sign(env: Env, delivery: Delivery, endpoint: Endpoint | None, event: bytes, now_ms: int) -> Request | None:
     """Return the request with an event of these bytes; None if a secret of the target is unusable.
 
     `endpoint` None: a run's own URL. Raises ClientError.
@@ -164,11 +168,13 @@ def sign(env: Env, delivery: Delivery, endpoint: Endpoint | None, event: bytes, 
 
 def endpoint_request(
     env: Env, endpoint: Endpoint, event_id: str, submission_id: str, event: bytes, now_ms: int, traceparent: str = ""
-) -> SignedRequest:
-    """Return the request to an endpoint, with more than one signature during a rotation overlap.
+) -> Request:
+    """Return the request to an endpoint, with more than one signature during a rotation overlap. A mail has none.
 
     Raises InvalidSecretError, UnsealError, ClientError.
     """
+    if endpoint.format is BodyFormat.EMAIL:
+        return MailRequest.of(env, endpoint, event_id, env[cards].card(event), now_ms)
     secrets = env[EndpointSecrets]
     keys, custom = secrets.keys(endpoint, now_ms), secrets.headers(endpoint)
     base_url, routing_key = env.settings.public_base_url, secrets.routing_key(endpoint)
@@ -190,7 +196,7 @@ def webhook_test(endpoint: Endpoint, event_id: str, now_ms: int) -> Event:
     return Event(event_id, EVENT_TEST, endpoint.project_id, event_bytes(body))
 
 
-def send_test(env: Env, event: Event, request: SignedRequest) -> Reply:
+def send_test(env: Env, event: Event, request: Request) -> Reply:
     """Send a test once. Only the event log keeps its event."""
     env[LogWriter].add_test(event)
     return request.send(env[Egress])

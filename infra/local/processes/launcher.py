@@ -161,6 +161,7 @@ def run(*, production: bool) -> int:
     """Run the stack until Ctrl-C or SIGTERM. Returns the exit code. Raises StartError, StoreUnusableError."""
     console = stdout_console(as_json=production)
     settings = read_settings(os.environ, production=production)
+    os.environ.pop("SMTP_URL", None)  # before any process could inherit it
     console.calm(is_calm=settings.first_run)  # until the background process has shown it
     check_host()
     with lock_state(settings.state_dir), listen(settings.listen_address, settings.port) as listener:

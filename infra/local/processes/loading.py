@@ -16,7 +16,7 @@ from infra.local.console import LogStream
 from infra.local.embedded_aws import session
 from infra.local.invoker import Invoker, load_handlers
 from infra.local.metrics import Counters, counter_names
-from infra.local.settings import ADMIN_KEY_PARAMETER
+from infra.local.settings import ADMIN_KEY_PARAMETER, SMTP_URL_PARAMETER, StartError
 from infra.local.state import ensure_admin_key, require_readable, seed_admin_key
 from infra.local.template import STORAGE_TYPES, Stack, read_stack
 
@@ -192,12 +192,25 @@ def load(prepared: Prepared) -> Loaded:
     stack = read_stack(prepared.template)
     sys.stdout = LogStream(prepared.console, "function")
     invoker = load_handlers(stack.functions)
+    _store_smtp_url(ssm, settings.smtp_url)
     _wait_for_the_disk(prepared)
     if settings.failpoint:
         _arm(settings.failpoint)
     gc.freeze()  # collections in the processes would otherwise copy the pages that they share
     gc.enable()
     return Loaded(stack, invoker, Counters(counter_names(stack), settings.processes))
+
+
+def _store_smtp_url(ssm: Any, url: str) -> None:
+    """Put the mail server, if any, where the functions read it, as on AWS. Raises StartError, without the URL."""
+    from functions.webhooks.mail import MailServer  # noqa: PLC0415 - see `invoker.load_handlers`
+
+    if url:
+        try:
+            MailServer.of(url)
+        except ValueError as wrong:
+            raise StartError(str(wrong)) from None
+        ssm.put_parameter(Name=SMTP_URL_PARAMETER, Value=url, Type="SecureString", Overwrite=True)
 
 
 def _wait_for_the_disk(prepared: Prepared) -> None:
