@@ -88,12 +88,34 @@ def is_final(result: Result) -> bool:
     return "verdict" in result
 
 
+def waiting_text(body: Result) -> str:
+    """Return why a submission or a delivery waits, for people; nothing if it does not."""
+    waiting = body.get("waiting") or {"reason": ""}
+    reason, until, behind = waiting["reason"], waiting.get("until"), waiting.get("behind")
+    words = {
+        "queue": f"at most {behind} before it in the queue",
+        "order": f"{behind} before it in the order of its endpoint",
+        "slot": f"{behind} before it, and no free send slot",
+        "breaker_open": f"its target gave no answer: circuit breaker open until {until}",
+        "scheduled": f"next attempt at {until}",
+        "endpoint_disabled": "its endpoint is disabled",
+    }
+    return plain(words.get(reason, reason))
+
+
+def tell_waiting(body: Result) -> None:
+    """Print on standard error why a submission has not begun."""
+    if text := waiting_text(body):
+        click.echo(f"rustbox: waiting, {text}", err=True)
+
+
 def wait_until_final(api: Api, submission_id: str) -> Result:
     """Poll until the result is final. The service ends every submission."""
     while True:
         result: Result = api.call("GET", ("result", submission_id), query={"wait": str(_POLL_SECS)}).body
         if is_final(result):
             return result
+        tell_waiting(result)
 
 
 def stream_bytes(api: Api, result: Result, stream: str) -> bytes:

@@ -55,6 +55,7 @@ from functions.submissions.results.results import (
     UNKNOWN,
     RawOutput,
     Results,
+    others_before,
     output_answer,
     wait_parameter,
 )
@@ -126,7 +127,8 @@ class JudgeRoutes:
             return self._final(row, warnings=request.warnings)
         if secs:
             path = app.prefix + judge_path(row.submission_id)
-            return answer(timeout_body(row, env[ProgressStore].cases(row), path, request.warnings), 408)
+            cases, behind = env[ProgressStore].cases(row), others_before(env, row)
+            return answer(timeout_body(row, cases, path, request.warnings, behind), 408)
         return answer(accepted_body(row, accepted.queue_depth, request.warnings), 202)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
@@ -147,7 +149,8 @@ class JudgeRoutes:
             raise NotFoundError(NO_SUCH_RESULT)
         if polled.row.is_final:
             return self._final(polled.row, after=after or 0)
-        return answer(open_body(polled.row, env[ProgressStore].cases(polled.row), after=after or 0))
+        cases, behind = env[ProgressStore].cases(polled.row), others_before(env, polled.row)
+        return answer(open_body(polled.row, cases, after=after or 0, behind=behind))
 
     def stdout(self, app: Resolver, id_text: str, index_text: str) -> Response[Any]:
         return case_output(self.env, self._own(app, id_text), case_index(index_text))

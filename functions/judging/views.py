@@ -21,9 +21,11 @@ from functions.submissions.results.views import (
     Head,
     MetricsBody,
     OpenStatus,
+    Waiting,
     final_status,
     head_fields,
     open_status,
+    waiting_body,
 )
 
 # `visibility` decides here what any answer, event or list shows of a case: nothing else reads results of cases.
@@ -164,6 +166,7 @@ class OpenJudgeRun(Head, _OfProblem):
     """A judge run that is not finished: the cases that are, as far as they are known."""
 
     status: OpenStatus
+    waiting: NotRequired[Waiting]
     finished: Count
     total: Count
     results: list[JudgedCase]
@@ -257,8 +260,10 @@ def _cancellation(row: Submission, skipped: int) -> str | None:
     return "the judge run was cancelled" if row.cancelled_at is not None and skipped else None
 
 
-def open_body(row: Submission, cases: Sequence[CaseResult], *, after: int = 0) -> OpenJudgeRun:
-    """Return the answer about a judge run that is not final: its state and its finished cases."""
+def open_body(
+    row: Submission, cases: Sequence[CaseResult], *, after: int = 0, behind: int | None = None
+) -> OpenJudgeRun:
+    """Return the answer about a judge run that is not final: its state, its finished cases, and why it waits."""
     plan = Plan.of_json(row.plan or {"cases": [], "groups": []})
     known = {case.index: case for case in cases if case.index < len(plan.cases)}
     points = score(plan, outcomes_of(plan, known.values())).case_points
@@ -276,17 +281,19 @@ def open_body(row: Submission, cases: Sequence[CaseResult], *, after: int = 0) -
             ],
         },
     )
+    if behind:
+        body["waiting"] = waiting_body(behind)
     if row.problem is not None:
         body["problem"] = row.problem
     return body
 
 
 def timeout_body(
-    row: Submission, cases: Sequence[CaseResult], path: str, warnings: Sequence[str] = ()
+    row: Submission, cases: Sequence[CaseResult], path: str, warnings: Sequence[str] = (), behind: int | None = None
 ) -> JudgeWaitOver:
     """Return the body of 408: the wait is over, the judge run continues."""
     message = f"The judge run is not finished yet and continues. Poll GET {path}"
-    body = cast("JudgeWaitOver", {**open_body(row, cases), "error": "timeout", "message": message})
+    body = cast("JudgeWaitOver", {**open_body(row, cases, behind=behind), "error": "timeout", "message": message})
     if warnings:
         body["warnings"] = list(warnings)
     return body

@@ -28,6 +28,7 @@ from functions.submissions.results.results import (
     IDEMPOTENCY_KEY,
     SHAPE,
     Results,
+    others_before,
     result_shape,
     wait_parameter,
 )
@@ -64,7 +65,8 @@ class SubmitRoutes:
         if row.is_final:
             return env[Results].show(row, app.prefix, shape, warnings=request.warnings)
         if secs:
-            return answer(timeout_body(row, app.prefix + result_path(row.submission_id), request.warnings), 408)
+            path, behind = app.prefix + result_path(row.submission_id), others_before(env, row)
+            return answer(timeout_body(row, path, request.warnings, behind), 408)
         return answer(accepted_body(row, accepted.queue_depth, request.warnings), 202)
 
 

@@ -1,12 +1,12 @@
 """Routes of webhooks: the table of all, and those of deliveries."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 from aws_lambda_powertools.event_handler import Response
 
-from functions.clock import MS_PER_SEC, from_rfc3339
+from functions.clock import MS_PER_SEC, from_rfc3339, to_rfc3339
 from functions.env import Env
 from functions.errors import ConflictError, FieldProblem, InvalidFieldsError, NotFoundError, UnavailableError
 from functions.event_log.model import TTL_MS
@@ -30,7 +30,15 @@ from functions.http.openapi.operation import (
 from functions.http.parameters import page_limit, start_after
 from functions.http.resolver import Resolver, Route
 from functions.projects.authentication import authenticate
-from functions.webhooks.deliveries.model import OPEN_STATES, RUN_ENDPOINT_ID, TOKEN, Delivery, DeliveryState, Report
+from functions.webhooks.deliveries.model import (
+    OPEN_STATES,
+    RUN_ENDPOINT_ID,
+    SKEW_MS,
+    TOKEN,
+    Delivery,
+    DeliveryState,
+    Report,
+)
 from functions.webhooks.deliveries.replay import (
     MAX_ATTEMPTS,
     REPLAYABLE,
@@ -44,6 +52,7 @@ from functions.webhooks.deliveries.views import (
     DELIVERY_KEY,
     DeliveryDetail,
     DeliveryPage,
+    DeliveryWaiting,
     ListedDelivery,
     Recovered,
     delivery_detail_body,
@@ -52,7 +61,7 @@ from functions.webhooks.deliveries.views import (
     listed_body,
 )
 from functions.webhooks.endpoint_routes import EndpointRoutes
-from functions.webhooks.endpoints.model import MAX_ENDPOINTS, Health
+from functions.webhooks.endpoints.model import MAX_ENDPOINTS, Endpoint, Health
 from functions.webhooks.endpoints.requests import (
     REPLAY_WINDOW_SECS,
     ChangeEndpointRequest,
@@ -64,6 +73,7 @@ from functions.webhooks.endpoints.requests import (
 )
 from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.sealed_secrets import SecretBoxes
+from functions.webhooks.sending.lanes import LaneStore
 from functions.webhooks.views import (
     EgressAddresses,
     EndpointDeleted,
@@ -99,7 +109,8 @@ class DeliveryRoutes:
         limit, filters = page_limit(query), delivery_filters(query)
         after = start_after(query, project_id, DELIVERY_KEY)
         page = self.listing.page(project_id, filters, limit=limit, after=after)
-        shown = [one for one in self._with_deletions(page.rows) if filters.state in {None, one.state}]
+        rows = _with_deletions(page.rows, self._endpoints(page.rows))
+        shown = [one for one in rows if filters.state in {None, one.state}]
         attempts = self.listing.newest_attempts(shown)
 
         def body(delivery: Delivery) -> ListedDelivery:
@@ -108,8 +119,7 @@ class DeliveryRoutes:
         return page_answer(project_id, replace(page, rows=tuple(shown)), body, created_key)
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
-        (delivery,) = self._with_deletions([self._own(app, id_text)])
-        return self._show(delivery)
+        return self._show(self._own(app, id_text))
 
     def replay(self, app: Resolver, id_text: str) -> Response[str]:
         """Send one delivery again: same id and bytes, new timestamp, new schedule."""
@@ -132,17 +142,12 @@ class DeliveryRoutes:
         send_hint(self.env, delivery)
         return self._show(self._own(app, id_text), 202)
 
-    def _with_deletions(self, deliveries: Sequence[Delivery]) -> list[Delivery]:
-        """Return deliveries of one project; open ones of a deleted endpoint as cancelled, before their rows are."""
+    def _endpoints(self, deliveries: Sequence[Delivery]) -> dict[str, Endpoint]:
+        """Return the endpoints of a project by id, if one of its deliveries is open; else none."""
         open_ones = [one for one in deliveries if one.state in OPEN_STATES and one.endpoint_id != RUN_ENDPOINT_ID]
         if not open_ones:
-            return list(deliveries)
-        present = {endpoint.endpoint_id for endpoint in self.env[EndpointStore].list_all(open_ones[0].project_id)}
-        gone = {(one.event_id, one.endpoint_id) for one in open_ones if one.endpoint_id not in present}
-        return [
-            replace(one, state=DeliveryState.CANCELLED) if (one.event_id, one.endpoint_id) in gone else one
-            for one in deliveries
-        ]
+            return {}
+        return {each.endpoint_id: each for each in self.env[EndpointStore].list_all(open_ones[0].project_id)}
 
     def _box(self, delivery: Delivery, secret: str | None) -> bytes | None:
         """Seal the secret in a replay request for a run's own webhook; None for other deliveries."""
@@ -161,8 +166,32 @@ class DeliveryRoutes:
         return self.env[SecretBoxes].seal(token, delivery.project_id, Report.of(event.body).owner, "report")
 
     def _show(self, delivery: Delivery, status: int = 200) -> Response[str]:
-        attempts = self.listing.last_attempts(delivery)
-        return answer(delivery_detail_body(delivery, attempts), status)
+        endpoints = self._endpoints([delivery])
+        (delivery,) = _with_deletions([delivery], endpoints)
+        waiting = self._waiting(delivery, endpoints.get(delivery.endpoint_id))
+        return answer(delivery_detail_body(delivery, waiting, self.listing.last_attempts(delivery)), status)
+
+    def _waiting(self, delivery: Delivery, endpoint: Endpoint | None) -> DeliveryWaiting | None:
+        """Return why a delivery waits. Only one that is due reads more than its row: see `_held`."""
+        if delivery.state is DeliveryState.PAUSED:
+            return {"reason": "endpoint_disabled"}
+        if delivery.state not in {DeliveryState.PENDING, DeliveryState.RETRYING}:
+            return None
+        if delivery.next_at_ms > self.env.clock() + SKEW_MS:
+            return {"reason": "scheduled", "until": to_rfc3339(delivery.next_at_ms)}
+        return self._held(delivery, endpoint)
+
+    def _held(self, delivery: Delivery, endpoint: Endpoint | None) -> DeliveryWaiting | None:
+        """Return what a delivery that is due waits for, from its lane, and from the deliveries before it."""
+        lanes = self.env[LaneStore]
+        if endpoint is not None and endpoint.ordered and (behind := lanes.count_in_order(delivery)):
+            return {"reason": "order", "behind": behind}
+        lane = lanes.of(delivery)
+        if lane is not None and lane.is_open:
+            return {"reason": "breaker_open", "until": to_rfc3339(max(lane.probe_at_ms, self.env.clock()))}
+        if lane is None or delivery.lane_at_ms is None:
+            return None
+        return {"reason": "slot", "behind": lanes.count_before(lane, delivery.lane_at_ms)}
 
     def _age_ms(self, delivery: Delivery) -> int:
         return self.env.clock() - from_rfc3339(delivery.created_at)
@@ -177,6 +206,16 @@ class DeliveryRoutes:
         if delivery is None or delivery.project_id != project_id or self._age_ms(delivery) >= TTL_MS:
             raise NotFoundError(NO_SUCH_DELIVERY)
         return delivery
+
+
+def _with_deletions(deliveries: Sequence[Delivery], present: Mapping[str, Endpoint]) -> list[Delivery]:
+    """Return deliveries; open ones of a deleted endpoint as cancelled, before their rows are."""
+
+    def shown(one: Delivery) -> Delivery:
+        is_gone = one.state in OPEN_STATES and one.endpoint_id not in {RUN_ENDPOINT_ID, *present}
+        return replace(one, state=DeliveryState.CANCELLED) if is_gone else one
+
+    return [shown(one) for one in deliveries]
 
 
 def _cannot_sign(delivery: Delivery) -> bool:

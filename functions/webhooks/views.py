@@ -90,7 +90,8 @@ class EndpointView(_Named, _Settings):
     health: Annotated[
         Health,
         Field(
-            description="degraded: a quarter of the attempts of the last hour failed, or all for two and a half days."
+            description="degraded: a quarter of the attempts of the last hour failed, all of a day if they are five or "
+            "more, or all for two and a half days."
         ),
     ]
     warning: Annotated[str | None, Field(description="Why it is degraded, and when it recovers or will be disabled.")]

@@ -31,8 +31,10 @@ from rustbox_cli.results import (
     network_lines,
     save_artifacts,
     stream_bytes,
+    tell_waiting,
     verdict_message,
     wait_until_final,
+    waiting_text,
 )
 
 _FIRST_WAIT_SECS = "0.1"
@@ -246,6 +248,7 @@ def _finish(api: Api, options: dict[str, Any]) -> Result:
     with waiting("running"):
         try:
             answered = _send(api, body, key, wait="true")
+            tell_waiting(answered)
             return answered if is_final(answered) else wait_until_final(api, answered["id"])
         except KeyboardInterrupt:
             raise _cancelled(api, body, key) from None
@@ -258,6 +261,7 @@ def _follow(api: Api, options: dict[str, Any]) -> tuple[Result, tuple[LiveStream
         answered = _send(api, body, key, wait=_FIRST_WAIT_SECS)
         if is_final(answered):
             return answered, (LiveStream("stdout"), LiveStream("stderr"))
+        tell_waiting(answered)
         streams = follow(api, answered["id"])
         return wait_until_final(api, answered["id"]), streams
     except KeyboardInterrupt:
@@ -323,6 +327,7 @@ def _program(options: dict[str, Any]) -> tuple[BinaryIO, list[LocalFile]]:
 
 def _show(found: Result) -> None:
     record: dict[str, Any] = {name: found[name] for name in ("id", "status", "language", "profile")}
+    record |= {"waiting": text} if (text := waiting_text(found)) else {}
     record |= found["timestamps"]
     if is_final(found):
         metrics = found["metrics"] or {}

@@ -10,6 +10,7 @@ import click
 from rustbox_cli.api import Session
 from rustbox_cli.options import Duration, Moment, Pair, all_of, confirm, page_options, service_command, yes_option
 from rustbox_cli.output import Columns, plain, show, show_json, show_list, show_record, show_table, waiting
+from rustbox_cli.results import waiting_text
 
 _SECRET_BYTES = 32
 
@@ -317,7 +318,8 @@ def _show_delivery(body: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         show_json(body)
         return
-    show_record({name: value for name, value in body.items() if name != "attempts"})
+    shown = {name: value for name, value in body.items() if name != "attempts"}
+    show_record(shown | ({"waiting": waiting_text(body)} if "waiting" in body else {}))
     click.echo()
     names = ("n", "at", "status_code", "error_code", "latency_ms", "address", "head")
     rows = [[attempt[name] for name in names] for attempt in body["attempts"]]

@@ -72,6 +72,10 @@ def test_a_new_counter_is_empty_and_begins_with_the_present_period() -> None:
     [
         pytest.param(endpoint(), False, id="no attempts"),
         pytest.param(endpoint((9, 9), (9, 9)), False, id="too few attempts"),
+        pytest.param(endpoint((6, 6), (6, 6), failing=1), True, id="six of six"),
+        pytest.param(endpoint((0, 0), (5, 5), failing=HOUR_MS), True, id="all five of a day"),
+        pytest.param(endpoint((4, 4), (4, 4), failing=1), False, id="all, but too few"),
+        pytest.param(endpoint((6, 5), (6, 5), failing=1), False, id="one of six worked"),
         pytest.param(endpoint((10, 2), (10, 2)), False, id="few failures"),
         pytest.param(endpoint((10, 3), (10, 3)), True, id="a quarter of an hour's attempts"),
         pytest.param(endpoint((1000, 250), (9000, 250)), True, id="partly failing, with successes in between"),

@@ -204,6 +204,7 @@ def _with_event(settings: CheckSettings, event: str | None) -> CheckSettings:
 LEASE_MS = 60_000
 """A step of a process that died is repeated after this time."""
 _JITTER_SECS = 30
+_WAITS = "waits until "
 _WAIT_SHARE = 10
 """A waiting run waits for another tenth of the time that it is late."""
 _STARTS_OTHERS = frozenset(RunStatus(status) for status in EndedAs)
@@ -266,7 +267,10 @@ class RunSteps:
             return
         reach("check.after_accept")
         due_at_ms, submission_id = self._clock() + POLL_MS, submission.submission_id
-        running = replace(run, status=RunStatus.RUNNING, submission_id=submission_id, due_at_ms=due_at_ms)
+        reason = "" if run.reason.startswith(_WAITS) else run.reason
+        running = replace(
+            run, status=RunStatus.RUNNING, submission_id=submission_id, due_at_ms=due_at_ms, reason=reason
+        )
         is_noted = self._runs.put_leased(running, run)
         reach("check.after_start")
         if is_noted:
@@ -287,7 +291,8 @@ class RunSteps:
         # The later they are, the longer they wait: a client may have requested very many.
         waited_secs = late_ms // MS_PER_SEC // _WAIT_SHARE
         delay_secs = max(1, error.retry_after_secs, waited_secs) + secrets.randbelow(_JITTER_SECS)
-        waiting = replace(run, reason=error.message, due_at_ms=now + delay_secs * MS_PER_SEC)
+        due_at_ms = now + delay_secs * MS_PER_SEC
+        waiting = replace(run, reason=f"{_WAITS}{check.in_zone(due_at_ms)}: {error.message}", due_at_ms=due_at_ms)
         if self._runs.put_leased(waiting, run):
             self._hints.send(waiting, delay_secs)
 

@@ -4,7 +4,7 @@ import { Component, html } from "./dom.js";
 import { canBeSent, OPEN, tone } from "./delivery_list.js";
 import { whyFailed } from "./failures.js";
 import { Action, Facts, Foreign, Loaded, LocalTime, Output, Time, Title } from "./parts.js";
-import { duration, shortId } from "./words.js";
+import { duration, shortId, waitingText } from "./words.js";
 
 const STATES = {
   pending: "It is due, or waits for a rate limit.",
@@ -80,6 +80,7 @@ export default class Delivery extends Component {
           <span class="code" aria-hidden="true">${lastAnswer(delivery)}</span><div><h2>${delivery.type}: ${delivery.state}</h2>
           <p>${STATES[delivery.state]}</p><${Why} delivery=${delivery} /></div></div>
         <${Facts} facts=${[
+          ["Waits", waitingText(delivery)],
           ["Next attempt", delivery.next_attempt_at && html`<${Time} at=${delivery.next_attempt_at} />`],
           [
             "Endpoint",

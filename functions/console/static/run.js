@@ -12,7 +12,7 @@ import { SAMPLES } from "./languages.js";
 import { Share, unpack } from "./share.js";
 import { Snippets } from "./snippets.js";
 import { parts } from "./visible.js";
-import { duration } from "./words.js";
+import { duration, waitingText } from "./words.js";
 
 const TITLES = { running: "Running", stopping: "Stopping", storing: "Storing the files" };
 const FIRST_WAIT_SECS = 0.1; // a program that ends so soon needs one request; the output of others is shown meanwhile
@@ -121,7 +121,7 @@ export default class Run extends Component {
     if (this.state.started) return;
     this.stop = new AbortController();
     const started = Date.now();
-    this.setState({ body: null, error: null, started, waited: 0, status: "sent", id: null }, showOutcome);
+    this.setState({ body: null, error: null, started, waited: 0, status: "sent", waits: "", id: null }, showOutcome);
     this.clock = setInterval(() => this.setState({ waited: Date.now() - started }), 100);
     try {
       const body = await this.result(this.stop.signal);
@@ -146,7 +146,7 @@ export default class Run extends Component {
     const { body, headers } = await call("POST", "api/submit", { ...this.sent, query: { wait: FIRST_WAIT_SECS }, signal });
     this.setState({ quota: { left: headers.get("ratelimit-remaining"), limit: headers.get("ratelimit-limit") } });
     if (body.result) return body;
-    this.setState({ id: body.id });
+    this.setState({ id: body.id, waits: waitingText(body) });
     let wait = 1; // by then most programs run, and the page says so
     const ask = () => {
       const query = { wait };
@@ -155,7 +155,7 @@ export default class Run extends Component {
     };
     return poll(ask, (answer) => answer.result !== null, {
       signal,
-      onAnswer: ({ status }) => this.setState({ status }),
+      onAnswer: (answer) => this.setState({ status: answer.status, waits: waitingText(answer) }),
     });
   }
 
@@ -228,11 +228,11 @@ export default class Run extends Component {
   }
 
   outcome() {
-    const { body, error, started, waited, quota, status, id } = this.state;
+    const { body, error, started, waited, quota, status, waits, id } = this.state;
     if (started) {
       return html`<div class="hero verdict-open" role="status"><span class="code" aria-hidden="true">···</span>
         <div><h2>${TITLES[status] ?? "Waiting for the result"}</h2>
-          <p aria-hidden="true">${duration(Math.max(waited, 1))}</p></div></div>
+          ${waits && html`<p>${waits}</p>`}<p aria-hidden="true">${duration(Math.max(waited, 1))}</p></div></div>
         <button onClick=${this.cancel} disabled=${status === "stopping"}>Stop</button>
         ${id && html`<${LiveOutput} key=${id} id=${id} />`}`;
     }

@@ -9,7 +9,7 @@ import { Action, Copy, Facts, Loaded, metadataFacts, Time, Title } from "./parts
 import { Program } from "./program.js";
 import { Badge, Result } from "./result.js";
 import { SAMPLES } from "./languages.js";
-import { bytes, seconds, shortId, VERDICTS, verdictTitle } from "./words.js";
+import { bytes, seconds, shortId, VERDICTS, verdictTitle, waitingText } from "./words.js";
 
 const STATUSES = ["pending", "running", "completed", "error"];
 
@@ -71,7 +71,7 @@ class One extends Component {
           run.result
             ? html`<${Result} body=${run} />`
             : html`<div class="hero verdict-open" role="status">
-              <span class="code" aria-hidden="true">···</span><div><h2>${run.status}</h2></div></div>
+              <span class="code" aria-hidden="true">···</span><div><h2>${run.status}</h2><p>${waitingText(run)}</p></div></div>
               <${Action} does=${() => post(`api/result/${id}/cancel`)}>Stop<//>
               <${LiveOutput} id=${id} />`
         }<${Program} id=${id} /></div>

@@ -91,3 +91,18 @@ export const utcTime = (time) => `${new Date(time).toISOString().slice(0, 19).re
 export const plain = (code) => String(code ?? "").replaceAll("_", " ");
 
 export const shortId = (id) => String(id).slice(0, 8);
+
+/** Why a run or a delivery waits; nothing if it does not. */
+export function waitingText({ waiting }) {
+  if (!waiting) return "";
+  const { reason, until, behind } = waiting;
+  const texts = {
+    queue: `At most ${behind} before it in the queue.`,
+    order: `${behind} before it in the order of its endpoint.`,
+    slot: `${behind} before it, and no free send slot.`,
+    breaker_open: `Its target gave no answer: the circuit breaker is open until ${until && localTime(until)}.`,
+    scheduled: `Its next attempt is at ${until && localTime(until)}.`,
+    endpoint_disabled: "Its endpoint is disabled.",
+  };
+  return texts[reason] ?? reason;
+}

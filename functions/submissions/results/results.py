@@ -2,10 +2,12 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 from urllib.parse import unquote
 
 from aws_lambda_powertools.event_handler import Response
+from botocore.exceptions import BotoCoreError, ClientError
 
 from events.vocabulary import Verdict, canonical
 from functions.aws.clients import Clients
@@ -22,6 +24,7 @@ from functions.http.parameters import Parameters, result_path
 from functions.http.stored_content import download_headers
 from functions.projects.quota_store import QuotaStore
 from functions.submissions.model import Kind, Status, Submission
+from functions.submissions.queues import Queues
 from functions.submissions.results.short_views import compact, output_link, serialise_within
 from functions.submissions.results.views import (
     WHOLE,
@@ -233,6 +236,15 @@ NO_SUCH_PROGRAM = "The program is not kept: its request had no keep_code, or is 
 PROGRAM_KEPT_MS = 24 * 3_600_000
 
 
+def others_before(env: Env, row: Submission) -> int | None:
+    """Return how many others may be before a submission; None if it waits in no queue, or SQS does not say it."""
+    if row.status is not Status.PENDING or row.asked_directly or row.cancelled_at is not None:
+        return None
+    with suppress(ClientError, BotoCoreError):
+        return max(0, env[Queues].recent_depth(row.priority) - 1)
+    return None
+
+
 class Results:
     """Reads submissions of one kind, and builds their answers."""
 
@@ -277,7 +289,7 @@ class Results:
     ) -> Response[str]:
         """Answer with the result object in any state. `prefix`: the stage part of our paths."""
         if not row.is_final:
-            pending = pending_body(row)
+            pending = pending_body(row, others_before(self._env, row))
             return answer(compact(pending) if shape.is_compact else pending)
         stdout, stderr = self.output(row, "stdout"), self.output(row, "stderr")
         body = result_body(row, stdout, stderr, encoding=shape.encoding, warnings=warnings)

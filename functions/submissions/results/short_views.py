@@ -26,6 +26,7 @@ from functions.submissions.results.views import (
     Output,
     SkippedArtifacts,
     StreamName,
+    Waiting,
     Warnings,
     final_status,
     flat_fields,
@@ -36,8 +37,8 @@ from functions.submissions.results.views import (
 # What a client sees with `view=compact`: no aliases, no evidence, no null.
 
 _COMPACT = (
-    *("id", "status", "language", "result", "output", "artifacts", "artifacts_skipped", "metrics", "metadata"),
-    "cancelled_too_late",
+    *("id", "status", "waiting", "language", "result", "output", "artifacts", "artifacts_skipped", "metrics"),
+    *("metadata", "cancelled_too_late"),
 )
 _COMPACT_METRICS = ("cpu_time_secs", "wall_time_secs", "memory_peak_bytes")
 
@@ -53,6 +54,7 @@ class CompactOpen(_Compact):
     """A submission without a verdict, with `view=compact`."""
 
     status: OpenStatus
+    waiting: NotRequired[Waiting]
 
 
 @with_config(ConfigDict(extra="ignore"))  # not that of the body around it

@@ -84,6 +84,18 @@ CancelledTooLate = Annotated[
 Warnings = Annotated[list[str], Field(description="Only if the request had unknown fields: each is named.")]
 
 
+class RunWaiting(TypedDict):
+    """Why a submission has not begun."""
+
+    reason: Literal["queue"]
+    behind: Annotated[
+        Count, Field(description="Others that wait or run in its queue, as of a second ago: at most so many before it.")
+    ]
+
+
+Waiting = Annotated[RunWaiting, Field(description="Only while it is queued behind others.")]
+
+
 class Accepted(TypedDict):
     """The submission is queued or running. The body has no `verdict`."""
 
@@ -100,6 +112,7 @@ class WaitOver(TypedDict):
     id: Uuid
     error: Literal["timeout"]
     message: str
+    waiting: NotRequired[Waiting]
     warnings: NotRequired[Warnings]
 
 
@@ -150,6 +163,7 @@ class OpenResult(Head):
 
     status: OpenStatus
     job_status: OpenStatus
+    waiting: NotRequired[Waiting]
     result: None
     output: None
     metrics: None
@@ -250,18 +264,19 @@ WHOLE = Shape()
 _STOPPING = "The run is being stopped. It may still end by itself before that: poll its result."
 
 
-def pending_body(submission: Submission) -> OpenResult:
-    """Return the result object of a submission that is not final."""
+def waiting_body(behind: int) -> RunWaiting:
+    """Return why a submission that has others before it has not begun."""
+    return {"reason": "queue", "behind": behind}
+
+
+def pending_body(submission: Submission, behind: int | None = None) -> OpenResult:
+    """Return the result object of a submission that is not final. `behind`: see `others_before`."""
     status = open_status(submission)
-    return {
-        **head_fields(submission),
-        "status": status,
-        "job_status": status,
-        "result": None,
-        "output": None,
-        "metrics": None,
-        "evidence": None,
-    }
+    values = dict.fromkeys(("result", "output", "metrics", "evidence"))
+    body = cast("OpenResult", {**head_fields(submission), "status": status, "job_status": status, **values})
+    if behind:
+        body["waiting"] = waiting_body(behind)
+    return body
 
 
 def cancelling_body(submission: Submission) -> Cancelling:
@@ -284,10 +299,14 @@ def accepted_body(submission: Submission, queue_depth: int, warnings: Sequence[s
     return body
 
 
-def timeout_body(submission: Submission, path: str, warnings: Sequence[str] = ()) -> WaitOver:
+def timeout_body(
+    submission: Submission, path: str, warnings: Sequence[str] = (), behind: int | None = None
+) -> WaitOver:
     """Return the body of 408: the wait is over, the run continues."""
     message = f"The run is not finished yet and continues. Poll GET {path}"
     body: WaitOver = {"id": submission.submission_id, "error": "timeout", "message": message}
+    if behind:
+        body["waiting"] = waiting_body(behind)
     if warnings:
         body["warnings"] = list(warnings)
     return body

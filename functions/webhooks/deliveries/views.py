@@ -4,7 +4,7 @@ import base64
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Annotated, TypedDict
+from typing import Annotated, Literal, NotRequired, TypedDict
 
 from pydantic import Field
 
@@ -73,9 +73,26 @@ class Attempt(Answered):
     at: Time
 
 
+class DeliveryWaiting(TypedDict):
+    """Why a delivery is not being sent now."""
+
+    reason: Annotated[
+        Literal["scheduled", "endpoint_disabled", "order", "breaker_open", "slot"],
+        Field(
+            description="scheduled: its next attempt is later. endpoint_disabled: enable the endpoint, then recover. "
+            "order: others of its ordered endpoint come first. breaker_open: the target gave no answer three times, "
+            "and gets one request at `until`. slot: all requests that its endpoint, host or project may have at a time "
+            "are under way."
+        ),
+    ]
+    until: NotRequired[Time]
+    behind: NotRequired[Annotated[Count, Field(description="Others before it, counted up to 100.")]]
+
+
 class DeliveryDetail(DeliveryItem):
     """A delivery with its attempts."""
 
+    waiting: Annotated[DeliveryWaiting | None, Field(description="null: it does not wait.")]
     attempts: Annotated[list[Attempt], Field(description="The last 100, oldest first.")]
 
 
@@ -164,9 +181,12 @@ def listed_body(delivery: Delivery, last: RecordedAttempt | None) -> ListedDeliv
     return {**delivery_body(delivery), "last_attempt": None if last is None else _last_attempt_body(last)}
 
 
-def delivery_detail_body(delivery: Delivery, attempts: Iterable[RecordedAttempt]) -> DeliveryDetail:
-    """Return one delivery with its attempts."""
-    return {**delivery_body(delivery), "attempts": [_attempt_body(attempt) for attempt in attempts]}
+def delivery_detail_body(
+    delivery: Delivery, waiting: DeliveryWaiting | None, attempts: Iterable[RecordedAttempt]
+) -> DeliveryDetail:
+    """Return one delivery with its attempts, and why it waits."""
+    shown = [_attempt_body(attempt) for attempt in attempts]
+    return {**delivery_body(delivery), "waiting": waiting, "attempts": shown}
 
 
 def reply_body(reply: Reply | RecordedAttempt) -> Answered:

@@ -380,6 +380,8 @@ class Endpoint(EndpointSettings):
 # an endpoint keeps its state, so that a rate near one bound does not change it again and again.
 
 ENOUGH_ATTEMPTS = 10
+ENOUGH_IF_ALL_FAIL = 5
+"""So many attempts of a day are enough if all of them failed."""
 DEGRADED_FROM = 0.25
 """Share of failed attempts that degrades an endpoint."""
 RECOVERED_TO = 0.05
@@ -394,7 +396,8 @@ def is_degraded(endpoint: Endpoint, now_ms: int) -> bool:
         return True
     _, rate = deciding_rate(endpoint, now_ms)
     if endpoint.degraded_at is None:
-        return rate.attempts >= ENOUGH_ATTEMPTS and rate.failed_share >= DEGRADED_FROM
+        enough = ENOUGH_IF_ALL_FAIL if endpoint.failing and rate.failures >= rate.attempts else ENOUGH_ATTEMPTS
+        return rate.attempts >= enough and rate.failed_share >= DEGRADED_FROM
     if endpoint.failing is not None or now_ms - from_rfc3339(endpoint.degraded_at) < LEAST_DEGRADED_MS:
         return True
     if rate.attempts >= ENOUGH_ATTEMPTS:

@@ -163,6 +163,7 @@ def to_lane(row: Mapping[str, Any]) -> Lane:
 
 _NOT_FINAL = frozenset({DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.RETRYING, DeliveryState.PAUSED})
 _ITEMS_PER_QUERY = 10
+MOST_COUNTED = 100
 
 
 class LaneStore(Table):
@@ -228,6 +229,35 @@ class LaneStore(Table):
             return
         update = ConditionalUpdate({}, "#waiting_ms = :read", {"read": lane.waiting_ms}, ("waiting_ms", *DUE))
         self._update_unread(update, lane_key(lane.project_id, lane.name))
+
+    def of(self, delivery: Delivery) -> Lane | None:
+        """Return the lane of a delivery; None if it has no row, because nothing waits there or fails."""
+        row = self._get(lane_key(delivery.project_id, lane_name(delivery, host_of(delivery.url))))
+        return None if row is None else to_lane(row)
+
+    def count_before(self, lane: Lane, lane_at_ms: int) -> int:
+        """Return how many deliveries of a lane have been parked for longer, up to MOST_COUNTED."""
+        values: dict[str, Value] = {":lane": lane.ref, ":at": lane_at_ms}
+        return self._count("lane_ref = :lane AND lane_at_ms < :at", values, IndexName="waiting")
+
+    def count_in_order(self, delivery: Delivery) -> int:
+        """Return how many deliveries an ordered endpoint gets before this one, up to MOST_COUNTED."""
+        values: dict[str, Value] = {
+            ":pk": queue_pk(delivery.project_id, delivery.endpoint_id),
+            ":sk": queue_sk(delivery),
+        }
+        return self._count("pk = :pk AND sk < :sk", values)
+
+    def _count(self, condition: str, values: Mapping[str, Value], **index: Any) -> int:
+        answer = self._client.query(
+            TableName=self.table_name,
+            KeyConditionExpression=condition,
+            ExpressionAttributeValues=to_item(values),
+            Select="COUNT",
+            Limit=MOST_COUNTED,
+            **index,
+        )
+        return int(answer["Count"])
 
     def has_place(self, delivery: Delivery) -> bool:
         """Whether a delivery has a place in its ordered queue. One that was replayed after its end has none."""

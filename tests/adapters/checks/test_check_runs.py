@@ -3,6 +3,7 @@
 import base64
 import dataclasses
 import json
+import re
 from collections import Counter
 from pathlib import Path
 from typing import Any
@@ -359,11 +360,24 @@ def test_a_full_quota_delays_a_run_and_the_grace_ends_the_delay(world: CheckWorl
     world.settle(5 * 60)
     statuses = sorted(world.statuses(first) + world.statuses(second))
     assert statuses == ["passed", "queued"]
+    (queued,) = [run for check in (first, second) for run in world.runs(check) if run["status"] == "queued"]
+    assert re.match(r"waits until 20\d\d-\d\d-\d\d.*: The quota of the judge profile", queued["reason"]), queued
     world.settle(4 * 60)
     statuses = world.statuses(first) + world.statuses(second)
     assert "passed" in statuses
     waiting = next(run for check in (first, second) for run in world.runs(check) if run["status"] != "passed")
     assert "quota" in waiting["reason"] or "per day" in waiting["reason"], waiting
+
+
+def test_a_run_that_waited_for_the_quota_says_so_no_more_when_it_starts(world: CheckWorld) -> None:
+    store = ProjectStore(world.aws.names["ProjectsTable"], Clients.dynamodb())
+    store.create_project(Project(PROJECT_ID, "Tests", quotas={"judge": Quota(1, 100, 10)}))
+    checks = five_minutely(world, name="a"), five_minutely(world, name="b")
+    world.settle(5 * 60)
+    assert sum(run["reason"].startswith("waits until ") for check in checks for run in world.runs(check)) == 1
+    world.settle(3 * 60)
+    first_runs = [world.runs(check)[-1] for check in checks]
+    assert [(run["status"], run["reason"]) for run in first_runs] == [("passed", "")] * 2
 
 
 def test_a_run_that_waits_for_the_quota_is_tried_less_and_less_often(world: CheckWorld) -> None:

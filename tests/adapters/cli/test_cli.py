@@ -301,6 +301,39 @@ def test_run_prints_the_output_of_an_execution_that_begins_again_from_its_start(
     assert [one.query["after"] for one in service.asked if one.query.get("stream") == "stdout"] == ["0", "8", "0", "10"]
 
 
+QUEUED = {"waiting": {"reason": "queue", "behind": 12}}
+
+
+@pytest.mark.parametrize("options", [[], ["--no-stream"]])
+def test_run_says_how_many_are_before_it(service: Service, rustbox: Rustbox, program: str, options: list[str]) -> None:
+    parts = {"stdout": [part("", 0, 0, final=True)], "stderr": [part("", 0, 0, final=True)]}
+    replies = (
+        Reply(408, {"id": ID, "error": "timeout", **QUEUED}),
+        Reply(200, {"id": ID, **QUEUED}),
+        Reply(200, final()),
+    )
+    by_stream(service, parts, *replies)
+    ended = rustbox("run", program, *options)
+    assert ended.exit_code == 0
+    assert ended.stderr == "rustbox: waiting, at most 12 before it in the queue\n" * 2
+
+
+def test_result_and_delivery_say_why_they_wait(service: Service, rustbox: Rustbox) -> None:
+    pending = {"status": "pending", "language": "python", "profile": "judge", "timestamps": TIMES, "metadata": {}}
+    breaker = {"reason": "breaker_open", "until": "2026-11-24T12:01:00.000Z"}
+    service.will(
+        Reply(200, {"id": ID, **pending, **QUEUED}),
+        Reply(200, SENT | {"state": "pending", "waiting": breaker}),
+        Reply(200, SENT | {"state": "pending", "waiting": {"reason": "a newer\x1b one"}}),
+        Reply(200, SENT | {"waiting": None}),
+    )
+    assert "at most 12 before it in the queue" in rustbox("result", ID).stdout
+    shown = [rustbox("deliveries", "show", DELIVERY).stdout for _ in range(3)]
+    assert "circuit breaker open until 2026-11-24T12:01:00.000Z" in shown[0]
+    assert "a newer\\x1b one" in shown[1]
+    assert re.search(r"^waiting +-$", shown[2], re.MULTILINE)
+
+
 def test_run_prints_the_rest_of_an_output_that_could_not_be_followed(
     service: Service, rustbox: Rustbox, program: str
 ) -> None:

@@ -18,6 +18,7 @@ from functions.projects.store import ProjectStore
 from functions.submissions import live_runs
 from functions.submissions.accept.acceptance import Acceptance
 from functions.submissions.model import Status
+from functions.submissions.queues import Queues
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, Invocation, call, event, get, post
 from tests.adapters.judging.judge_world import CASES, completed, judge, progress, requested, result
@@ -59,10 +60,12 @@ def test_without_time_to_wait_a_judge_run_is_answered_at_once(
 ) -> None:
     time = patient(monkeypatch)
     body = {"language": "python", "code": "print(1)", "cases": CASES}
+    monkeypatch.setattr(Queues, "recent_depth", lambda _self, _priority: 13)
     accepted = without_time("POST", "/api/judge", project_key, {}, body)
     assert (accepted.status, accepted.json["error"], len(rows(aws))) == (408, "timeout", 1)
     polled = without_time("GET", f"/api/judge/{accepted.json['id']}", project_key, {"wait": "20"})
     assert (polled.status, polled.json["status"]) == (200, "pending")
+    assert accepted.json["waiting"] == polled.json["waiting"] == {"reason": "queue", "behind": 12}
     assert time.slept == []
 
 

@@ -23,6 +23,7 @@ from functions.projects.model import Project
 from functions.projects.store import ProjectStore
 from functions.submissions import live_runs
 from functions.submissions.model import Submission, idempotency_pk
+from functions.submissions.queues import Queues
 from functions.submissions.results.results import Deletion
 from functions.submissions.runners.store import RunnerStore
 from functions.submissions.store import SubmissionStore
@@ -117,6 +118,34 @@ def test_a_result_is_shown_in_each_of_its_states(store: SubmissionStore, project
     assert "verdict" not in running.json
     assert running.json["timestamps"]["started_at"] == STARTED
     assert (final.json["verdict"], final.json["stdout"], final.headers["x-request-id"]) == ("AC", "42\n", REQUEST_ID)
+
+
+def test_a_queued_run_says_how_many_are_before_it(store: SubmissionStore, project_key: str) -> None:
+    result.ENV._parts.pop(Queues, None)  # its estimate is a second old at most
+    ids = [post(project_key, {"language": "python", "code": f"print({n})"}).json["id"] for n in range(3)]
+    paths = [f"/api/result/{one}" for one in ids]
+    waiting = {"reason": "queue", "behind": 2}
+    assert get(project_key, paths[2]).json["waiting"] == waiting
+    assert get(project_key, paths[2], query={"view": "compact"}).json["waiting"] == waiting
+    assert all("waiting" not in item for item in get(project_key, "/api/results").json["items"])
+    begun = store.get(ids[1])
+    assert begun is not None
+    store.mark_started(ids[1], begun.execution_id, "runner-1", STARTED)
+    store.mark_cancelled(ids[0], now_ms() + 15_000)
+    put(store, asked_directly=True)  # its runner may have begun it
+    for path in (*paths[:2], PATHS[0]):
+        assert "waiting" not in get(project_key, path).json
+
+
+def test_a_result_is_shown_when_its_queue_does_not_answer(
+    aws: Aws, store: SubmissionStore, project_key: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(store)
+    url = "https://sqs.us-east-1.amazonaws.com/1/gone"
+    gone = Queues(Clients.sqs(), url, url, url)
+    monkeypatch.setitem(result.ENV._parts, Queues, gone)
+    shown = get(project_key, PATHS[0])
+    assert (shown.status, "waiting" in shown.json) == (200, False)
 
 
 def test_a_long_poll_ends_with_the_result_or_with_its_time(

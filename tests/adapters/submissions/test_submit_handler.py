@@ -16,6 +16,7 @@ from functions.projects.model import Project, Quota
 from functions.projects.store import ProjectStore
 from functions.submissions.accept import acceptance as start_module
 from functions.submissions.model import INLINE_INPUT_MAX_BYTES
+from functions.submissions.queues import Queues
 from functions.submissions.runners.store import RunnerStore
 from functions.submissions.store import SubmissionStore
 from tests.adapters.aws_account import PROJECT_ID, Aws
@@ -337,6 +338,13 @@ def test_more_source_and_input_lie_in_the_bucket(aws: Aws, project_key: str) -> 
     assert row["input_key"]["S"].startswith("inputs/")
     (message,) = aws.messages("BatchQueue")
     assert base64.b64decode(message["code_base64"]) == b"#" * INLINE_INPUT_MAX_BYTES
+
+
+def test_a_wait_in_the_queue_says_how_many_are_before_it(project_key: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    waiting(monkeypatch)
+    monkeypatch.setattr(Queues, "recent_depth", lambda _self, priority: {"interactive": 13}[priority])
+    answer = post(project_key, PROGRAM, query={"wait": "true"})
+    assert (answer.status, answer.json["waiting"]) == (408, {"reason": "queue", "behind": 12})
 
 
 def test_a_wait_that_is_over_says_so_without_a_verdict(

@@ -168,6 +168,15 @@ def test_a_few_failures_cost_one_check_and_no_event(pipeline: Pipeline, flaky: E
     assert (told(pipeline, watcher), due(pipeline)) == ([], [])
 
 
+def test_an_endpoint_whose_few_attempts_all_failed_is_degraded(
+    pipeline: Pipeline, flaky: Endpoint, watcher: Endpoint
+) -> None:
+    answer(pipeline, flaky, *[500] * 6)
+    check(pipeline)
+    assert pipeline.at(flaky).health(pipeline.time()) is Health.DEGRADED
+    assert [event["type"] for event in told(pipeline, watcher)] == ["endpoint.degraded"]
+
+
 def test_a_failure_during_a_check_keeps_the_endpoint_due(pipeline: Pipeline, flaky: Endpoint) -> None:
     answer(pipeline, flaky, 500)
     pipeline.time.ms += CHECK_AFTER_MS
@@ -209,7 +218,7 @@ def test_an_endpoint_that_is_enabled_again_begins_with_empty_rates(
     pipeline.change_endpoint(flaky, {"enabled": False})
     pipeline.change_endpoint(flaky, {"enabled": True}, HEALTH)
     assert (pipeline.at(flaky).traffic, pipeline.at(flaky).degraded_at) == (Traffic(), None)
-    answer(pipeline, flaky, 500)
+    answer(pipeline, flaky, 500, 200)  # the retries of the others work too
     for _ in range(10):
         check(pipeline)
     assert [event["type"] for event in told(pipeline, watcher)] == ["endpoint.degraded"]

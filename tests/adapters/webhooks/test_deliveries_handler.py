@@ -7,6 +7,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from functions.aws.clients import Clients
+from functions.aws.dynamodb.items import from_item, to_item
 from functions.aws.dynamodb.table import TRIES
 from functions.clock import from_rfc3339, now_ms, to_rfc3339
 from functions.handlers import webhooks as endpoints
@@ -17,7 +18,8 @@ from functions.webhooks.deliveries import store
 from functions.webhooks.deliveries.model import HINTED_MS, Delivery, DeliveryState, RecordedAttempt
 from functions.webhooks.deliveries.publication import DeliveryHints
 from functions.webhooks.deliveries.replay import REPLAYABLE
-from functions.webhooks.deliveries.store import DeliveryStore, DueDelivery
+from functions.webhooks.deliveries.store import DeliveryStore, DueDelivery, queue_row
+from functions.webhooks.sending.lanes import FAILURES_TO_OPEN, lane_key
 from functions.webhooks.vocabulary import Reply
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.busy_tables import refuse_transactions
@@ -37,6 +39,7 @@ from tests.submission_factory import SUBMISSION_ID
 PATH = "/api/deliveries"
 RECOVERABLE = ("exhausted", "paused", "blocked")
 START = "2026-11-24T12:00:00.000Z"
+START_MS = from_rfc3339(START)
 
 
 @pytest.fixture
@@ -61,6 +64,99 @@ def stored(deliveries: DeliveryStore, delivery: Delivery) -> Delivery:
     found = deliveries.get_delivery(delivery.event_id, delivery.endpoint_id)
     assert found is not None
     return found
+
+
+# --- why a delivery waits -------------------------------------------------------------------------------------------
+
+
+def waiting_of(key: str, delivery: Delivery) -> Any:
+    return send(key, "GET", f"{PATH}/{name_of(delivery)}").json["waiting"]
+
+
+def put_rows(aws: Aws, *rows: Any) -> None:
+    for row in rows:
+        aws.client("dynamodb").put_item(TableName=aws.names["DeliveriesTable"], Item=to_item(row))
+
+
+def put_lane(aws: Aws, name: str, **values: Any) -> None:
+    put_rows(aws, from_item(lane_key(PROJECT_ID, name)) | {"host": "hooks.example.com"} | values)
+
+
+@pytest.mark.parametrize(
+    ("state", "in_ms", "reason"),
+    [
+        ("retrying", 60_000, "scheduled"),
+        ("pending", 60_000, "scheduled"),
+        ("paused", 0, "endpoint_disabled"),
+        ("pending", 0, None),
+        ("delivered", 0, None),
+        ("exhausted", 60_000, None),
+    ],
+)
+def test_a_delivery_says_what_its_row_knows(
+    aws: Aws, project_key: str, endpoint_id: str, state: str, in_ms: int, reason: str | None
+) -> None:
+    at_ms = now_ms() + in_ms
+    found = waiting_of(project_key, put_delivery(aws, state, endpoint_id=endpoint_id, next_at_ms=at_ms))
+    assert (None if found is None else found["reason"]) == reason
+    if reason == "scheduled":
+        assert found["until"] == to_rfc3339(at_ms)
+
+
+@pytest.mark.parametrize("probe_in_ms", [90_000, -1_000])
+def test_a_delivery_says_until_when_a_circuit_breaker_is_open(aws: Aws, project_key: str, probe_in_ms: int) -> None:
+    delivery, begun = put_delivery(aws, "pending"), now_ms()
+    put_lane(aws, "run#hooks.example.com", failures=2)
+    assert waiting_of(project_key, delivery) is None
+    put_lane(aws, "run#hooks.example.com", failures=FAILURES_TO_OPEN, probe_at_ms=begun + probe_in_ms)
+    found = waiting_of(project_key, delivery)
+    assert found["reason"] == "breaker_open"
+    assert from_rfc3339(found["until"]) >= begun + max(probe_in_ms, 0)
+
+
+def test_a_parked_delivery_says_how_many_are_before_it(aws: Aws, project_key: str, endpoint_id: str) -> None:
+    put_lane(aws, endpoint_id, waiting_ms=now_ms())
+    parked = []
+    for number in range(4):
+        parked.append(put_delivery(aws, "pending", endpoint_id=endpoint_id, lane_at_ms=START_MS + number))
+        row = from_item(raw_row(aws, parked[-1])) | {"lane_ref": f"{PROJECT_ID}#{endpoint_id}"}
+        put_rows(aws, row)
+    assert waiting_of(project_key, parked[0]) == {"reason": "slot", "behind": 0}
+    assert waiting_of(project_key, parked[3]) == {"reason": "slot", "behind": 3}
+
+
+def test_a_delivery_of_an_ordered_endpoint_says_how_many_are_before_it(aws: Aws, project_key: str) -> None:
+    body = {"url": "https://hooks.example.com/", "ordered": True}
+    endpoint_id = str(send(project_key, "POST", "/api/webhooks", body).json["id"])
+    ordered = [put_delivery(aws, "pending", endpoint_id=endpoint_id, age_ms=1_000 - number) for number in range(3)]
+    put_rows(aws, *(queue_row(delivery, 2_000_000_000) for delivery in ordered))
+    assert waiting_of(project_key, ordered[2]) == {"reason": "order", "behind": 2}
+    assert waiting_of(project_key, ordered[0]) is None
+    put_lane(aws, endpoint_id, failures=FAILURES_TO_OPEN, probe_at_ms=now_ms() + 90_000)
+    assert waiting_of(project_key, ordered[0])["reason"] == "breaker_open"
+
+
+def test_reasons_cost_a_list_nothing_and_one_delivery_a_read(aws: Aws, project_key: str, endpoint_id: str) -> None:
+    client, calls = aws.client("dynamodb"), list[str]()
+
+    def note(model: Any, **_: Any) -> None:
+        calls.append(model.name)
+
+    def cost(path: str) -> list[str]:
+        calls.clear()
+        assert send(project_key, "GET", path).status == 200
+        return sorted(calls)
+
+    client.meta.events.register("before-call", note)
+    try:
+        later = put_delivery(aws, "pending", endpoint_id=endpoint_id, next_at_ms=now_ms() + 60_000)
+        listing = cost(PATH)
+        due = put_delivery(aws, "pending", endpoint_id=endpoint_id)
+        assert cost(PATH) == listing
+        one = cost(f"{PATH}/{name_of(later)}")
+        assert cost(f"{PATH}/{name_of(due)}") == sorted([*one, "GetItem"])
+    finally:
+        client.meta.events.unregister("before-call", note)
 
 
 # --- lists ----------------------------------------------------------------------------------------------------------
