@@ -45,7 +45,7 @@ from functions.judging.views import (
 )
 from functions.projects.authentication import authenticate
 from functions.submissions.accept.acceptance import NewSubmission
-from functions.submissions.live_runs import Cancellation
+from functions.submissions.cancellation import Cancellation
 from functions.submissions.model import Kind, Submission
 from functions.submissions.results.results import (
     ACCEPTING,

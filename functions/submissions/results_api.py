@@ -14,7 +14,8 @@ from functions.http.openapi.operation import BAD, ID, KEYED, PAGE, Answer, path,
 from functions.http.parameters import LONG_POLL_MAX_SECS, page_limit, start_after, uuid, wait_secs
 from functions.http.resolver import Resolver, Route
 from functions.projects.authentication import authenticate
-from functions.submissions.live_runs import Cancellation, LiveOutput
+from functions.submissions.cancellation import Cancellation
+from functions.submissions.live_output import LiveOutput
 from functions.submissions.model import Kind, Status, Submission
 from functions.submissions.results.list_store import SubmissionList, list_position
 from functions.submissions.results.results import (

@@ -52,7 +52,8 @@ from functions.http.http_event import json_body
 from functions.http.long_poll import long_poll
 from functions.http.parameters import uuid
 from functions.http.validation import Problems, checked
-from functions.submissions.live_runs import Cancellation, LiveOutput
+from functions.submissions.cancellation import Cancellation
+from functions.submissions.live_output import LiveOutput
 from functions.submissions.model import Submission
 from functions.submissions.results.results import Results
 from functions.submissions.results.views import open_status

@@ -15,7 +15,7 @@ from functions.handlers import judge as judge_handler
 from functions.http.long_poll import LongPoll, long_poll
 from functions.projects.model import Project, Quota
 from functions.projects.store import ProjectStore
-from functions.submissions import live_runs
+from functions.submissions import cancellation
 from functions.submissions.accept.acceptance import Acceptance
 from functions.submissions.model import Status
 from functions.submissions.queues import Queues
@@ -521,7 +521,7 @@ def test_a_judge_run_is_no_result_and_a_run_is_no_judge_run(aws: Aws, project_ke
 def test_a_running_judge_run_that_does_not_end_cannot_be_deleted(
     aws: Aws, project_key: str, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(live_runs, "END_SECS", 0.01)
+    monkeypatch.setattr(cancellation, "END_SECS", 0.01)
     run = judge(project_key).json["id"]
     pipeline.submissions.mark_started(run, requested(aws).execution_id, "runner-1", "2026-11-24T12:00:00.000Z")
     assert get(project_key, f"/api/judge/{run}", method="DELETE").status == 409

@@ -15,7 +15,7 @@ from functions.clock import now_ms
 from functions.handlers import record, sweep
 from functions.ids import new_id
 from functions.submissions.accept import acceptance as start_module
-from functions.submissions.live_runs import DUE_SECS
+from functions.submissions.cancellation import DUE_SECS
 from functions.submissions.model import MARK_OF_CHECK, Status, Submission
 from functions.submissions.runners import store as runner_store
 from functions.submissions.runners.store import ControlObjects, control_key
@@ -303,7 +303,7 @@ def test_deleting_a_running_program_stops_it_first(both_ways: World) -> None:
 
 
 def test_a_run_that_does_not_stop_is_not_deleted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("functions.submissions.live_runs.END_SECS", 0.01)
+    monkeypatch.setattr("functions.submissions.cancellation.END_SECS", 0.01)
     world.start(is_direct=False)
     submission_id = world.running()
     answer = get(world.key, f"/api/result/{submission_id}", method="DELETE")

@@ -14,7 +14,7 @@ from events.runner import execution_tag
 from functions.aws.payloads import Payloads
 from functions.handlers import record, result
 from functions.ids import new_id
-from functions.submissions import live_runs
+from functions.submissions import live_output
 from functions.submissions.runners.store import (
     KEPT_MS,
     MOST_WATCHED,
@@ -284,7 +284,7 @@ def test_a_runner_that_gives_no_valid_answer_costs_the_live_output_only(
 
 
 def test_a_long_final_output_comes_in_parts(aws: Aws, project_key: str) -> None:
-    whole = (b"0123456789abcde\n" * 90_000)[: live_runs.PART_MAX_BYTES * 9 + 5]
+    whole = (b"0123456789abcde\n" * 90_000)[: live_output.PART_MAX_BYTES * 9 + 5]
     store = SubmissionStore(aws.names["SubmissionsTable"], aws.client("dynamodb"))
     submission_id = new_id()
     store.create(new_submission(submission_id=submission_id, project_id=PROJECT_ID), None)

@@ -21,7 +21,7 @@ from functions.http.parameters import write_cursor
 from functions.ids import new_id
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
-from functions.submissions import live_runs
+from functions.submissions import cancellation
 from functions.submissions.model import Submission, idempotency_pk
 from functions.submissions.queues import Queues
 from functions.submissions.results.results import Deletion
@@ -387,7 +387,7 @@ def test_a_running_submission_that_does_not_end_is_not_deleted(
 
 @pytest.fixture
 def _short_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(live_runs, "END_SECS", 0.01)
+    monkeypatch.setattr(cancellation, "END_SECS", 0.01)
 
 
 @pytest.mark.usefixtures("_short_end")
