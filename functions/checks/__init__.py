@@ -12,6 +12,6 @@ A reader begins with these, lowest first. None imports one that follows it in th
 * `views`, `api`: what clients see of checks; routes of checks and of quiet times
 * `run_api`: what clients see of runs and outages, and their routes
 * `pings`: a heartbeat: runs that a job elsewhere reports
-* `inbound`: signed calls that start runs, their secrets and their log
+* `inbound`: what senders and clients see of signed calls, their secrets and their log, and the routes
 * `status_api`: the settings, rows and routes of status pages and badges
 """

@@ -106,12 +106,21 @@ class FileStore(Table):
             file.project_id, file.size, most_bytes, put(self.table_name, to_item(file_row(file)), ABSENT)
         )
 
-    def reserve(self, project_id: str, object_key: str, size: int, due_at_ms: int, most_bytes: int) -> None:
+    def reserve(
+        self,
+        project_id: str,
+        object_key: str,
+        size: int,
+        due_at_ms: int,
+        most_bytes: int,
+        most_files: int = FILES_MAX,
+    ) -> None:
         """Count an object that is no file. It is deleted when it is due, unless `keep` is written before.
 
         Raises StoreFullError, RowsContendedError.
         """
-        self._write_counted(project_id, size, most_bytes, self.drop(project_id, object_key, size, due_at_ms))
+        action = self.drop(project_id, object_key, size, due_at_ms)
+        self._write_counted(project_id, size, most_bytes, action, most_files)
 
     def keep(self, project_id: str, object_key: str) -> Any:
         """Return the action that keeps a reserved object."""
@@ -128,7 +137,9 @@ class FileStore(Table):
         }
         return put(self.table_name, to_item(removed))
 
-    def _write_counted(self, project_id: str, size: int, most_bytes: int, action: Any) -> bool:
+    def _write_counted(
+        self, project_id: str, size: int, most_bytes: int, action: Any, most_files: int = FILES_MAX
+    ) -> bool:
         """Write a row and count its bytes. False if its condition failed. Raises StoreFullError."""
         room = most_bytes - size
         if room < 0:
@@ -138,7 +149,7 @@ class FileStore(Table):
             condition="(attribute_not_exists(#bytes) OR (#bytes <= :room AND #files < :most))",
             condition_values={
                 "room": room,
-                "most": FILES_MAX,
+                "most": most_files,
                 "zero": 0,
                 "one": 1,
                 "size": size,

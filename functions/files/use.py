@@ -87,6 +87,21 @@ class StoredFiles:
         reach("files.after_put")
         return object_key
 
+    def put_until(self, project: Project, content: bytes, due_at_ms: int) -> str | None:
+        """Store an object that is no file and is deleted when it is due; return its key.
+
+        None: half of the project's room is taken. What comes from outside leaves the other half to its files.
+        """
+        object_key, most_bytes = new_object_key(), project.files_mb * MIB // 2
+        try:
+            self._rows.reserve(
+                project.project_id, object_key, len(content), due_at_ms, most_bytes, most_files=FILES_MAX // 2
+            )
+        except StoreFullError:
+            return None
+        self._objects.put(object_key, content, "application/octet-stream")
+        return object_key
+
     def prepare_upload(self, project: Project, request: FileRequest) -> tuple[File, Link | None]:
         """Return the file, and the request that sends its bytes; None: they are stored, and kept for another day.
 

@@ -243,7 +243,7 @@ def _show(session: Session, answer: dict[str, Any], *, as_json: bool) -> None:
 
 @click.command("calls")
 @slug_argument
-@click.option("--again", metavar="CALL", help="Run this call of the list once more: one with the outcome ran.")
+@click.option("--again", metavar="CALL", help="Run this call of the list: one with the outcome ran or ignored.")
 @service_command
 def list_calls(session: Session, slug: str, again: str | None, as_json: bool) -> None:
     """List the last 20 genuine and the last 20 refused calls of seven days, with their outcomes."""

@@ -7,6 +7,7 @@
 * `steps`: due checks get runs; the steps of a run: submit its program, look for its end, publish its events
 * `hints`: messages that name a run whose next step may be due
 * `signatures`: the schemes of signed calls; id and type of a call; scheme and secret of a client
-* `start`: start a run for an event, once: rows of events and calls, the limit of an hour, checks that follow another's
+* `start`: start a run for an event, once: rows of events, the limit of an hour, checks that follow another's
   run or a submission, and the event check.requested of the bus
+* `calls`: signed calls: which of them run a check, the run of each, and the log of the last ones
 """

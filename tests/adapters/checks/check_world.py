@@ -68,6 +68,13 @@ class CheckWorld:
         assert record is not None
         projects.change(record, replace(record.project, network=network))
 
+    def set_files_mb(self, files_mb: int) -> None:
+        """Set the room for the project's files."""
+        projects = ProjectStore(self.aws.names["ProjectsTable"], Clients.dynamodb())
+        record = projects.get(PROJECT_ID)
+        assert record is not None
+        projects.change(record, replace(record.project, files_mb=files_mb))
+
     def allow_requests(self, most: int) -> None:
         """Let the project request that many runs of checks in an hour."""
         self.aws.monkeypatch.setattr(start, "MAX_CHECKS", most)

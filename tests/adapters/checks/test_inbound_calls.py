@@ -10,8 +10,10 @@ from urllib.parse import urlencode
 import pytest
 
 from functions.aws.payloads import Payloads
-from functions.checks.runs import start
+from functions.checks.runs import calls
 from functions.checks.runs.store import RunStore
+from functions.files.store import FileStore
+from functions.files.use import StoredFiles
 from functions.submissions.accept.program_fields import ENV_MAX_BYTES
 from tests.adapters.aws_account import PROJECT_ID
 from tests.adapters.checks.check_world import CheckWorld
@@ -220,16 +222,57 @@ def test_a_call_of_each_scheme_runs_again_as_it_ran(world: CheckWorld, name: str
     assert (again["stdin_base64"], again["environment"]) == (first["stdin_base64"], first["environment"])
 
 
-def test_only_a_call_that_ran_and_whose_body_is_there_runs_again(world: CheckWorld) -> None:
+@pytest.mark.parametrize("size_bytes", [0, 9_000, 262_144])
+def test_an_ignored_call_runs_within_a_week_and_counts_as_a_file_until_then(world: CheckWorld, size_bytes: int) -> None:
+    caller, body, files = Caller(world, events=["release"]), "x" * size_bytes, world.env[FileStore]
+    assert caller.send(body).json["status"] == "ignored"
+    path = f"/api/checks/{caller.check['id']}/calls/{caller.log[0]['id']}/run"
+    assert files.usage(PROJECT_ID) == (size_bytes, 1)
+    world.time.advance(7 * 86_400 - 60)
+    assert sweep_files(world) == 0
+    assert world.call("POST", path).json["reason"] == "signed call push call-1, again"
+    assert caller.stdin() == body.encode()
+    world.time.advance(120)
+    assert sweep_files(world) == 1
+    assert files.usage(PROJECT_ID) == (0, 0)
+    assert world.call("POST", path).status == 404
+
+
+def sweep_files(world: CheckWorld) -> int:
+    """Do what the sweeper does with files."""
+    due = world.env[FileStore].due(world.time.ms, 100)
+    for entry in due:
+        StoredFiles(world.env).sweep(entry)
+    return len(due)
+
+
+def test_bodies_of_ignored_calls_leave_half_of_the_room_to_files(world: CheckWorld) -> None:
+    world.set_files_mb(1)
+    caller = Caller(world, events=["release"])
+    for number in range(4):
+        assert caller.send("x" * 200_000, f"call-{number}").status == 202
+    paths = [f"/api/checks/{caller.check['id']}/calls/{each['id']}/run" for each in caller.log]
+    assert [world.call("POST", path).status for path in paths] == [404, 404, 202, 202]
+    assert world.env[FileStore].usage(PROJECT_ID) == (400_000, 2)
+
+
+def test_a_flood_of_ignored_calls_keeps_few_bodies(world: CheckWorld) -> None:
+    caller = Caller(world, events=["release"])
+    for number in range(30):
+        signed = caller.sender.sign(caller.secret, "{}", world.time.ms // 1000, f"call-{number}")
+        assert caller.post(signed, "{}").status == 202
+    assert world.env[FileStore].usage(PROJECT_ID)[1] == calls.MOST_A_MINUTE
+
+
+def test_only_a_genuine_call_whose_body_is_there_runs_again(world: CheckWorld) -> None:
     caller = Caller(world, events=["push"])
-    caller.send("{}", x_github_event="star")
     caller.post({}, "{}")
     caller.send("x" * 9_000, "call-2")
-    calls = [each["id"] for each in caller.log]
+    logged = [each["id"] for each in caller.log]
     path = f"/api/checks/{caller.check['id']}/calls"
     unknown = ("x", "2026-11-24T12_00_00.000Z~00000000", "%23", "9" * 2_000)
-    answers = [world.call("POST", f"{path}/{call_id}/run") for call_id in (*calls, *unknown)]
-    assert [answer.status for answer in answers] == [404] * 7  # the run of the last one has not begun
+    answers = [world.call("POST", f"{path}/{call_id}/run") for call_id in (*logged, *unknown)]
+    assert [answer.status for answer in answers] == [404] * 6  # the run of the last one has not begun
     world.hints()
     (message,) = world.aws.messages("BatchQueue")
     again = f"{path}/{caller.log[0]['id']}/run"
@@ -394,20 +437,20 @@ def test_a_flood_of_forged_calls_costs_few_writes_and_hides_no_genuine_call(worl
     before = len(world.aws.items("ChecksTable"))
     for _ in range(200):
         assert caller.post({"x-hub-signature-256": "sha256=00"}, "{}").status == 401
-    assert len(world.aws.items("ChecksTable")) - before == start.MOST_A_MINUTE
+    assert len(world.aws.items("ChecksTable")) - before == calls.MOST_A_MINUTE
     for _ in range(5):
         world.time.advance(61)
         for _ in range(20):
             caller.post({"x-hub-signature-256": "sha256=00"}, "{}")
     outcomes = [each["outcome"] for each in caller.log]
-    assert (outcomes.count("refused"), outcomes.count("ran")) == (start.SHOWN, 1)
+    assert (outcomes.count("refused"), outcomes.count("ran")) == (calls.SHOWN, 1)
 
 
 def test_calls_leave_the_log_after_a_week(world: CheckWorld) -> None:
     caller = Caller(world)
     caller.push()
     (row,) = [item for item in world.aws.items("ChecksTable") if item["pk"]["S"].startswith("CALLS#")]
-    assert int(row["ttl"]["N"]) - world.time.ms // 1000 == start.KEPT_SECS
+    assert int(row["ttl"]["N"]) - world.time.ms // 1000 == calls.KEPT_SECS
 
 
 def test_a_genuine_call_that_cannot_run_is_in_the_log_with_its_reason(world: CheckWorld) -> None:
