@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 MAX_HEAD_BYTES: Final = 64 * 1024
 MAX_HEAD_LINES: Final = 100
 MAX_ADDRESS_BYTES: Final = 10 * 1024  # 64 KiB of parameters would hold up the event loop for 60 ms
+IDLE_SECS: Final = 65  # a load balancer of AWS keeps its side for 60: the one that reuses it must not end first
 HEAD_SECS: Final = 10.0
 BODY_SECS: Final = 30.0
 UPLOAD_BYTES_PER_SEC: Final = 32 * 1024

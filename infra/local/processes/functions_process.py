@@ -16,7 +16,7 @@ import uvloop
 
 from infra.local.http.answers import DurableAnswers
 from infra.local.http.gateway import Gateway, KeyOwners, Manners
-from infra.local.http.http_protocol import BoundedProtocol, Connections
+from infra.local.http.http_protocol import IDLE_SECS, BoundedProtocol, Connections
 from infra.local.http.site import AllowedHosts, Site
 from infra.local.http.stored_content import StoredContent
 from infra.local.processes.child_processes import DRAIN_SIGNAL, unblock_signals
@@ -147,6 +147,6 @@ def http_config(app: App, manners: Manners, most_connections: int, finish_secs: 
         http=partial(BoundedProtocol, bounded=Connections(most_connections), manners=manners),  # type: ignore[arg-type]  # is called only
         ws="none",
         proxy_headers=False,
-        timeout_keep_alive=65,
+        timeout_keep_alive=IDLE_SECS,
         timeout_graceful_shutdown=finish_secs,
     )
