@@ -8,7 +8,7 @@ from functions.dialects.judge0.api import JUDGE0
 from functions.dialects.mcp.api import MCP
 from functions.dialects.piston import PISTON
 from functions.env import Env
-from functions.http.resolver import PerThread
+from functions.http.resolver import Resolvers
 from functions.judging.runs import JudgedRuns
 from functions.settings import refuse_insecure_stage
 from functions.submissions.completed_event import judge_runs, on_final
@@ -30,4 +30,4 @@ ENV.provide(on_final, tell_checks)
 
 DIALECTS = (JUDGE0, MCP, PISTON)
 
-handler = PerThread(partial(DialectResolver, ENV, DIALECTS)).resolve
+handler = Resolvers(partial(DialectResolver, ENV, DIALECTS)).resolve

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-import threading
+from collections import deque
 from functools import partial
 from typing import TYPE_CHECKING, Any, Concatenate, Literal, NamedTuple
 
@@ -73,14 +73,15 @@ class Route[Part](NamedTuple):
 
 
 _SERVER_ERROR = 500
+_MOST_IDLE = 8
 
 
 class Resolver(APIGatewayHttpResolver):
     """A resolver for one thread.
 
     Powertools keeps the current event in a class attribute and the route arguments in one dict. The local stack runs
-    handlers on many threads of one process, which would mix up their requests. So each thread has its own resolver
-    (`PerThread`), and the instance holds the event.
+    handlers on many threads of one process, which would mix up their requests. So each request has a resolver for
+    itself (`Resolvers`), and the instance holds the event.
     """
 
     def __init__(self, log: Logger) -> None:
@@ -136,6 +137,10 @@ class Resolver(APIGatewayHttpResolver):
             answer["headers"] = {**self._event.rate_limit_headers(), **answer["headers"]}
         return answer
 
+    def forget(self) -> None:
+        """Drop the request, whose body may have megabytes."""
+        self._event, self._invocation = HttpEvent({}), None
+
     @staticmethod
     def _compile_regex(rule: str, base_regex: str = "^{}$") -> re.Pattern[str]:
         """As in the base class; `<name+>` also takes slashes, as `{name+}` of an HTTP API does."""
@@ -166,19 +171,24 @@ class Resolver(APIGatewayHttpResolver):
         return answer_failure(error, self._log, self.request_id)
 
 
-class PerThread:
-    """One resolver per thread, created on first use."""
+class Resolvers:
+    """Lends a resolver to each request. Few are kept: many threads would otherwise each keep one of each function."""
 
     def __init__(self, build: Callable[[], Resolver]) -> None:
         self.new = build
-        self._local = threading.local()
+        self._idle: deque[Resolver] = deque(maxlen=_MOST_IDLE)
 
     def resolve(self, event: Mapping[str, Any], context: Any) -> dict[str, Any]:
-        """Answer one event on this thread."""
-        if not hasattr(self._local, "resolver"):
-            self._local.resolver = self.new()
-        resolver: Resolver = self._local.resolver
-        return resolver.resolve(event, context)
+        """Answer one event."""
+        try:
+            resolver = self._idle.pop()
+        except IndexError:
+            resolver = self.new()
+        try:
+            return resolver.resolve(event, context)
+        finally:
+            resolver.forget()
+            self._idle.append(resolver)
 
 
 type Handler = Callable[[Mapping[str, Any], Any], dict[str, Any]]
@@ -193,4 +203,4 @@ def api_handler(env: Env, *served: tuple[Iterable[Route[Any]], Callable[[Env], A
             app.serve(routes, partial(env.__getitem__, part))
         return app
 
-    return PerThread(build).resolve
+    return Resolvers(build).resolve

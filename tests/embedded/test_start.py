@@ -37,6 +37,18 @@ def test_a_read_that_ends_after_the_close_leaves_no_connection(tmp_path: Path) -
         connection.execute("SELECT 1")
 
 
+def test_many_readers_at_once_leave_few_connections(tmp_path: Path) -> None:
+    engine = open_engine(tmp_path)
+    with contextlib.ExitStack() as readers:
+        lent = [readers.enter_context(engine.store.read()) for _ in range(40)]
+    still_open = 0
+    for connection in lent:
+        with contextlib.suppress(sqlite3.ProgrammingError):
+            still_open += connection.execute("SELECT 1").fetchone()[0]
+    assert still_open == 8
+    engine.close()
+
+
 def test_a_closed_engine_refuses_writes(tmp_path: Path) -> None:
     engine = open_engine(tmp_path)
     engine.close()

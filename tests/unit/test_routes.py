@@ -1,9 +1,14 @@
 """The template, the functions and the OpenAPI document have the same routes."""
 
+import gc
 import importlib
 import io
 import json
 import re
+import threading
+import tracemalloc
+import weakref
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, cast
 
 import pytest
@@ -15,7 +20,7 @@ from functions.errors import ConflictError
 from functions.handlers.api_document import ROUTES as DOCUMENTED_ROUTES
 from functions.handlers.dialects import DIALECTS
 from functions.http.answers import answer
-from functions.http.resolver import Resolver, Route
+from functions.http.resolver import Resolver, Resolvers, Route
 from infra.local.http.gateway import Manners
 from tests.adapters.aws_account import load_template
 from tests.adapters.http_calls import event
@@ -133,6 +138,41 @@ def test_a_method_of_the_part_gets_the_variables_of_the_path_in_their_order() ->
     answered, _ = ask("GET", "/api/things/7/stdout")
     assert json.loads(answered["body"]) == {"id": "7", "part": "stdout"}
     assert json.loads(ask("POST", "/api/things")[0]["body"]) == {"page": True}
+
+
+def test_threads_share_few_resolvers_which_forget_their_requests() -> None:
+    class Meeting:
+        def one(self, app: Resolver, id_text: str) -> Response[str]:
+            everybody.wait()  # so that all are under way at once
+            assert (app.request_id, len(app.current_event.body or "")) == (id_text, 1_000_000)
+            return answer({"id": id_text})
+
+    everybody = threading.Barrier(40, timeout=60)
+    routes = (Route("GET /api/things/{id}", Meeting.one, "getThing", "Show a thing", {}),)
+    made = list[weakref.ref[Resolver]]()
+
+    def build() -> Resolver:
+        resolver = Resolver(LOG)
+        resolver.serve(routes, Meeting)
+        made.append(weakref.ref(resolver))
+        return resolver
+
+    def call(number: int) -> object:
+        asked = event("GET", f"/api/things/{number}") | {"body": "x" * 1_000_000}
+        asked["requestContext"]["requestId"] = str(number)
+        return json.loads(resolvers.resolve(asked, None)["body"])["id"]
+
+    resolvers = Resolvers(build)
+    numbers = range(100, 140)
+    with ThreadPoolExecutor(40) as threads:
+        for turn in range(2):
+            tracemalloc.start()
+            assert [*threads.map(call, numbers)] == [*map(str, numbers)]
+            gc.collect()
+            kept_bytes, _ = tracemalloc.get_traced_memory()
+            tracemalloc.stop()
+            assert len([each for each in made if each() is not None]) <= 8, turn
+            assert kept_bytes < 5_000_000
 
 
 def test_log_lines_name_the_route() -> None:

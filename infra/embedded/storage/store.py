@@ -258,6 +258,8 @@ _LOOK_SECS: Final = 1.0
 _BUSY_MS: Final = 30_000
 _CACHE_KB: Final = 4096
 _READER_CACHE_KB: Final = 1024
+_MOST_IDLE: Final = 8
+"""Connections of readers that a process keeps open: 150 threads that read at once would each leave a cache."""
 
 _PASSING: Final = frozenset({sqlite3.SQLITE_FULL, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_BUSY, sqlite3.SQLITE_CANTOPEN})
 _PRIMARY_CODE: Final = 0xFF
@@ -279,7 +281,10 @@ class _Own:
         self.is_closed = False
 
     def keep(self, connection: sqlite3.Connection) -> None:
-        """Keep a connection for the next reader. One that comes back after the close is closed."""
+        """Keep a connection for the next reader, if there are few. One that comes back after the close is closed."""
+        if len(self.idle) >= _MOST_IDLE:
+            connection.close()
+            return
         self.idle.append(connection)
         if self.is_closed:  # Order: after the append, so that either this call or `close` finds the connection.
             self.close_idle()

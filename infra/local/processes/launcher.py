@@ -1,5 +1,6 @@
 """Checks the host, prepares what the runner needs, and keeps the processes of the stack alive until a signal."""
 
+import ctypes
 import os
 import secrets
 import socket
@@ -7,7 +8,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 from infra.local.console import Console, stdout_console
 from infra.local.embedded_aws import EmbeddedAws, lock_state, set_aside_old_state
@@ -97,6 +98,18 @@ def listen(address: str, port: int) -> socket.socket:
     return listener
 
 
+# Of mallopt(3). Each thread may otherwise take an arena of its own, which keeps what the largest requests have used: in
+# a process with 120 threads 60 MB of 250. A fixed threshold gives large blocks back at once.
+_MALLOC: Final = {"M_ARENA_MAX": (-8, 2), "M_MMAP_THRESHOLD": (-3, 131_072), "M_TRIM_THRESHOLD": (-1, 131_072)}
+
+
+def bound_free_memory() -> None:
+    """Let this process, and those forked from it, keep little memory that nothing uses."""
+    libc = ctypes.CDLL(None)
+    for number, value in _MALLOC.values():
+        libc.mallopt(number, value)
+
+
 # The parts that the runner needs: template, engine and socket. The runner starts slowest, so it starts first.
 
 
@@ -159,6 +172,7 @@ def _start_aws(settings: LocalSettings, console: Console) -> EmbeddedAws:
 
 def run(*, production: bool) -> int:
     """Run the stack until Ctrl-C or SIGTERM. Returns the exit code. Raises StartError, StoreUnusableError."""
+    bound_free_memory()
     console = stdout_console(as_json=production)
     settings = read_settings(os.environ, production=production)
     os.environ.pop("SMTP_URL", None)  # before any process could inherit it
