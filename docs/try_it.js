@@ -67,7 +67,8 @@ function input({ schema, required }) {
 class Form {
   constructor(operation, schemes) {
     this.operation = operation;
-    this.headers = operation.security.flatMap((each) => Object.keys(each)).map((name) => schemes[name].name);
+    // The first is the header of its own; `Authorization: Bearer` is as good.
+    this.headers = operation.security.slice(0, 1).flatMap(Object.keys).map((name) => schemes[name].name);
     this.parameters = operation.parameters.map((each) => ({ ...each, input: input(each) }));
     [this.mediaType, this.content] = Object.entries(operation.requestBody?.content ?? {})[0] ?? [null, null];
     this.isJson = this.mediaType === "application/json";

@@ -73,13 +73,17 @@ def judge_path(submission_id: str) -> str:
 # The API key in an Authorization header.
 
 
+def bearer_token(authorization: str) -> str:
+    """Return the token of `Bearer`; empty for any other scheme."""
+    scheme, _, rest = authorization.partition(" ")
+    return rest.strip() if scheme.lower() == "bearer" else ""
+
+
 def key_of(authorization: str) -> str:
     """Return the token of `Bearer`, or the password of `Basic`, as clients send that of a URL; empty for any other."""
     scheme, _, rest = authorization.partition(" ")
-    if scheme.lower() == "bearer":
-        return rest.strip()
     if scheme.lower() != "basic":
-        return ""
+        return bearer_token(authorization)
     try:
         return base64.b64decode(rest, validate=True).decode().partition(":")[2]
     except (binascii.Error, ValueError):

@@ -11,7 +11,7 @@ from functions.aws.clients import SecretUnavailableError, secret
 from functions.env import Env
 from functions.errors import UnauthorizedError, UnavailableError
 from functions.http.http_event import HttpEvent
-from functions.http.parameters import refuse_misspelt
+from functions.http.parameters import bearer_token, refuse_misspelt
 from functions.http.resolver import Resolver
 from functions.projects.model import Project, Quota, Usage, tightest_rate
 from functions.projects.quota_store import QuotaStore
@@ -63,12 +63,12 @@ _PUBLIC_KEY_PART = "local_development_only"
 
 
 def require_admin(app: Resolver, env: Env) -> None:
-    """Check the X-Admin-Key header of the current request. Without a parameter that has the key, refuse every request.
+    """Check the administrator's key of the current request. Without a parameter that has the key, refuse every request.
 
     Raises UnauthorizedError with the same text for every reason, UnavailableError if SSM cannot be read.
     """
     parameter = env.settings.admin_key_parameter
-    given = app.current_event.headers.get("x-admin-key") or ""
+    given = _given(app.current_event, "x-admin-key")
     if not given or not parameter:
         raise _refusal()
     try:
@@ -88,7 +88,7 @@ def require_admin(app: Resolver, env: Env) -> None:
 
 
 def _refusal() -> UnauthorizedError:
-    return UnauthorizedError("The administrator's key is needed in the X-Admin-Key header.")
+    return UnauthorizedError("The administrator's key is needed as X-Admin-Key or Authorization: Bearer.")
 
 
 def _digest(text: str) -> bytes:
@@ -97,8 +97,8 @@ def _digest(text: str) -> bytes:
 
 
 _REASONS = {
-    KeyProblem.MISSING: "The X-API-Key header is missing. Send your API key in it.",
-    KeyProblem.UNKNOWN: "This API key is unknown. Check that the X-API-Key header has the whole key.",
+    KeyProblem.MISSING: "The API key is missing. Send it as X-API-Key or Authorization: Bearer.",
+    KeyProblem.UNKNOWN: "This API key is unknown. Check that the header has the whole key.",
     KeyProblem.REVOKED: "This API key was revoked. Use another key of the project.",
     KeyProblem.EXPIRED: "This API key has expired. Use another key of the project.",
     KeyProblem.DISABLED: "The project of this API key is disabled. Ask the administrator of this service.",
@@ -106,12 +106,17 @@ _REASONS = {
 
 
 def authenticate(event: HttpEvent, env: Env) -> Project:
-    """Return the project of the X-API-Key header.
+    """Return the project of the API key, in X-API-Key or Authorization: Bearer.
 
     Raises UnauthorizedError. Only a client with a whole key that was valid once gets the reason why it no longer is.
     Raises BadRequestError for a misspelt query parameter: its answer has the RateLimit headers of the project too.
     """
-    return authenticate_key(event, env, event.headers.get("x-api-key") or "")
+    return authenticate_key(event, env, _given(event, "x-api-key"))
+
+
+def _given(event: HttpEvent, header: str) -> str:
+    """Return the key of this header. Without it, that of `Authorization`, which may be of a proxy otherwise."""
+    return event.headers.get(header) or bearer_token(event.headers.get("authorization") or "")
 
 
 def authenticate_key(event: HttpEvent, env: Env, key: str) -> Project:

@@ -173,3 +173,12 @@ def test_the_test_event_has_its_documented_shape() -> None:
     body = DOCUMENT["webhooks"]["webhook.test"]["post"]["requestBody"]["content"]["application/json"]
     schema = {**body["schema"], "components": DOCUMENT["components"]}
     Draft202012Validator(schema).validate(json.loads(webhook_test(endpoint, new_id(), START_MS).body))
+
+
+def test_every_key_may_be_a_bearer_token() -> None:
+    for operations in DOCUMENT["paths"].values():
+        for operation in operations.values():
+            own = [scheme for each in operation["security"] for scheme in each if scheme != "Bearer"]
+            has_key = own in (["ApiKey"], ["AdminKey"])
+            assert operation["security"] == [{scheme: []} for scheme in own] + [{"Bearer": []}] * has_key
+    assert DOCUMENT["components"]["securitySchemes"]["Bearer"] == {"type": "http", "scheme": "bearer"}

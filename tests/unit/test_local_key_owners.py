@@ -65,6 +65,10 @@ def test_requests_without_a_valid_key_have_one_owner(headers: list[tuple[bytes, 
     assert owners(_Projects(), headers) == [""]
 
 
+def test_the_administrators_key_may_be_a_bearer_token() -> None:
+    assert owners(_Projects(), [(b"authorization", b"Bearer admin")]) == ["X-Admin-Key"]
+
+
 @pytest.mark.parametrize(
     ("admin_keys", "owner"), [([b"admin"], "X-Admin-Key"), ([b"wrong"], "a"), ([b"admin", b"admin"], "a")]
 )

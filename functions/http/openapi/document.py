@@ -145,6 +145,7 @@ class Document:
                 "securitySchemes": {
                     "ApiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key"},
                     "AdminKey": {"type": "apiKey", "in": "header", "name": "X-Admin-Key"},
+                    "Bearer": {"type": "http", "scheme": "bearer"},
                     "Signature": {"type": "apiKey", "in": "header", "name": "webhook-signature"},
                 },
                 "headers": {
@@ -159,6 +160,8 @@ class Document:
 
     def _operation(self, operation: Route[Any]) -> dict[str, Any]:
         security: list[dict[str, list[str]]] = [{operation.security: []}] if operation.security else []
+        if operation.security in {"ApiKey", "AdminKey"}:
+            security.append({"Bearer": []})
         described: dict[str, Any] = {
             "operationId": operation.operation_id,
             "tags": [tag_of(operation.path)],

@@ -87,7 +87,8 @@ def _section(name: str, description: str, content: str) -> str:
 
 
 def _tag(document: Mapping[str, Any], tag: str, description: str) -> str:
-    headers = {name: scheme["name"] for name, scheme in document["components"]["securitySchemes"].items()}
+    schemes = document["components"]["securitySchemes"]
+    headers = {name: scheme["name"] for name, scheme in schemes.items() if "name" in scheme}
     found = (
         _operation(path, method, operation, headers)
         for path, operations in document["paths"].items()
@@ -97,8 +98,11 @@ def _tag(document: Mapping[str, Any], tag: str, description: str) -> str:
     return _section(tag, description, "".join(found))
 
 
+_BEARER = "Authorization: Bearer"
+
+
 def _operation(path: str, method: str, operation: Mapping[str, Any], headers: Mapping[str, str]) -> str:
-    keys = [f"<code>{escape(headers[name])}</code>" for each in operation["security"] for name in each]
+    keys = [f"<code>{escape(headers.get(name, _BEARER))}</code>" for each in operation["security"] for name in each]
     rows = [
         (
             f"<code>{escape(each['name'])}</code>",
@@ -111,7 +115,7 @@ def _operation(path: str, method: str, operation: Mapping[str, Any], headers: Ma
     body = operation.get("requestBody")
     summary = f"<b>{method.upper()}</b> <code>{escape(path)}</code> {_text(operation['summary'])}"
     content = (
-        f"<p>{'Needs the header ' + ', '.join(keys) if keys else 'Needs no key'}.</p>"
+        f"<p>{'Needs the header ' + ' or '.join(keys) if keys else 'Needs no key'}.</p>"
         f"<pre>{escape(_curl(path, method, operation, headers))}</pre>"
         + _table(("parameter", "where", "type", "description"), rows)
         + ("" if body is None else "".join(map(_request, body["content"].values())))
@@ -131,7 +135,7 @@ def _curl(path: str, method: str, operation: Mapping[str, Any], headers: Mapping
     options = {"get": "", "head": " --head"}.get(method, f" -X {method.upper()}")
     lines = [f'curl -s{options} "$RUSTBOX_URL{address}"']
     lines += [
-        f'-H "{headers[name]}: {_KEYS.get(name, name.upper())}"' for each in operation["security"] for name in each
+        f'-H "{headers[name]}: {_KEYS.get(name, name.upper())}"' for each in operation["security"][:1] for name in each
     ]
     for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
         example = next(iter(content["examples"].values()), None)
@@ -235,7 +239,7 @@ _OVERVIEW = """\
 
 > Run untrusted code in a sandbox, and get its result by waiting, by polling or by a signed webhook.
 
-Send `X-API-Key: rb_live_…` with each request. Bodies are JSON.
+Send `X-API-Key: rb_live_…` or `Authorization: Bearer rb_live_…` with each request. Bodies are JSON.
 
 - Run and wait: `POST /api/submit?wait=true` with `{"language": "python", "code": "print(6 * 7)"}` answers the result.
   Read `verdict` (`AC`: it ended with exit code 0), `stdout` and `stderr`; `?view=compact` has only what one needs.

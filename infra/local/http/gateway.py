@@ -13,7 +13,7 @@ from functools import partial
 from time import monotonic
 from typing import TYPE_CHECKING, Any, Final
 
-from functions.http.parameters import key_of
+from functions.http.parameters import bearer_token, key_of
 from functions.http.resolver import Route as ApiRoute
 from infra.local.http.answers import HttpAnswer, from_result, gateway_answer, to_event
 from infra.local.http.request_threads import OVERLOADED, ClientGoneError, FairShares, NoShareError, RequestThreads
@@ -50,11 +50,14 @@ class KeyOwners:
     """
 
     def __init__(self, find: Find, is_administrator: Callable[[str], bool]) -> None:
+        def find_administrator(key: str) -> str | None:
+            return _ADMINISTRATOR if is_administrator(key) else None
+
         self._finders: dict[bytes, Find] = {
-            b"x-admin-key": lambda key: _ADMINISTRATOR if is_administrator(key) else None,
+            b"x-admin-key": find_administrator,
             b"x-api-key": find,
             b"x-auth-token": find,  # the last two: clients of other services (functions/dialects)
-            b"authorization": lambda sent: find(key_of(sent) or sent),
+            b"authorization": lambda sent: find_administrator(bearer_token(sent)) or find(key_of(sent) or sent),
         }
         self._known: dict[bytes, tuple[str, float]] = {}  # by digest: the owner, and when to look again
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="key-owners")

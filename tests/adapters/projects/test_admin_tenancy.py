@@ -1,5 +1,6 @@
 """Every route of the administrator's with every kind of key: who is let in, and who is not."""
 
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -54,6 +55,10 @@ STRANGERS = {
     "a project's key": {"X-Admin-Key": API_KEY},
     "a project's key in its own place": {"X-API-Key": API_KEY},
     "the right key in the place of a project's": {"X-API-Key": ADMIN_KEY},
+    "a project's key as a bearer token": {"Authorization": f"Bearer {API_KEY}"},
+    "the right key as a password": {"Authorization": "Basic " + b64encode(f"x:{ADMIN_KEY}".encode()).decode()},
+    "the right key without a scheme": {"Authorization": ADMIN_KEY},
+    "a wrong key beside the right one": {"X-Admin-Key": "x", "Authorization": f"Bearer {ADMIN_KEY}"},
     "the parameter's name": {"X-Admin-Key": ADMIN_KEY_PARAMETER},
 }
 
@@ -93,10 +98,18 @@ def test_only_the_administrators_key_is_let_in(
             call(event(method, fill(path, "*", "x"), headers=headers)),
         ):
             assert (answer.status, answer.json["error"]) == (401, "unauthorized"), stranger
-            assert answer.json["message"] == "The administrator's key is needed in the X-Admin-Key header."
+            assert (
+                answer.json["message"] == "The administrator's key is needed as X-Admin-Key or Authorization: Bearer."
+            )
     assert aws.items("ProjectsTable") == before
     answer = admin(admin_key, method, fill(path, PROJECT_ID, key_id(aws)), BODIES[method, path])
     assert answer.status == REFUSED.get((method, path), 200), answer.json
+
+
+@pytest.mark.parametrize("scheme", ["Bearer", "bearer"])
+def test_the_administrators_key_may_be_a_bearer_token(aws: Aws, admin_key: str, scheme: str) -> None:
+    answer = call(event("GET", "/api/projects", headers={"Authorization": f"{scheme} {admin_key}"}))
+    assert answer.status == 200
 
 
 @pytest.mark.parametrize(("method", "path"), OPERATIONS)

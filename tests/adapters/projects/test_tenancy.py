@@ -4,6 +4,7 @@ The table is held against ROUTES: a new route without a row here fails. Routes o
 their own (test_admin_tenancy).
 """
 
+from base64 import b64encode
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -334,6 +335,24 @@ def test_a_project_cannot_reach_the_objects_of_another(aws: Aws, world: World, o
 @pytest.mark.parametrize("operation", KEYED, ids=" ".join)
 def test_the_right_key_opens_it(world: World, operation: tuple[str, str]) -> None:
     assert ask(world, "right key", operation).status == ROWS[operation].right
+
+
+@pytest.mark.parametrize("path", ["/api/results", "/api/checks", "/api/deliveries", "/api/files", "/api/events"])
+def test_the_key_may_be_a_bearer_token_unless_there_is_another_header_for_it(world: World, path: str) -> None:
+    keys = world.keys
+    password = "Basic " + b64encode(f"x:{keys['right key']}".encode()).decode()
+    for headers, status in (
+        ({"Authorization": f"Bearer {keys['right key']}"}, 200),
+        ({"Authorization": f"bearer  {keys['right key']}"}, 200),
+        ({"Authorization": "Bearer of a proxy", "X-API-Key": keys["right key"]}, 200),
+        ({"Authorization": f"Bearer {keys['right key']}", "X-API-Key": keys["revoked key"]}, 401),
+        ({"Authorization": f"Bearer {keys['revoked key']}"}, 401),
+        ({"Authorization": f"Bearer {keys['right key']} x"}, 401),
+        ({"Authorization": "Bearer"}, 401),
+        ({"Authorization": keys["right key"]}, 401),
+        ({"Authorization": password}, 401),  # a browser that has stored one would send it for other sites
+    ):
+        assert call(event("GET", path, headers=headers)).status == status, headers
 
 
 def test_another_projects_attempts_are_not_read_for_a_stranger(aws: Aws, world: World) -> None:
