@@ -1,5 +1,7 @@
 """The output of a program is read while it runs, over the whole stack."""
 
+import os
+import signal
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -63,6 +65,40 @@ def test_output_is_read_while_the_program_runs_and_a_cancel_ends_it(client: http
     assert (part["output"], part["next"], part["status"]) == ("", 6, "completed")
     result = client.get(f"/api/result/{submission_id}").json()
     assert (result["result"]["cause"], result["stdout"], result["stderr"]) == ("cancelled", "first\n", "wrong\n")
+
+
+UNLIKE = """import os, time
+name = os.urandom(4).hex()
+for line in range(12):
+    print(name * 3 if line else name, flush=True)
+    time.sleep(0.5)
+"""
+
+
+def test_a_watcher_gets_one_execution_whole_although_its_runner_is_killed(
+    own_stack: Callable[..., LocalStack],
+) -> None:
+    local = own_stack()
+    local.start()
+    with local.client() as client:
+        body = {"language": "python", "code": UNLIKE, "profile": "agent", "limits": LIMITS}
+        submission_id = client.post("/api/submit", json=body).json()["id"]
+        whole, after, executions, is_final = "", 0, [], False
+        while not is_final:
+            query: dict[str, str | int] = {"stream": "stdout", "after": after, "wait": 20}
+            part = client.get(f"/api/result/{submission_id}/output", params=query).json()
+            if part.get("execution") not in {None, *executions[-1:]}:
+                executions.append(part["execution"])
+                if len(executions) > 1:
+                    whole, after = "", 0
+                    continue
+            whole, after, is_final = whole + part["output"], part["next"], part["final"]
+            if len(executions) == 1 and len(whole) > 60:
+                os.kill(local.runner_pid(), signal.SIGKILL)
+        result = client.get(f"/api/result/{submission_id}").json()
+    assert len(executions) == 2
+    assert (result["verdict"], len(whole)) == ("AC", 9 + 25 * 11)
+    assert result["stdout"] == whole
 
 
 def test_the_output_of_another_project_is_not_found(client: httpx.Client, other_client: httpx.Client) -> None:
