@@ -1,7 +1,8 @@
 """Keys of the tables and their indexes, and how much each carries. `python -m bench.partitions` prints them.
 
 Units are those of a small row: a transaction bills a row twice, and each index of a row that changes is one more.
-tests/embedded/test_hot_keys.py counts them for a thousand webhooks.
+The items PROGRESS# of a judge run are in its partition SUBMISSION#: four units for each message.
+tests/embedded/test_hot_keys.py counts the units of a thousand webhooks.
 """
 
 from dataclasses import dataclass
@@ -35,6 +36,8 @@ PARTITIONS = (
     Partition("SubmissionsTable", "IDEMPOTENCY#", 2, "request", "idempotency key"),
     Partition("SubmissionsTable", "due", 3, "run", "stage", 16),
     Partition("SubmissionsTable", "by_project_shard", 2, "run", "project", 8),
+    Partition("SubmissionsTable", "FILES#", 5, "stored file", "project"),
+    Partition("SubmissionsTable", "PROBLEMS#", 4, "pushed version of a problem", "project"),
     Partition("QuotasTable", "PROJECT#", 3, "run", "shard of a quota"),
     Partition("DeliveriesTable", "EVENT#", 3, "delivery", "event"),
     Partition("DeliveriesTable", "due", 2, "webhook", "stage", 16),

@@ -193,7 +193,8 @@ class FileRoutes:
         holders = self.env[StoredFiles].holders(file)
         if holders:
             names = ", ".join(holders[:5])
-            raise ConflictError(f"The file is used by {names}. Change or delete what uses it first.")
+            way_out = "Change or delete what uses it first. Runs of a deleted problem may need it for up to 8 hours."
+            raise ConflictError(f"The file is used by {names}. {way_out}")
         if not self.env[StoredFiles].retire(file):
             raise ConflictError(_CHANGED)
         return answer({"id": file_id(file.sha256), "deleted": True})

@@ -21,8 +21,9 @@ from functions.files.model import FILES_MAX, KEPT_MS, USE_NOTED_MS, ArtifactObje
 #
 # FILES#<project>#<sha256>    ARTIFACT#<submission>   an artifact with this hash, until its result is gone
 
-DUE_SHARD: Final = "FILES"
-"""All of them are in one partition of the due index: a file is written once an hour at most."""
+_SHARDS: Final = 4
+DUE_SHARDS: Final = ("FILES", *(f"FILES#{number}" for number in range(_SHARDS)))
+"""Partitions of the due index. Rows of the version before are in the first one."""
 FILE: Final = "FILE#"
 REMOVED: Final = "REMOVED#"
 HOLD: Final = "HOLD#"
@@ -32,6 +33,11 @@ _PK: Final = "FILES#"
 
 def files_pk(project_id: str) -> str:
     return f"{_PK}{project_id}"
+
+
+def due_shard(row_id: str) -> str:
+    """Return the shard of the due index for a hash or an object key: both end with random hexadecimal digits."""
+    return f"FILES#{int(row_id[-1], 16) % _SHARDS}"
 
 
 def project_of(pk: str) -> str:
@@ -60,7 +66,7 @@ def artifacts_pk(project_id: str, sha256: str) -> str:
 
 
 def file_row(file: File) -> dict[str, Any]:
-    keys = {"pk": files_pk(file.project_id), "sk": FILE + file.sha256, "due_shard": DUE_SHARD}
+    keys = {"pk": files_pk(file.project_id), "sk": FILE + file.sha256, "due_shard": due_shard(file.sha256)}
     return {**write(file), **keys}
 
 
@@ -132,7 +138,7 @@ class FileStore(Table):
             "pk": files_pk(project_id),
             "sk": REMOVED + object_key,
             "size": size,
-            "due_shard": DUE_SHARD,
+            "due_shard": due_shard(object_key),
             "due_at_ms": due_at_ms,
         }
         return put(self.table_name, to_item(removed))
@@ -257,7 +263,8 @@ class FileStore(Table):
 
     def due(self, now_ms: int, limit: int) -> list[DueFile]:
         """Return due files and objects, oldest first."""
-        return [_to_due(row) for row in self._due(DUE_SHARD, now_ms, limit)]
+        found = [_to_due(row) for shard in DUE_SHARDS for row in self._due(shard, now_ms, limit)]
+        return sorted(found, key=lambda entry: entry.due_at_ms)[:limit]
 
     def hold(self, project_id: str, sha256s: Iterable[str], holder: str) -> None:
         """Keep files while `holder` names them; the sweeper asks it. Repeating the call is safe."""

@@ -339,7 +339,6 @@ class StoredProblems:
             object_key=object_key,
             object_size=len(judging),
             object_sha256=sha256(judging).hexdigest(),
-            used_at_ms=self.clock(),
         )
         return made if self.store.add(made, self.files.keep(project.project_id, object_key)) else None
 

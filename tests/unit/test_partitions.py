@@ -12,6 +12,7 @@ OWNERS = (
     ("functions/submissions/runners/", "RunnersTable"),
     ("functions/submissions/", "SubmissionsTable"),
     ("functions/judging/", "SubmissionsTable"),
+    ("functions/files/", "SubmissionsTable"),
     ("functions/projects/quota", "QuotasTable"),
     ("functions/projects/", "ProjectsTable"),
     ("functions/event_log/", "DeliveriesTable"),
@@ -34,8 +35,10 @@ def partition_keys(tree: ast.Module) -> Iterator[ast.expr | None]:
             yield node.args[0]
         elif isinstance(node, ast.FunctionDef) and node.name.endswith("_pk"):
             yield from (inner.value for inner in ast.walk(node) if isinstance(inner, ast.Return))
-        elif isinstance(node, ast.Assign) and ast.unparse(node.targets[0]).upper().endswith("PK"):
-            yield node.value
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if ast.unparse(target).upper().endswith("PK"):
+                yield node.value
 
 
 def start_of(expression: ast.expr | None) -> str:

@@ -3,12 +3,14 @@
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
+from hashlib import sha256
 from typing import Any
 
 import pytest
 
 from functions.env import Env
 from functions.errors import FilesMissingError
+from functions.files.model import MIB, File
 from functions.files.store import FileStore
 from functions.files.use import StoredFiles, file_holders
 from functions.handlers import result
@@ -287,3 +289,17 @@ def test_pages_have_every_file_once(project_key: str) -> None:
         if cursor is None:
             break
     assert found == hashes
+
+
+@both
+def test_due_files_of_all_partitions_and_of_the_version_before_are_found_oldest_first(aws: Aws) -> None:
+    table, client = aws.names["SubmissionsTable"], aws.client("dynamodb")
+    store = FileStore(table, client)
+    sha256s = [sha256(str(number).encode()).hexdigest() for number in range(12)]
+    for number, one in enumerate(sha256s):
+        assert store.create(File("a project", one, 1, "a/b", f"files/{one[:32]}", "2026", 100 - number), MIB)
+    rows = [row for row in aws.items("SubmissionsTable") if row["sk"]["S"].startswith("FILE#")]
+    assert len({row["due_shard"]["S"] for row in rows}) > 1
+    client.put_item(TableName=table, Item={**rows[0], "due_shard": {"S": "FILES"}})
+    assert [entry.sha256 for entry in store.due(100, 100)] == sha256s[::-1]
+    assert [entry.sha256 for entry in store.due(95, 3)] == sha256s[:-4:-1]

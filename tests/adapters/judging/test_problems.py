@@ -14,6 +14,7 @@ from functions.files.model import RUN_MAX_MS, USE_NOTED_MS
 from functions.files.store import FileStore
 from functions.files.use import StoredFiles, file_holders
 from functions.handlers import judge as judge_handler
+from functions.handlers import result as result_handler
 from functions.handlers.sweep import SETTINGS, holders
 from functions.judging.model import ProblemVersion
 from functions.judging.problem_store import ProblemStore, StoredProblems
@@ -435,6 +436,24 @@ def test_a_version_that_is_deleted_while_it_is_judged_keeps_its_cases_until_no_r
     assert not has_object(aws, asked.judging_object.key)
     assert not has_object(aws, input_object.key)
     assert judge_handler.ENV[FileStore].usage(PROJECT_ID) == (0, 0)
+
+
+def test_a_deleted_problem_that_was_never_judged_gives_its_quota_back_at_once(
+    aws: Aws, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    result_handler.ENV.forget()
+    monkeypatch.setattr(result_handler.ENV, "clock", clock)
+    stdin = stored_text(aws, "the input")
+    before = judge_handler.ENV[FileStore].usage(PROJECT_ID)
+    name = pushed(cases=[{"stdin_sha256": stdin}, {"stdin": "x" * 10_000}])
+    assert judge_handler.ENV[FileStore].usage(PROJECT_ID) > before
+    refused = send(API_KEY, "DELETE", f"/api/files/{stdin}")
+    assert (refused.status, name in refused.json["message"]) == (409, True)
+    assert send(API_KEY, "DELETE", "/api/problems/sum").status == 200
+    sweep_files(aws, clock)
+    assert judge_handler.ENV[FileStore].usage(PROJECT_ID) == before
+    assert send(API_KEY, "DELETE", f"/api/files/{stdin}").status == 200
+    result_handler.ENV.forget()
 
 
 def test_a_problem_keeps_its_files_for_years(aws: Aws, clock: Clock) -> None:

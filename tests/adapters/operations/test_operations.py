@@ -258,6 +258,8 @@ def test_a_purge_deletes_problems_and_their_files(aws: Aws, project_key: str, ad
     problem = {"id": "sum", "cases": [{"stdin_sha256": content.sha256}]}
     for more in ({}, {"stop": "group"}):
         assert send(project_key, "POST", "/api/problems", problem | more).status == 200
+        run = {"problem": "sum", "language": "python", "code": f"print({len(more)})"}
+        assert send(project_key, "POST", "/api/judge", run, query={"wait": "false"}).status == 202
     assert admin(admin_key, "PATCH", f"/api/projects/{PROJECT_ID}", {"enabled": False}).status == 200
     purged = purge_project(admin_key).json
     assert (purged["problems_deleted"], purged["files_deleted"]) == (1, 1)
