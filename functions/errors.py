@@ -4,18 +4,22 @@ Only `functions.http.answers` turns a ServiceError into an answer. Messages are 
 They hold no path, header, secret or program text.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import ClassVar, Literal
 
 MAX_PROBLEMS = 20
+_INDEX = re.compile(r"\.(\d+)(?=\.|$)")
 _MAX_FIELD_CHARS, _MAX_SENTENCE_CHARS = 200, 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class FieldProblem:
-    """One field of a request that is missing or wrong. `field` is dotted: `limits.memory_mb`.
+    """One field of a request that is missing or wrong. `field` is dotted: `limits.memory_mb`, `cases.3.stdin`.
+
+    Clients get the latter as `cases[3].stdin`.
 
     `of`: other fields without which it is none. `code`: of the error, if it is the first problem of the request.
     """
@@ -24,6 +28,10 @@ class FieldProblem:
     message: str
     of: tuple[str, ...] = ()
     code: Literal["invalid", "bad_request", "forbidden"] = "invalid"
+
+
+def _shown(field: str) -> str:
+    return _INDEX.sub(r"[\1]", field)[:_MAX_FIELD_CHARS]
 
 
 class ServiceError(Exception):
@@ -47,7 +55,7 @@ class ServiceError(Exception):
         self.message = message
         self.headers = headers or {}
         self.fields = tuple(
-            FieldProblem(problem.field[:_MAX_FIELD_CHARS], problem.message[:_MAX_SENTENCE_CHARS])
+            FieldProblem(_shown(problem.field), problem.message[:_MAX_SENTENCE_CHARS])
             for problem in islice(problems, MAX_PROBLEMS)
         )
 
@@ -108,7 +116,7 @@ class InvalidFieldsError(ServiceError, status=422, code="invalid"):
     """Valid JSON with missing, mistyped or out-of-range fields."""
 
     def __init__(self, problems: tuple[FieldProblem, ...]) -> None:
-        names = ", ".join(problem.field[:_MAX_FIELD_CHARS] for problem in problems[:MAX_PROBLEMS])
+        names = ", ".join(_shown(problem.field) for problem in problems[:MAX_PROBLEMS])
         super().__init__(f"Some fields are missing or wrong: {names}.", problems=problems)
 
 

@@ -288,7 +288,11 @@ EVENT_ROUTES: tuple[Route[EventRoutes], ...] = (
                 "schema": _NAME,
                 "description": "Name of the consumer. Its first poll creates it.",
             },
-            query("cursor", {"type": "string"}, "Commits all events up to it. Without it, events come again."),
+            query(
+                "cursor",
+                {"type": "string", "minLength": 1},
+                "Commits all events up to it. Without it, events come again.",
+            ),
             query("from", {"enum": ["latest", "earliest"], "default": "latest"}, "Where a new consumer begins."),
             _TYPES,
             query(

@@ -7,7 +7,7 @@ import re
 from collections.abc import Collection, Iterable, Mapping
 from difflib import get_close_matches
 from types import MappingProxyType
-from typing import Annotated, Any, Final, cast
+from typing import Annotated, Any, Final, cast, get_args, get_origin
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import SchemaValidator, core_schema
@@ -173,17 +173,12 @@ def _kind(schema: dict[str, Any]) -> str:
 # Collect the problems of one request, and refuse it with all of them.
 
 _ERRORS: Final[dict[str, type[ServiceError]]] = {"bad_request": BadRequestError, "forbidden": ForbiddenError}
-_INDEX = re.compile(r"\.(\d+)(?=\.|$)")
 
 
 class Problems:
-    """The problems of one request, in the order in which they were found; the first one decides the error.
+    """The problems of one request, in the order in which they were found; the first one decides the error."""
 
-    `has_brackets`: places are `cases[3].stdin`, not `cases.3.stdin`.
-    """
-
-    def __init__(self, *, has_brackets: bool = False) -> None:
-        self._has_brackets = has_brackets
+    def __init__(self) -> None:
         self._found: list[FieldProblem] = []
         self._refused: list[str] = []
 
@@ -217,14 +212,10 @@ class Problems:
         if not self._found:
             return
         first = self._found[0]
-        problems = tuple(map(self._shown, self._found)) if self._has_brackets else tuple(self._found)
+        problems = tuple(self._found)
         if first.code in _ERRORS:
             raise _ERRORS[first.code](first.message, problems=problems)
         raise InvalidFieldsError(problems)
-
-    @staticmethod
-    def _shown(problem: FieldProblem) -> FieldProblem:
-        return FieldProblem(_INDEX.sub(r"[\1]", problem.field), problem.message)
 
 
 def _contains(outer: str, inner: str) -> bool:
@@ -236,6 +227,8 @@ def _overlap(one: str, other: str) -> bool:
 
 
 _SHOWN_NAME_CHARS = 64
+_NAMES_ELSEWHERE = {"input": "stdin", "output": "expected", "expected_output": "expected"}
+"""Of fields that other judges call so."""
 _SENTENCES = {
     "missing": "This field is required.",
     "string_type": "Must be a string.",
@@ -262,7 +255,6 @@ _SENTENCES = {
     "string_pattern_mismatch": "Must match {pattern}",
     "union_tag_not_found": "The field {discriminator} is required.",
     "union_tag_invalid": "{discriminator} must be one of {expected_tags}.",
-    "extra_forbidden": "There is no such field.",
 }
 """By pydantic's type of error. https://docs.pydantic.dev/latest/errors/validation_errors/"""
 PATTERNS_TAG = "[patterns]"
@@ -322,7 +314,7 @@ def checked[Model: BaseModel](
         valid = model.model_validate(body)
     except ValidationError as error:
         wrong = error.errors(include_url=False, include_input=False)[:MAX_PROBLEMS]
-        found.add_refused(FieldProblem(_dotted(item["loc"]), _sentence(item)) for item in wrong)
+        found.add_refused(FieldProblem(_dotted(item["loc"]), _sentence(item, model)) for item in wrong)
         valid = with_stand_ins(model, body)
     if problems is None or valid is None:
         found.refuse()
@@ -342,7 +334,22 @@ def _misspelt(model: type[BaseModel], body: Mapping[str, Any]) -> Iterable[Field
             yield FieldProblem(name, f"There is no such field. Did you mean {intended}?")
 
 
-def _sentence(item: Mapping[str, Any]) -> str:
+def _known_at(kind: Any, place: tuple[int | str, ...]) -> Collection[str]:
+    """Return the names that the model at a place below this type has; none if there is no model."""
+    if isinstance(kind, type) and issubclass(kind, BaseModel):
+        if not place:
+            return tuple(kind.model_fields)
+        field = kind.model_fields.get(str(place[0]))
+        return () if field is None else _known_at(field.annotation, place[1:])
+    inner = place[1:] if get_origin(kind) in {list, dict} else place
+    return next((names for part in get_args(kind) if (names := _known_at(part, inner))), ())
+
+
+def _sentence(item: Mapping[str, Any], model: type[BaseModel]) -> str:
+    if item["type"] == "extra_forbidden":
+        name, known = str(item["loc"][-1]), _known_at(model, item["loc"][:-1])
+        intended = intended_name(name, known) or _NAMES_ELSEWHERE.get(name)
+        return "There is no such field." + (f" Did you mean {intended}?" if intended in known else "")
     values = {name: str(value) for name, value in item.get("ctx", {}).items()}
     for name in ("expected", "discriminator", "expected_tags"):
         values[name] = values.get(name, "").replace("'", "")  # pydantic quotes them

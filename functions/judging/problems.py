@@ -204,7 +204,7 @@ def objects_of(case: Case) -> tuple[CaseObject, ...]:
 
 def parse_problem(raw: bytes, *, offered: Iterable[Language], raised: RaisedCeilings | None = None) -> ValidProblem:
     """Check a request body. `raised`: ceilings of limits. Raises ServiceError."""
-    languages, problems = tuple(offered), Problems(has_brackets=True)
+    languages, problems = tuple(offered), Problems()
     body = parse_body(ProblemBody, raw, problems)
     limit_rules = LimitRules(languages, tuple(Profile), raised)  # a judge run checks them for its own
     limits, wrong = limit_rules.check(body.limits)

@@ -194,7 +194,7 @@ def _no_problem(text: str) -> ProblemVersion:
 
 def parse_judge_request(raw: bytes, rules: ProgramRules, find_problem: FindProblem = _no_problem) -> ValidJudgeRun:
     """Check a request body. Raises ServiceError."""
-    body, problems, project = read_body(raw), Problems(has_brackets=True), rules.project
+    body, problems, project = read_body(raw), Problems(), rules.project
     request = checked(JudgeBody, body, REFUSED_FIELDS, problems)
     submission, limit_rules = checked_program(request, body, problems, rules)
     program = submission.program

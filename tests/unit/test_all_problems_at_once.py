@@ -101,7 +101,7 @@ def test_a_submission_names_its_shape_its_limits_its_policy_and_its_files() -> N
     }
     assert named(submit, body) == {
         *("language", "code", "profile", "limits.memory_mb", "limits.cpu_time_secs", "limits.colour"),
-        *("files.0.path", "files.1.path", "files.1.content", "metadata", "webhook_url", "webhook_secret"),
+        *("files[0].path", "files[1].path", "files[1].content", "metadata", "webhook_url", "webhook_secret"),
         *("artifacts[0]", "network.allow"),
     }
 
@@ -140,7 +140,7 @@ def test_a_check_names_its_program_its_schedule_and_its_rules() -> None:
     }
     assert named(check, body) == {
         *("code", "retries", "limits.memory_mb", "schedule", "timezone", "faster_while_failing", "env.A-B"),
-        *("fail_after.needed", "quiet.0.schedule", "quiet.1.schedule", "quiet.1.timezone"),
+        *("fail_after.needed", "quiet[0].schedule", "quiet[1].schedule", "quiet[1].timezone"),
     }
 
 
@@ -165,8 +165,8 @@ def test_an_endpoint_names_its_address_its_events_and_its_headers() -> None:
         "filters": {"languages": ["cobol"], "verdicts": ["XX"]},
     }
     assert named(endpoint, body) == {
-        *("url", "max_concurrency", "events.0", "events.1", "headers.host", "secret", "api_version"),
-        *("filters.languages.0", "filters.verdicts.0"),
+        *("url", "max_concurrency", "events[0]", "events[1]", "headers.host", "secret", "api_version"),
+        *("filters.languages[0]", "filters.verdicts[0]"),
     }
 
 
@@ -177,7 +177,7 @@ def test_projects_quiet_times_and_smaller_requests_name_all_too() -> None:
     }
     wrong = {"schedule": "x", "timezone": "x", "minutes": 0}
     assert named(quiet, {"tags": {"a": [wrong]}}) == {
-        *("tags.a.0.schedule", "tags.a.0.timezone", "tags.a.0.minutes"),
+        *("tags.a[0].schedule", "tags.a[0].timezone", "tags.a[0].minutes"),
     }
     assert named(parse_rotation, {"overlap_secs": -1, "secret": "short"}) == {"overlap_secs", "secret"}
     recovery = {"since": "2001-01-01T00:00:00Z", "retrying": "x"}
@@ -196,9 +196,9 @@ def test_no_problem_is_named_that_only_follows_from_another() -> None:
         (check, {"kind": "hartbeat", "name": "x"}, {"kind"}),
         (check, PROGRAM | {"name": 5}, {"name"}),
         (check, PROGRAM | {"name": "x", "fail_after": {"needed": 3, "of": "5"}}, {"fail_after.of"}),
-        (project, {"name": "x", "network": {"access": "listed", "allow": ["10.0.0.1"]}}, {"network.allow.0"}),
-        (check, PROGRAM | {"name": "x", "network": {"allow": ["10.0.0.1"]}}, {"network.allow.0"}),
-        (submit, PROGRAM | {"files": [{"path": "a", "sha256": "0"}]}, {"files.0.sha256"}),
+        (project, {"name": "x", "network": {"access": "listed", "allow": ["10.0.0.1"]}}, {"network.allow[0]"}),
+        (check, PROGRAM | {"name": "x", "network": {"allow": ["10.0.0.1"]}}, {"network.allow[0]"}),
+        (submit, PROGRAM | {"files": [{"path": "a", "sha256": "0"}]}, {"files[0].sha256"}),
         (endpoint, {"url": 5, "headers": {"authorization": "Bearer x"}}, {"url"}),
         (endpoint, {"url": "https://a.example.com", "format": "x", "routing_key": "a" * 32}, {"format"}),
     ):

@@ -182,3 +182,25 @@ def test_every_key_may_be_a_bearer_token() -> None:
             has_key = own in (["ApiKey"], ["AdminKey"])
             assert operation["security"] == [{scheme: []} for scheme in own] + [{"Bearer": []}] * has_key
     assert DOCUMENT["components"]["securitySchemes"]["Bearer"] == {"type": "http", "scheme": "bearer"}
+
+
+def test_every_default_fits_its_own_schema() -> None:
+    def check(part: Any) -> None:
+        for inner in part.values() if isinstance(part, dict) else part if isinstance(part, list) else ():
+            check(inner)
+        if isinstance(part, dict) and "default" in part and not isinstance(part["default"], dict):
+            Draft202012Validator({**part, "components": DOCUMENT["components"]}).validate(part["default"])
+
+    check(DOCUMENT)
+
+
+def test_the_document_refuses_an_empty_cursor_as_the_service_does() -> None:
+    cursors = [
+        parameter["schema"]
+        for operations in DOCUMENT["paths"].values()
+        for operation in operations.values()
+        for parameter in operation["parameters"]
+        if parameter["name"] == "cursor"
+    ]
+    assert len(cursors) > 5
+    assert all(schema == {"type": "string", "minLength": 1} for schema in cursors)

@@ -197,3 +197,26 @@ def test_the_program_is_checked_as_that_of_a_run() -> None:
         parse(language="go")
     assert problems(webhook_url="https://example.com/") == {"webhook_secret": "Required with webhook_url."}
     assert parse(unknown=1).warnings == ("The field unknown is unknown and was ignored.",)
+
+
+@pytest.mark.parametrize(
+    ("body", "field", "intended"),
+    [
+        ({"cases": [{"stdinn": ""}]}, "cases[0].stdinn", "stdin"),
+        ({"cases": [{}, {"output": ""}]}, "cases[1].output", "expected"),
+        ({"cases": [{"input": ""}]}, "cases[0].input", "stdin"),
+        ({"cases": [{"limits": {"memry_mb": 64}}]}, "cases[0].limits.memry_mb", "memory_mb"),
+        ({"cases": [{"files": [{"pathh": "a"}]}]}, "cases[0].files[0].pathh", "path"),
+        ({"cases": [{}], "checker": {"kind": "tokens", "float_asb": 1}}, "checker.float_asb", "float_abs"),
+        ({"cases": [{}], "groups": [{"id": "a", "point": 1}]}, "groups[0].point", "points"),
+    ],
+)
+def test_a_misspelt_field_of_a_part_is_refused_with_a_suggestion(
+    body: dict[str, Any], field: str, intended: str
+) -> None:
+    assert problems(**body)[field] == f"There is no such field. Did you mean {intended}?"
+
+
+def test_a_field_of_a_part_that_is_like_none_has_no_suggestion() -> None:
+    found = problems(cases=[{"frobnicate": 1, "checker": {"input": 1}}])
+    assert found["cases[0].frobnicate"] == found["cases[0].checker.input"] == "There is no such field."

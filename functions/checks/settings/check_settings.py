@@ -174,6 +174,12 @@ class FailAfter(StrictModel):
     of: int = Field(default=1, ge=1, le=MAX_OF_RUNS)
 
 
+def _of_program(schema: dict[str, Any]) -> None:
+    """Describe the code of a program: the default, no code, is that of a heartbeat."""
+    schema["maxLength"] = CODE_MAX_BYTES
+    schema.pop("default", None)
+
+
 class CheckSettings(StrictModel):
     """Body of POST /api/checks. An unknown field is refused."""
 
@@ -197,7 +203,7 @@ class CheckSettings(StrictModel):
         min_length=1,
         repr=False,
         description="Required for a program.",
-        json_schema_extra={"maxLength": CODE_MAX_BYTES},
+        json_schema_extra=_of_program,
     )
     stdin: Text = Field(default="", repr=False, json_schema_extra={"maxLength": STDIN_MAX_BYTES})
     profile: Profile = Field(default=Profile.JUDGE, strict=False)

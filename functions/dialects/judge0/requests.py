@@ -7,6 +7,7 @@ import base64
 import binascii
 import io
 import math
+import re
 import shlex
 import struct
 import zipfile
@@ -180,7 +181,7 @@ def judge0_problems(fields: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     """Return problems of our fields by Judge0's names."""
     found: dict[str, list[str]] = {}
     for field, message in dict.fromkeys(fields):
-        known = Judge0Submission.model_fields.get(field.removeprefix("limits.").partition(".")[0])
+        known = Judge0Submission.model_fields.get(re.split(r"[.[]", field.removeprefix("limits."))[0])
         found.setdefault((known and known.alias) or field, []).append(message)
     return found
 

@@ -37,7 +37,7 @@ def path(name: str, schema: dict[str, Any], description: str | None = None) -> d
 
 PAGE = (
     query("limit", {"type": "integer", "minimum": 1, "maximum": PAGE_MAX, "default": PAGE_DEFAULT}, "Page size."),
-    query("cursor", {"type": "string"}, "next_cursor of the page before."),
+    query("cursor", {"type": "string", "minLength": 1}, "next_cursor of the page before."),
 )
 IDEMPOTENCY_HEADER = {
     "name": "Idempotency-Key",

@@ -82,7 +82,7 @@ def test_wrong_addresses_and_settings_are_refused(world: CheckWorld) -> None:
         assert public(f"/status/{token}").status == 404
     settings: list[dict[str, Any]] = [{"checks": ["no"]}, {"checks": []}, {"title": "a\nb"}]
     fields = [put(world, **wrong).json["fields"][0]["field"] for wrong in settings]
-    assert fields == ["checks.0", "checks", "title"]
+    assert fields == ["checks[0]", "checks", "title"]
     assert call(event("PUT", "/api/status-page", body="{}")).status == 401
 
 

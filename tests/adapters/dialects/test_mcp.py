@@ -190,7 +190,7 @@ class TestTools:
             ({"language": "python", "code": "x", "wait_secs": 26}, "wait_secs: Must be at most 25."),
             (
                 {"language": "python", "code": "x", "files": [{"path": "../a", "content": ""}]},
-                "files.0.path: A path is relative",
+                "files[0].path: A path is relative",
             ),
             ({"language": "python", "code": "x", "network": ["example.com"]}, "may not reach example.com"),
             ({"language": "python", "code": "x" * 70_000}, "code is too large"),

@@ -166,7 +166,7 @@ def test_logs_hold_neither_url_nor_headers_nor_secret(project_key: str, logged: 
         ({"url": "https://127.0.0.1/"}, "url"),
         ({"url": "http://hooks.example.com/"}, "url"),
         ({"url": "https://api.example.com/api/submit"}, "url"),
-        ({"events": ["nothing"]}, "events.0"),
+        ({"events": ["nothing"]}, "events[0]"),
         ({"headers": {"host": "x"}}, "headers.host"),
         ({"secret": "whsec_short"}, "secret"),
     ],

@@ -119,7 +119,7 @@ def test_a_refused_path_is_named(console: Console) -> None:
     page.get_by_label("Path of file 1").fill("../in.csv")
     page.get_by_label("Path of file 1").press("Tab")
     page.get_by_role("button", name="Run Ctrl Enter").click()
-    expect(page.get_by_role("alert")).to_contain_text("files.0.path")
+    expect(page.get_by_role("alert")).to_contain_text("files[0].path")
 
 
 def test_the_page_sends_no_file_to_another_host(console: Console, tmp_path: Path) -> None:
