@@ -499,7 +499,7 @@ def test_without_a_server_or_a_domain_nobody_may_be_written_to(operator: str, aw
 @pytest.mark.parametrize(
     ("fields", "field"),
     [
-        ({"events": ["submission.completed"]}, "events.0"),
+        ({"events": ["submission.completed"]}, "events[0]"),
         ({"headers": {"x-team": "7"}}, "headers"),
         ({"payload": "thin"}, "payload"),
         ({"routing_key": "e93facc04764012d7bfb002500d5d1a6"}, "routing_key"),
