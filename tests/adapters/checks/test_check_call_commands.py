@@ -123,7 +123,7 @@ def test_quiet_times_of_tags_are_added_and_removed(rustbox: Rustbox, world: Chec
     missing = rustbox("quiet-times", "remove", "web")
     assert (missing.exit_code, "no such quiet time" in missing.stderr) == (66, True)
     refused = rustbox("quiet-times", "add", "web", "rate(1 hour)", "--minutes", "5")
-    assert (refused.exit_code, "tags.web.0.schedule" in refused.stderr) == (65, True)
+    assert (refused.exit_code, "tags.web[0].schedule" in refused.stderr) == (65, True)
 
 
 def test_the_status_page_is_set_shown_and_turned_off(rustbox: Rustbox, world: CheckWorld) -> None:
