@@ -32,14 +32,18 @@ from rustbox_cli.options import SuggestingGroup
     envvar=["RUSTBOX_URL", "RUSTBOX_BASE_URL"],
     default=default_url,
     show_default="http://127.0.0.1:PORT, 4096 without PORT",
-    help="RUSTBOX_URL, or RUSTBOX_BASE_URL as for the SDKs.",
+    help="Address of the service. Variable: RUSTBOX_URL, or RUSTBOX_BASE_URL as for the SDKs.",
 )
 @click.option(
     "--api-key",
     envvar="RUSTBOX_API_KEY",
-    help="RUSTBOX_API_KEY, the project's key. Prefer the variable: other users can see options.",
+    help="The project's key. Variable: RUSTBOX_API_KEY. Prefer the variable: other users can see options.",
 )
-@click.option("--admin-key", envvar="RUSTBOX_ADMIN_KEY", help="RUSTBOX_ADMIN_KEY, for `projects`, `keys` and `admin`.")
+@click.option(
+    "--admin-key",
+    envvar="RUSTBOX_ADMIN_KEY",
+    help="The administrator's key, for `projects`, `keys` and `admin`. Variable: RUSTBOX_ADMIN_KEY.",
+)
 @click.option(
     "--allow-http",
     envvar="RUSTBOX_ALLOW_HTTP",
@@ -50,6 +54,8 @@ from rustbox_cli.options import SuggestingGroup
 @click.pass_context
 def cli(ctx: click.Context, url: str, api_key: str | None, admin_key: str | None, allow_http: bool) -> None:
     """Run untrusted code with a Rustbox service.
+
+    A submission is one program that you sent; `run` and `submit` create one, `result` shows it.
 
     The local stack (`make up`) needs no key: the command uses its development keys, on this machine only.
 

@@ -32,21 +32,27 @@ class ExitCode(IntEnum):
 
 EXIT_CODES = """\b
 Exit codes:
-  0          success; run: the verdict is AC; judge: every case passed
-  1          judge: the answer of the first failed case is wrong; its verdict gives the codes below
-  1-255      run: the program's own exit code (verdict RE)
-  128 + n    run: signal n ended the program (SIG)
-  120        run: the program does not compile
-  121        run: the platform failed (IE); judge: a checker failed, too
-  122 123    run: process limit (PLE), file size limit (FSE)
-  124 125    run: time limit (TLE), memory limit (MLE)
+  0          success
   2          invalid command line
-  65 66      the service refused the request; not found
+  65         the service refused the request
+  66         not found
   69         the service is unreachable
   70         the service failed
   75         the service is busy, or a quota is used up
-  77 78      missing or invalid key; invalid setting
+  77         missing or invalid key
+  78         invalid setting
   130        interrupted
+Exit codes of run, and of judge for the first failed case:
+  0          run: the verdict is AC; judge: every case passed
+  1          judge: the answer is wrong
+  1-255      the program's own exit code (RE)
+  128 + n    signal n ended the program (SIG)
+  120        the program does not compile
+  121        the service could not run the program (IE), or a checker failed
+  122        process limit (PLE)
+  123        file size limit (FSE)
+  124        time limit (TLE)
+  125        memory limit (MLE)
 A program can exit with any of these codes itself. --json shows the difference."""
 
 

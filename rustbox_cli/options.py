@@ -37,7 +37,9 @@ _LONGEST_SECS = 100 * 365 * 86_400
 
 as_json = click.option("--json", "as_json", is_flag=True, help="Print the service's JSON.")
 no_answers_option = click.option(
-    "--no-answers", is_flag=True, help="Take cases without an answer: a program passes them if it ends normally."
+    "--no-answers",
+    is_flag=True,
+    help="Accept cases that have no answer file. A program passes such a case if it exits with code 0.",
 )
 yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 

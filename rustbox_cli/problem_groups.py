@@ -65,7 +65,7 @@ def _read_test_groups(data: Path, inputs: Sequence[Path]) -> Scoring:
     has_groups = any(case.parent.parent != data for case in inputs)
     is_one_group = top.aggregate("sum") == "pass_fail" or not has_groups
     if top.aggregate("sum") == "min" and not is_one_group:
-        raise refused(f"{top.path}: the smallest score of several groups is none that a judge run has. {_INSTEAD}")
+        raise refused(f"{top.path}: Rustbox does not support the smallest score of several groups. {_INSTEAD}")
     members: dict[str, list[Path]] = {}
     for case in inputs:
         parts = case.relative_to(data).parts
@@ -140,11 +140,15 @@ class _Folder:
 
     def check(self) -> None:
         """Raise CommandError for a score that a judge run does not have."""
-        if self.mode == "max" or self.settings.get("grading", "default") != "default" or self._score("reject_score", 0):
-            text = "a largest score, a grader of its own or a score of rejected cases is none that a judge run has"
-            raise refused(f"{self.path}: {text}. {_INSTEAD}")
-        if self.mode == "avg" and self.breaks and len(self.cases) + len(self.folders) > 1:
-            raise refused(f"{self.path}: an average with on_reject: break is none that a judge run has. {_INSTEAD}")
+        is_broken_average = self.mode == "avg" and self.breaks and len(self.cases) + len(self.folders) > 1
+        for is_there, what in (
+            (self.mode == "max", "a largest score"),
+            (self.settings.get("grading", "default") != "default", "a custom grader"),
+            (self._score("reject_score", 0), "a score of rejected cases"),
+            (is_broken_average, "an average with on_reject: break"),
+        ):
+            if is_there:
+                raise refused(f"{self.path}: Rustbox does not support {what}. {_INSTEAD}")
 
     def all_cases(self) -> list[Path]:
         return [*self.cases, *(case for folder in self.folders for case in folder.all_cases())]
@@ -183,7 +187,7 @@ class _LegacyReader:
     def _check_order(self, parent: _Folder, folders: list[_Folder]) -> None:
         """Raise CommandError if a group that counts by any accepted case decides whether others are judged."""
         if parent.breaks and any("accept_if_any_accepted" in folder.flags for folder in folders[:-1]):
-            text = "on_reject: break after accept_if_any_accepted is none that a judge run has"
+            text = "Rustbox does not support on_reject: break after accept_if_any_accepted"
             raise refused(f"{parent.path}: {text}. {_INSTEAD}")
 
     def _folder(self, path: Path, inherited: dict[str, Any]) -> _Folder:
@@ -201,7 +205,7 @@ class _LegacyReader:
         if folder.mode == "min":
             inner = folder.all_folders()
             if any(one.mode != "min" or one.accept_score != folder.accept_score for one in inner if one.cases):
-                raise refused(f"{folder.path}: the smallest of several scores is none that a judge run has. {_INSTEAD}")
+                raise refused(f"{folder.path}: Rustbox does not support the smallest of different scores. {_INSTEAD}")
             self._scoring.add(name, folder.all_cases(), "min", points=scale * each, each=each, requires=requires)
             return [name] if folder.may_reject else []
         rejecting: list[str] = []

@@ -138,7 +138,10 @@ def change_quota(
 @click.argument("project_id")
 @click.argument("access", type=click.Choice(["none", "listed", "public"]), required=False)
 @click.option(
-    "--allow", multiple=True, metavar="NAME[:PORT]", help="Hosts that its programs may reach: means listed. Port: 443."
+    "--allow",
+    multiple=True,
+    metavar="NAME[:PORT]",
+    help="Hosts that its programs may reach. Implies `listed`. Default port: 443.",
 )
 @click.option("--mb-per-day", type=int, help="MiB in both directions, of all its runs in a day (UTC).")
 @service_command
@@ -203,12 +206,12 @@ def issue_key(session: Session, project_id: str, expires_at: str | None, as_json
 @click.argument("project_id")
 @click.argument("key_id")
 @click.option("--at", "expires_at", type=Moment(1), help="A time, or a duration such as 24h. Default: now.")
-@click.option("--never", is_flag=True, help="Remove the expiry.")
+@click.option("--never", is_flag=True, help="Remove the time: the key does not stop working.")
 @service_command
 def expire_key(
     session: Session, project_id: str, key_id: str, expires_at: str | None, never: bool, as_json: bool
 ) -> None:
-    """Set or remove the expiry of a key."""
+    """Set when a key stops working, or remove that time. Without an option, the key stops within three seconds."""
     if never and expires_at:
         raise click.UsageError("Give --at or --never, not both.")
     moment = None if never else expires_at or Moment(1).convert("0s", None, None)

@@ -68,7 +68,10 @@ def show_check(session: Session, slug: str, as_json: bool) -> None:
 @click.option("--timeout", "timeout_secs", type=Duration(), default="10m", show_default=True)
 @service_command
 def run_check(session: Session, slug: str, no_wait: bool, timeout_secs: int, as_json: bool) -> None:
-    """Run a check now; its state follows. Ends with 1 if it fails."""
+    """Run one check now and wait. The result counts: it can change the state of the check and send events.
+
+    Ends with 1 if the check fails.
+    """
     end = monotonic() + timeout_secs
     with session.api() as api:
         check = find_check(api, slug)
@@ -112,9 +115,9 @@ resume_check = _action("resume", done="goes on", about="Start the schedule of a 
 @click.option("--off", is_flag=True, help="Send events again.")
 @service_command
 def mute_check(session: Session, slug: str, until: str | None, off: bool, as_json: bool) -> None:
-    """Send no events of a check until a time; it runs all the same."""
+    """Send no events for one check until a time. The check still runs."""
     if off == (until is not None):
-        raise CommandError("Say how long.", ExitCode.USAGE, "For example --until 2h, or --off to end it.")
+        raise CommandError("Give --until TIME (for example 2h) or --off.", ExitCode.USAGE)
     body = _call(session, slug, "PATCH", body={"muted_until": until})
     how = f"is muted until {plain(body['muted_until'])}" if body["muted_until"] else "sends events again"
     tell(body, f"{plain(slug)} {how}.", as_json=as_json)
@@ -147,9 +150,9 @@ def make_ping_url(session: Session, slug: str, as_json: bool) -> None:
 @click.option("--tag", help="All checks with this tag.")
 @service_command
 def trigger_checks(session: Session, slugs: tuple[str, ...], tag: str | None, as_json: bool) -> None:
-    """Run checks of the project, for example after a deployment. Their state follows."""
+    """Start several checks now, without waiting, for example after a deployment. The results count."""
     if bool(slugs) == (tag is not None):
-        raise CommandError("Name checks, or a tag.", ExitCode.USAGE, "For example --tag deploy.")
+        raise CommandError("Give the SLUGS of checks, or --tag TAG (for example deploy).", ExitCode.USAGE)
     with session.api() as api:
         if tag is None:
             found = [find_check(api, slug) for slug in slugs]
@@ -157,7 +160,7 @@ def trigger_checks(session: Session, slugs: tuple[str, ...], tag: str | None, as
             found = [each for each in api.items(("checks",), None, {"tag": tag}) if each["kind"] == "program"]
         runs = [api.call("POST", ("checks", each["id"], "run"), body={"affects_state": True}).body for each in found]
     if not runs:
-        raise CommandError(f"No check has the tag {tag}.", ExitCode.NOT_FOUND)
+        raise CommandError(f"No check with a program has the tag {tag}. Heartbeats cannot be run.", ExitCode.NOT_FOUND)
     if as_json:
         show_json(runs)
         return
@@ -198,13 +201,15 @@ def set_secret(
     as_json: bool,
     **options: str | None,
 ) -> None:
-    """Make the secret of the calls that run a check; if it has one, show how they are verified.
+    """Let another service run a check with a signed HTTP request.
 
-    --verify and --rotate replace the secret. A new one is shown only now, and the one before ends at once.
+    The first use creates the signing secret and prints it once. Later uses print only the address and the signature
+    scheme. `--verify` and `--rotate` replace the secret and print the new one once; the old secret stops working at
+    once.
 
     \b
     Examples:
-      rustbox checks secret deploy                          # a first secret; later scheme and address only
+      rustbox checks secret deploy                          # creates the secret; later prints address and scheme
       rustbox checks secret deploy --verify github
       rustbox checks secret deploy --rotate
       rustbox checks secret charges --verify stripe --secret - < signing-secret
@@ -243,10 +248,12 @@ def _show(session: Session, answer: dict[str, Any], *, as_json: bool) -> None:
 
 @click.command("calls")
 @slug_argument
-@click.option("--again", metavar="CALL", help="Run this call of the list: one with the outcome ran or ignored.")
+@click.option(
+    "--again", metavar="CALL", help="Run the check again for this request. Its outcome must be `ran` or `ignored`."
+)
 @service_command
 def list_calls(session: Session, slug: str, again: str | None, as_json: bool) -> None:
-    """List the last 20 genuine and the last 20 refused calls of seven days, with their outcomes."""
+    """List signed requests of the last seven days: up to 20 with a valid signature, and up to 20 refused."""
     if again is not None:
         run = _call(session, slug, "POST", "calls", again, "run")
         tell(run, f"{plain(slug)} started: run {plain(run['id'])}", as_json=as_json)
@@ -261,7 +268,7 @@ def list_calls(session: Session, slug: str, again: str | None, as_json: bool) ->
         "BYTES": "size_bytes",
         "REASON": "reason",
     }
-    nothing = f"No call of seven days. `rustbox checks secret {plain(slug)}` shows its address."
+    nothing = f"No request in the last seven days. `rustbox checks secret {plain(slug)}` shows the address."
     show_list(found["items"], columns, nothing, as_json=as_json)
 
 

@@ -52,7 +52,7 @@ def checks() -> None:
       rustbox checks validate                      # offline
       rustbox checks plan                          # changes of the next apply; ends with 2 if there is a difference
       rustbox checks apply
-      rustbox checks test --junit checks.xml       # run them all now; their state stays
+      rustbox checks test --junit checks.xml       # run them all now; does not change their state
       rustbox checks trigger --tag deploy
       rustbox checks list --state failing
       rustbox checks mute totals --until 2h
@@ -63,7 +63,10 @@ _file = click.argument(
     "path", metavar="[FILE]", required=False, default="checks.yaml", type=click.Path(path_type=Path, dir_okay=False)
 )
 _tag = click.option("--tag", help="Only checks with this tag.")
-_prune = click.option("--prune", is_flag=True, help="Also remove the project's checks that are not in the file.")
+_prune = click.option(
+    "--prune", is_flag=True, help="Delete the project's checks that are not in the file, with their history."
+)
+_show_pruned = click.option("--prune", is_flag=True, help="Also show the checks that `apply --prune` would delete.")
 _send_env = click.option(
     "--send-env", is_flag=True, help="Send the values of all variables again: the service does not show them."
 )
@@ -92,7 +95,7 @@ def validate_checks(path: Path, as_json: bool) -> None:
 
 @checks.command("plan")
 @_file
-@_prune
+@_show_pruned
 @_send_env
 @service_command
 def plan_checks(session: Session, path: Path, prune: bool, send_env: bool, as_json: bool) -> None:
@@ -152,7 +155,10 @@ def apply_checks(session: Session, path: Path, prune: bool, send_env: bool, as_j
 def test_checks(
     session: Session, path: Path, tag: str | None, junit: Path | None, timeout_secs: int, as_json: bool
 ) -> None:
-    """Run the checks of the file now, as they are on the service. Their state stays. Ends with 1 if one fails."""
+    """Run the checks of the file now and wait. The results do not change the state.
+
+    The checks run as they are on the service. Ends with 1 if one fails.
+    """
     programs = [check for check in read_checks(path) if not check.is_heartbeat]
     slugs = [check.slug for check in programs if tag is None or tag in check.settings["tags"]]
     with session.api() as api:
@@ -249,7 +255,7 @@ _PAGE = ("status-page",)
 
 @checks.group("quiet-times", cls=SuggestingGroup)
 def quiet_times() -> None:
-    """Withhold changes of the state of all checks with a tag, at set times.
+    """Send no state-change events for the checks with a tag at set times, such as maintenance. The checks still run.
 
     \b
     Examples:

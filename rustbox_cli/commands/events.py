@@ -42,9 +42,9 @@ def events() -> None:
 
 @events.command("list")
 @click.option("--event", "types", multiple=True, metavar="TYPE", help="Only events of this type; repeatable.")
-@click.option("--since", type=Moment(-1), help="Only since a time, or a duration such as 2h ago.")
+@click.option("--since", type=Moment(-1), help="Only events created since this time: RFC 3339, or an age such as 2h.")
 @click.option("--submission", "submission_id", help="Only of this submission.")
-@click.option("--undelivered", is_flag=True, help="Only with a delivery that is not delivered.")
+@click.option("--undelivered", is_flag=True, help="Only events with at least one undelivered delivery.")
 @click.option("--oldest-first", is_flag=True, help="Oldest first.")
 @page_options
 @service_command
@@ -98,7 +98,10 @@ def list_types(session: Session, as_json: bool) -> None:
 @events.command("consumers")
 @service_command
 def list_consumers(session: Session, as_json: bool) -> None:
-    """List the consumers of the event log."""
+    """List the consumers of the event log.
+
+    A consumer is a named reader of the event log; the service stores its position.
+    """
     body = session.call("GET", ("event-consumers",))
     if as_json:
         show_json(body)
@@ -112,7 +115,7 @@ def list_consumers(session: Session, as_json: bool) -> None:
 @yes_option
 @service_command
 def delete_consumer(session: Session, consumer: str, yes: bool, as_json: bool) -> None:
-    """Delete a consumer and its position. Without a consumer, the project keeps no event log."""
+    """Delete a consumer and its position. After the last consumer is deleted, the project keeps no event log."""
     confirm(f"Delete consumer {consumer} and its position?", yes=yes)
     show(session.call("DELETE", ("event-consumers", consumer)), as_json=as_json)
 

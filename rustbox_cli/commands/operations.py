@@ -79,7 +79,7 @@ def _of_runner(name: str) -> Callable[[Any], Any]:
 
 @click.group()
 def admin() -> None:
-    """Operate a stage. Needs the administrator's key.
+    """Administer a Rustbox installation. Needs the administrator's key.
 
     \b
     Examples:
@@ -132,7 +132,7 @@ def _log_commands(logs: dict[str, Any], *, is_local: bool) -> list[str]:
 @click.argument("queue", type=click.Choice(_QUEUES))
 @service_command
 def redrive(session: Session, queue: str, as_json: bool) -> None:
-    """Move the dead letters of QUEUE back to it, after you have repaired their cause."""
+    """Put failed messages (dead letters) of a queue back into that queue. Repair the cause first."""
     moved = 0
     with waiting(f"moving the dead letters of {queue}"):
         while True:
@@ -189,14 +189,15 @@ def purge(session: Session, project_id: str, yes: bool, as_json: bool) -> None:
 )
 @service_command
 def drain(session: Session, runner_url: str, token_file: Path, ca_file: Path | None, as_json: bool) -> None:
-    """Stop the intake of one runner: it ends its runs and takes no more.
+    """Drain one runner: it finishes its current runs and accepts no new ones.
 
-    RUNNER_URL is the runner's own address, not that of a load balancer. The runner stays alive without work, so that
-    no restart policy brings the intake back. Stop or restart its process when its host is ready.
+    The process stays alive, so a restart policy does not restart it. Stop or restart it yourself when the host is
+    ready. RUNNER_URL is the runner's own address, not that of a load balancer.
     """
     token = token_file.read_text(encoding="utf-8").strip()
     stop_intake(runner_url, token, allow_http=session.allow_http, ca_file=ca_file)
-    tell({"runner": runner_url, "status": "draining"}, "The runner ends its runs and takes no more.", as_json=as_json)
+    said = "The runner finishes its current runs and accepts no new ones."
+    tell({"runner": runner_url, "status": "draining"}, said, as_json=as_json)
 
 
 @admin.command("runners")

@@ -23,6 +23,11 @@ _WRONG = 1
 _OF_CASES = ("checker", "float_abs", "float_rel", "stop", "without_groups", "no_answers")
 """Options that --problem excludes."""
 _MIB = 1024 * 1024
+_without_groups_option = click.option(
+    "--without-groups",
+    is_flag=True,
+    help="Ignore the groups and scores of a package: each case is worth one point.",
+)
 
 
 @click.command(epilog=EXIT_CODES)
@@ -40,7 +45,7 @@ _MIB = 1024 * 1024
 @click.option("--float-abs", type=float, help="Largest absolute error of a number; for tokens.")
 @click.option("--float-rel", type=float, help="Largest relative error of a number; for tokens.")
 @click.option("--stop", is_flag=True, help="Skip the cases after the first failure.")
-@click.option("--without-groups", is_flag=True, help="One point a case, also if a package has groups and scores.")
+@_without_groups_option
 @no_answers_option
 @click.option(
     "--limit", "limits", multiple=True, type=Pair(), metavar="NAME=VALUE", help=f"Any of {', '.join(LIMITS)}."
@@ -198,7 +203,7 @@ def problems() -> None:
 @click.option(
     "--checker", type=click.Choice(["lines", "exact", "tokens"]), help="Default: that of a package, or lines."
 )
-@click.option("--without-groups", is_flag=True, help="One point a case, also if a package has groups and scores.")
+@_without_groups_option
 @no_answers_option
 @service_command
 def push_problem(

@@ -75,12 +75,18 @@ _program_options = all_of(
         help=f"Any of {', '.join(LIMITS)}.",
     ),
     click.option("--profile", type=click.Choice(["judge", "agent"]), help="Default: judge; agent with --allow."),
-    click.option("--allow", multiple=True, metavar="NAME[:PORT]", help="A host that the program may reach. Port: 443."),
+    click.option(
+        "--allow",
+        multiple=True,
+        metavar="NAME[:PORT]",
+        help="A host that the program may reach. Default port: 443.",
+    ),
     click.option(
         "--artifacts",
         multiple=True,
         metavar="PATTERN",
-        help="Keep these files of the program, such as 'out/*' or '**/*.csv'; changed keeps all that it makes.",
+        help="Keep these files of the program, such as 'out/*' or '**/*.csv'. "
+        "The word `changed` keeps every file that the program creates or changes.",
     ),
     click.option("--metadata", multiple=True, type=Pair(), metavar="NAME=VALUE", help="Returned with the result."),
     click.option("--idempotency-key", help="Requests with the same key and program share one run. Default: a new key."),

@@ -92,7 +92,7 @@ def _settings(options: dict[str, Any]) -> dict[str, Any]:
 
 @webhooks.command("list")
 @click.option("--state", help="Only in this state: active, degraded or disabled.")
-@click.option("--since", type=Moment(-1), help="Only created since a time, or a duration such as 2h ago.")
+@click.option("--since", type=Moment(-1), help="Only those created since this time: RFC 3339, or an age such as 2h.")
 @page_options
 @service_command
 def list_webhooks(session: Session, state: str | None, since: str | None, most: int | None, as_json: bool) -> None:
@@ -114,7 +114,7 @@ def list_webhooks(session: Session, state: str | None, since: str | None, most: 
 @click.argument("url")
 @_changeable
 @click.option("--payload", type=click.Choice(["full", "thin"]), help="The event (default), or only its ids.")
-@click.option("--asymmetric", is_flag=True, help="Also sign with an ed25519 key pair (v1a).")
+@click.option("--asymmetric", is_flag=True, help="Also sign with an ed25519 key pair.")
 @click.option("--ordered", is_flag=True, help="One delivery at a time; the next waits until the first is final.")
 @click.option("--disabled", is_flag=True, help="Create it disabled: its deliveries pause.")
 @service_command
@@ -154,7 +154,7 @@ def show_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
 @_changeable
 @click.option("--all-events", is_flag=True, help="Send all events.")
 @click.option("--no-headers", is_flag=True, help="Remove all custom headers.")
-@click.option("--asymmetric/--no-asymmetric", default=None, help="Also sign with a new ed25519 key pair, or no more.")
+@click.option("--asymmetric/--no-asymmetric", default=None, help="Also sign with a new ed25519 key pair, or stop.")
 @click.option("--all-runs", is_flag=True, help="Remove the filters by verdict, language and metadata.")
 @service_command
 def update_webhook(session: Session, /, endpoint_id: str, as_json: bool, **options: Any) -> None:
@@ -236,8 +236,13 @@ def delete_webhook(session: Session, endpoint_id: str, yes: bool, as_json: bool)
 
 @webhooks.command("recover")
 @click.argument("endpoint_id")
-@click.option("--since", type=Moment(-1), required=True, help="A time, or a duration such as 2h ago; at most 14d.")
-@click.option("--retrying", is_flag=True, help="Also those that wait for a retry.")
+@click.option(
+    "--since",
+    type=Moment(-1),
+    required=True,
+    help="Only deliveries created since this time: RFC 3339, or an age such as 2h; at most 14d.",
+)
+@click.option("--retrying", is_flag=True, help="Also resend deliveries that are waiting for a retry.")
 @service_command
 def recover_webhook(session: Session, endpoint_id: str, since: str, retrying: bool, as_json: bool) -> None:
     """Send failed, blocked and paused deliveries again, since a time."""
@@ -270,7 +275,9 @@ def deliveries() -> None:
 @click.option("--submission", "submission_id", help="Only of this submission.")
 @click.option("--endpoint", "endpoint_id", help="Only to this endpoint.")
 @click.option("--state", help="Only in this state, such as pending, retrying, delivered, exhausted, paused.")
-@click.option("--since", type=Moment(-1), help="Only created since a time, or a duration such as 2h ago.")
+@click.option(
+    "--since", type=Moment(-1), help="Only deliveries created since this time: RFC 3339, or an age such as 2h."
+)
 @page_options
 @service_command
 def list_deliveries(

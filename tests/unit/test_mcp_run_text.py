@@ -84,7 +84,7 @@ def test_the_verdict_is_a_sentence_with_the_line_of_the_error(row: Submission, s
 @pytest.mark.parametrize("count", [0, 100])
 def test_the_text_is_bounded_and_says_how_to_read_the_rest(stdout: bytes, stderr: bytes, count: int) -> None:
     stored = [
-        {"path": f"{number}" + "ä" * 120, "size": 1, "sha256": "0", "media_type": "text/plain", "key": "k"}
+        {"path": f"{number}" + "ä" * 120, "size": 1, "sha256": "0" * 64, "media_type": "text/plain", "key": "k"}
         for number in range(count)
     ]
     row = final("RE", {"stored": stored, "skipped": []}, exit_code=1, error_message="m" * 5_000)

@@ -66,7 +66,10 @@ _PICTURES_MAX_BYTES = 1_048_576
 _ARTIFACT_TEXT_MAX_BYTES = 16_384
 _TOO_LARGE = "The artifact has {:,} bytes, a resource at most 2 MiB. Let a program read the part that you need."
 _UPLOAD = re.compile(r"Send [^.]*/api/files[^.]*\.")
-_KEEP = "The files that a run leaves are stored: pass the sha256 of one to a later run."
+_KEEP = (
+    "You cannot upload a file with these tools. To reuse a file of an earlier run, pass its sha256 from that run's "
+    "artifacts."
+)
 
 
 class Calls(DialectRoutes):
@@ -194,7 +197,7 @@ def failed(error: ServiceError) -> dict[str, Any]:
 def _find(row: Submission, path: str) -> Mapping[str, Any]:
     """Return the artifact with this path, as the row has it. Raises NotFoundError."""
     if not row.is_final:
-        raise NotFoundError("The run goes on. It has files when it has ended: call read_output with this id first.")
+        raise NotFoundError("The run has not ended yet. It has files once it has ended: call read_output first.")
     for file in row.stored_artifacts:
         if file["path"] == path:
             return file
@@ -329,7 +332,7 @@ class _Request:
     def task_result(self) -> dict[str, Any]:
         row = self.calls.waited(self._task_row(), WAIT_SECS)
         if not row.is_final:
-            raise RpcError(SERVICE_ERROR, "The run goes on. Ask again.")
+            raise RpcError(SERVICE_ERROR, "The run has not ended yet. Ask again.")
         return {**self.calls.show(row), "_meta": {RELATED_TASK: {"taskId": row.submission_id}}}
 
     def cancel_task(self) -> dict[str, Any]:

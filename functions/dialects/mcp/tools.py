@@ -71,7 +71,7 @@ STRUCTURED_MAX_BYTES = 8_192
 """Of each stream."""
 _HEADING_BYTES = 140
 """Of a heading and of the note about what is left out."""
-_MOST_ARTIFACTS_NAMED = 8
+_MOST_ARTIFACTS_NAMED = 6
 _PATH_MAX_CHARS = 60
 _ERROR_MAX_CHARS = 200
 _SENTENCES = {
@@ -99,8 +99,17 @@ class ShownRun(TypedDict, total=False):
 
     id: Required[Annotated[str, Field(description="For read_output, read_artifact and cancel_run.")]]
     status: Required[FinalStatus | OpenStatus]
-    verdict: Annotated[str, Field(description="AC: the program ended with exit code 0.")]
-    cause: str
+    verdict: Annotated[
+        str,
+        Field(
+            description="AC: exit code 0. RE: another exit code, or a compile error. SIG: ended by a signal, or "
+            "cancelled. TLE, MLE, PLE, FSE: a limit on time, memory, processes or file size. IE: the service failed, "
+            "or the run was cancelled before its start."
+        ),
+    ]
+    cause: Annotated[
+        str, Field(description="The reason of the verdict, such as re_nonzero_exit, ce_compile_failed or cancelled.")
+    ]
     exit_code: int
     signal: int
     error_message: str
@@ -162,10 +171,9 @@ def run_data(row: Submission, stdout: bytes, stderr: bytes) -> ShownRun:
 
 
 def open_text(row: Submission) -> str:
-    """Return a run that goes on as text."""
-    return (
-        f"The run {row.submission_id} goes on. Call read_output with this id for its result, or cancel_run to stop it."
-    )
+    """Return a run that has not ended as text."""
+    way_on = "Call read_output with this id for its result, or cancel_run to stop it."
+    return f"The run {row.submission_id} has not ended yet. {way_on}"
 
 
 def _verdict_sentence(row: Submission, stderr: bytes) -> str:
@@ -202,7 +210,10 @@ def _artifact_lines(row: Submission) -> list[str]:
     files = row.stored_artifacts
     if not files:
         return []
-    named = [f"{file['path'][:_PATH_MAX_CHARS]} ({file['size']:,} bytes)" for file in files[:_MOST_ARTIFACTS_NAMED]]
+    named = [
+        f"{file['path'][:_PATH_MAX_CHARS]} ({file['size']:,} bytes, sha256 {file['sha256']})"
+        for file in files[:_MOST_ARTIFACTS_NAMED]
+    ]
     more = f" and {len(files) - len(named)} more" if len(files) > len(named) else ""
     return [f"Files (read_artifact, id {row.submission_id}): {', '.join(named)}{more}"]
 
@@ -242,7 +253,7 @@ class FileArgument(Arguments):
     path: Text = Field(description="Below the working directory, such as data/in.csv.")
     content: Text | None = Field(default=None, repr=False, description="As text.")
     content_base64: Text | None = Field(default=None, repr=False, description="As bytes.")
-    sha256: Text | None = Field(default=None, description="Hash of a file that the project stores.")
+    sha256: Text | None = Field(default=None, description="Of a file that the project stores, or of an artifact.")
 
 
 class RunCode(Arguments, title="Run a program"):
@@ -265,15 +276,17 @@ class RunCode(Arguments, title="Run a program"):
         default=WAIT_SECS,
         ge=0,
         le=WAIT_SECS,
-        description="How long to wait for the end. Then the run goes on, and read_output has its result.",
+        description="Seconds to wait for the run to end. If it has not ended by then, it continues: call read_output "
+        "with its id.",
     )
 
 
 class ReadOutput(Arguments, title="Read the output of a run"):
-    """Read more of a run: without stream its result, after a wait of up to 25 s if it goes on.
+    """Return the result of a run, or part of one output stream.
 
-    With stream: bytes of stdout or stderr from an offset, also while it goes on. If the execution is another one than
-    before, the run has begun again: read from offset 0.
+    Without `stream`: wait up to 25 s for the run to end, then return its result. With `stream`: return bytes from
+    `offset`, also during the run. The answer names an execution. If that name changes, the service restarted the
+    program: read again from offset 0.
     """
 
     id: _Id
@@ -290,7 +303,7 @@ class ReadArtifact(Arguments, title="Read a file of a run"):
 
 
 class CancelRun(Arguments, title="Stop a run"):
-    """Stop a run that goes on. Its output so far is kept."""
+    """Stop a run that has not ended. Its output so far is kept."""
 
     id: _Id
 

@@ -96,7 +96,7 @@ def test_a_drain_sends_the_runners_token_to_the_runner_alone(
     token.write_text("t" * 40 + "\n")
     service.will(Reply(202, {"status": "draining"}), Reply(401, {"error": "unauthorized"}), Reply(404, {}))
     ended = rustbox("admin", "drain", service.url, "--token-file", str(token))
-    assert (ended.exit_code, ended.stdout) == (0, "The runner ends its runs and takes no more.\n")
+    assert (ended.exit_code, ended.stdout) == (0, "The runner finishes its current runs and accepts no new ones.\n")
     (asked,) = service.asked
     assert (asked.method, asked.path, asked.headers["authorization"]) == ("POST", "/v1/drain", "Bearer " + "t" * 40)
     assert asked.headers.get("x-admin-key") is None

@@ -237,7 +237,7 @@ def test_a_validator_may_multiply_the_score_of_a_case(
     [
         (LEGACY, {"secret/a/testdata.yaml": "grader_flags: accept_if_any_accepted\n"}, "break after accept_if_any"),
         (LEGACY, {"testdata.yaml": "grader_flags: max\n"}, "a largest score"),
-        (LEGACY, {"secret/testdata.yaml": "grading: custom\n"}, "a grader of its own"),
+        (LEGACY, {"secret/testdata.yaml": "grading: custom\n"}, "a custom grader"),
         (LEGACY, {"secret/testdata.yaml": "reject_score: 1\n"}, "a score of rejected cases"),
         (LEGACY, {"secret/testdata.yaml": "grader_flags: avg\n"}, "an average with on_reject: break"),
         (LEGACY, {"secret/testdata.yaml": "grader_flags: min\n", "secret/a/testdata.yaml": ""}, None),

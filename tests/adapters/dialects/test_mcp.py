@@ -211,7 +211,7 @@ class TestTools:
         result = call_tool("run_code", {"language": "python", "code": "x", "files": [{"path": "a", **file}]})
         assert result["isError"] is True
         assert "/api/" not in text_of(result)
-        assert "pass the sha256 of one" in text_of(result)
+        assert "pass its sha256 from that run's artifacts" in text_of(result)
         assert "/api/" not in json.dumps(ask("tools/list").json)
 
     @pytest.mark.parametrize(("name", "arguments"), [("rm", {}), ("run_code", []), ("run_code", "x"), (7, {})])
@@ -244,9 +244,9 @@ class TestRuns:
         return str(result["structuredContent"]["id"])
 
     def test_a_run_that_goes_on_is_read_and_cancelled(self, pending_id: str) -> None:
-        assert "goes on" in text_of(call_tool("read_output", {"id": pending_id}))
+        assert "has not ended yet" in text_of(call_tool("read_output", {"id": pending_id}))
         read = text_of(call_tool("read_artifact", {"id": pending_id, "path": "a.txt"}))
-        assert read.startswith("The run goes on.")
+        assert read.startswith("The run has not ended yet.")
         assert text_of(call_tool("cancel_run", {"id": pending_id})).startswith("The run was cancelled.")
         assert call_tool("read_output", {"id": pending_id})["structuredContent"]["cause"] == "cancelled_before_start"
 
@@ -268,7 +268,10 @@ class TestRuns:
         task = call_tool("run_code", {"language": "python", "code": "print(2)"}, task={"ttl": 60_000})["task"]
         assert (task["status"], task["pollInterval"]) == ("working", 1_000)
         assert ask("tasks/get", {"taskId": task["taskId"]}).json["result"] == task
-        assert ask("tasks/result", {"taskId": task["taskId"]}).json["error"]["message"] == "The run goes on. Ask again."
+        assert (
+            ask("tasks/result", {"taskId": task["taskId"]}).json["error"]["message"]
+            == "The run has not ended yet. Ask again."
+        )
         assert ask("tasks/cancel", {"taskId": task["taskId"]}).json["result"]["status"] == "cancelled"
         result = ask("tasks/result", {"taskId": task["taskId"]}).json["result"]
         assert result["_meta"] == {"io.modelcontextprotocol/related-task": {"taskId": task["taskId"]}}
