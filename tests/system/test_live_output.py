@@ -83,7 +83,8 @@ def test_a_watcher_gets_one_execution_whole_although_its_runner_is_killed(
     with local.client() as client:
         body = {"language": "python", "code": UNLIKE, "profile": "agent", "limits": LIMITS}
         submission_id = client.post("/api/submit", json=body).json()["id"]
-        whole, after, executions, is_final = "", 0, [], False
+        whole, after, is_final = "", 0, False
+        executions: list[str] = []
         while not is_final:
             query: dict[str, str | int] = {"stream": "stdout", "after": after, "wait": 20}
             part = client.get(f"/api/result/{submission_id}/output", params=query).json()
