@@ -177,7 +177,8 @@ def test_a_process_without_free_descriptors_serves_again_when_it_has_some(served
     with socket.socket(socket.AF_UNIX) as waiting, short_address(served.path) as address, no_free_descriptors():
         waiting.connect(address)
         time.sleep(0.3)  # for the server to see it
-        with pytest.raises(EndpointConnectionError):
+        # The server may take the connection before its last descriptor is gone: then it closes it at once.
+        with pytest.raises((EndpointConnectionError, ConnectionClosedError)):
             served.runner.client("sqs").send_message(**params)
     served.runner.client("sqs").send_message(**params)
 

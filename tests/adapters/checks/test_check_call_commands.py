@@ -84,7 +84,7 @@ def test_options_that_say_nothing_together_are_refused(
 
 def test_calls_are_listed_with_their_outcomes(rustbox: Rustbox, world: CheckWorld) -> None:
     world.create(slug="deploy")
-    assert "`rustbox checks secret deploy` shows its address" in rustbox("calls", "deploy").stderr
+    assert "`rustbox checks secret deploy` shows the address" in rustbox("calls", "deploy").stderr
     made = json.loads(rustbox("secret", "deploy", "--verify", "github", "--json").stdout)
     sends(made["url"], made["secret"], "d-1")
     world.time.advance(1)

@@ -64,9 +64,9 @@ def test_each_wrong_entry_is_named_with_its_reason(aws: Aws, project_key: str) -
     answer = post(project_key, {**BODY, "network": {"allow": ["127.0.0.1", "api.example.com", "a_b.example", 7]}})
     assert answer.status == 422
     problems = {one["field"]: one["message"] for one in answer.json["fields"]}
-    assert problems.keys() == {"network.allow.0", "network.allow.2", "network.allow.3"}
-    assert problems["network.allow.0"].startswith("An address is not allowed: programs reach hosts by name only.")
-    assert problems["network.allow.2"] == "A host name has no underscore."
+    assert problems.keys() == {"network.allow[0]", "network.allow[2]", "network.allow[3]"}
+    assert problems["network.allow[0]"].startswith("An address is not allowed: programs reach hosts by name only.")
+    assert problems["network.allow[2]"] == "A host name has no underscore."
     assert nothing_was_accepted(aws)
 
 
