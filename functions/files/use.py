@@ -90,7 +90,7 @@ class StoredFiles:
     def put_until(self, project: Project, content: bytes, due_at_ms: int) -> str | None:
         """Store an object that is no file and is deleted when it is due; return its key.
 
-        None: half of the project's room is taken. What comes from outside leaves the other half to its files.
+        None: the project has used half of its quota of files. Callers from outside leave the other half to the project.
         """
         object_key, most_bytes = new_object_key(), project.files_mb * MIB // 2
         try:

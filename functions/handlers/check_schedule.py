@@ -32,7 +32,7 @@ SETTINGS = (
     *("retention_days", "max_queue_depth", "pending_redrive_secs"),
 )
 ENV = Env(SERVICE, SETTINGS)
-ENV.provide(direct_run, lambda _: None)  # nobody waits for the program of a check
+ENV.provide(direct_run, lambda _: None)  # programs of checks go through a queue: no client waits for their answer
 
 
 def handle(env: Env, message: str) -> None:

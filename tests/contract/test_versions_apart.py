@@ -1,8 +1,9 @@
 """A runner and functions one minor version apart: each reads what the other writes.
 
 `events/released/<version>/` holds the golden messages and schemas of each released minor version, as `make release`
-stores them. Today's code reads those messages. What it writes fits those schemas, but for unknown fields, which readers
-ignore. If a test fails after a change of a message, give the new field a default at its reader.
+stores them. Today's code reads those messages. Each message that it writes passes those schemas; fields that they do
+not know are allowed, because readers ignore them. If a test fails after a change of a message, give the new field a
+default at its reader.
 """
 
 import json
