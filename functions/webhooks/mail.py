@@ -131,8 +131,10 @@ def _text(card: Card, endpoint: Endpoint) -> str:
     for caption, output in card.outputs:
         lines += ["", f"{caption}:", *(f"    {line}" for line in output.split("\n"))]
     foreign = "\n".join(lines).replace("://", "[:]//").replace("www.", "www[.]")
-    ours = [] if card.link is None else ["", f"Open in the API: {card.link}"]
-    return "\n".join([foreign, *ours, "", f"-- \nEndpoint {endpoint.endpoint_id} of project {endpoint.project_id}\n"])
+    own_link = [] if card.link is None else ["", f"Open in the API: {card.link}"]
+    return "\n".join(
+        [foreign, *own_link, "", f"-- \nEndpoint {endpoint.endpoint_id} of project {endpoint.project_id}\n"]
+    )
 
 
 @dataclass(frozen=True, slots=True)
