@@ -130,6 +130,8 @@ MOST_SECS = 2.0  # CPU time of the walk: on a busy host no program loses its fil
 MOST_SKIPPED = 20  # are named
 MOST_PATH_BYTES = 255
 MOST_DEPTH = 8  # names of a path
+SHOWN = ""
+"""In place of a hash: nobody can read this file in the box of an ended run, while its mount exists or afterwards."""
 _CHUNK_BYTES = 1 << 20
 
 
@@ -190,7 +192,7 @@ def collect(
     """Collect the regular files whose paths match, but not unchanged files of the request.
 
     `box`: None if a process of the run may live, or the run has not started. `input_hashes`: the SHA-256 of each
-    unchanged file of the request, by path.
+    unchanged file of the request, or SHOWN, by path.
     """
     if box is None:
         return Collected((), (), None)
@@ -269,7 +271,8 @@ class _Walk:
         except NotRegularFileError:
             self.skip(path, "not_a_regular_file")
         except OSError:
-            self.skip(path, "unreadable")
+            if self.input_hashes.get(path) != SHOWN:
+                self.skip(path, "unreadable")
         else:
             if digest == self.input_hashes.get(path):
                 return

@@ -10,7 +10,7 @@ from events.files import CHANGED
 from events.message import format_time, parse_time
 from events.requested import Addressee, ExecutionRequested
 from events.vocabulary import Actor, Cause, Integrity, Phase, Verdict
-from sandbox_runtime.artifacts import ANY_FILE, collect, content_of
+from sandbox_runtime.artifacts import ANY_FILE, SHOWN, collect, content_of
 from sandbox_runtime.classify import Classification
 from sandbox_runtime.executor import report
 from sandbox_runtime.executor.compilation import NO_CACHE, CompileCache, checked_inputs, compile_program, refused_source
@@ -56,12 +56,14 @@ def keep_artifacts(
 def input_hashes(spec: JailSpec) -> Mapping[str, str]:
     """Return the SHA-256 that each file of the request has after a run that did not change it, by path.
 
-    A read-only file that is shown without a copy leaves an empty file in its place when its mount is gone.
+    SHOWN: a read-only file that is shown without a copy.
     """
     own = {file.name: hashlib.sha256(file.content).hexdigest() for file in spec.files}
     for file in spec.inputs:
-        content = b"" if file.content is None and file.read_only else file.content
-        own[file.path] = file.sha256 if content is None else hashlib.sha256(content).hexdigest()
+        if file.content is not None:
+            own[file.path] = hashlib.sha256(file.content).hexdigest()
+        else:
+            own[file.path] = SHOWN if file.read_only else file.sha256
     return own
 
 

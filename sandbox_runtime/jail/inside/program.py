@@ -109,7 +109,8 @@ def place_inputs(request: RunRequest, descriptors: RunDescriptors, owner: int) -
             _write(target, descriptors.streams.files, offset, size, mode, file_owner)
             offset += size
         elif read_only:
-            _write(target, descriptors.streams.files, 0, 0, mode, file_owner)
+            # Nobody reads the empty file below the mount: who collects files must meet no other one when it is gone.
+            _write(target, descriptors.streams.files, 0, 0, 0, file_owner)
             shown[target] = sha256
         else:
             stored = os.open(sha256, os.O_RDONLY | os.O_CLOEXEC, dir_fd=descriptors.inputs_folder[0])
