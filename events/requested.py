@@ -10,7 +10,20 @@ from msgspec import Meta
 
 from events import MessageInvalidError
 from events.files import MAX_CASES, Artifacts, CaseFileList, FileList, StoredFile, check_files, path_problem
-from events.message import Count, Measure, Shape, Uuid, exactly, load, opened, parse, read, to_shape, write
+from events.message import (
+    Count,
+    Measure,
+    PositiveCount,
+    Shape,
+    Uuid,
+    exactly,
+    load,
+    opened,
+    parse,
+    read,
+    to_shape,
+    write,
+)
 from events.network import Network
 from events.program import (
     FILES_VERSION_FIELDS,
@@ -30,6 +43,12 @@ MAX_CHECKER_FILE_BYTES = 524_288
 MAX_JUDGING_BYTES = 16_777_216
 """Of the object that holds a `Judging`."""
 PROGRAM_KINDS = frozenset({CheckerKind.PROGRAM, CheckerKind.INTERACTOR})
+STANDARD_TOTAL_SECS = 300
+"""The time of all cases of a judge run together, where its request has no `total_secs`."""
+MAX_PASSES = 100
+
+Passes = Annotated[int, Meta(ge=2, le=MAX_PASSES)]
+"""How often a program runs on one case at most."""
 
 VariableName = Annotated[str, exactly("[A-Z][A-Z0-9_]{0,63}")]
 Variables = Annotated[
@@ -96,17 +115,24 @@ class CheckerProgram(Shape, frozen=True, rename={"code": "code_base64"}):
 
 
 class Checker(Shape, frozen=True):
-    """One checker. The options belong to `tokens`, `program` to `program` and `interactor`."""
+    """One checker. The options belong to `tokens`, `program` and `passes` to `program` and `interactor`.
+
+    `passes`: how often a program may run on one case at most, each time with the input that the checker program wrote
+    for the next pass; None: once.
+    """
 
     kind: CheckerKind
     case_sensitive: bool | None = None
     float_abs: Measure | None = None
     float_rel: Measure | None = None
     program: CheckerProgram | None = None
+    passes: Passes | None = None
 
     def __post_init__(self) -> None:
         if (self.program is not None) != (self.kind in PROGRAM_KINDS):
             raise MessageInvalidError("", "needs a program for these kinds only: program, interactor")
+        if self.passes is not None and self.program is None:
+            raise MessageInvalidError("passes", "needs one of these kinds: program, interactor")
 
 
 class CaseObject(StoredFile, frozen=True):
@@ -171,15 +197,19 @@ class Judging(Shape, frozen=True):
 class JudgeRequested(ForExecution, frozen=True, kw_only=True, tag="judge_requested", rename={"code": "code_base64"}):
     """Request one execution of a judge run. Two of `judging`, `judging_key` and `judging_object` are null or absent.
 
-    `files` lie in the working directory of the program, in each case or in one.
+    `files` lie in the working directory of the program, in each case or in one. `passes`: the most of any checker;
+    None: all have one. `total_secs`: the time of all cases together; None: STANDARD_TOTAL_SECS. An older runner
+    ignores it, and has STANDARD_TOTAL_SECS too.
     """
 
-    NEWER = ((3, frozenset({"judging_object"})), (2, FILES_VERSION_FIELDS))
+    NEWER = ((4, frozenset({"passes"})), (3, frozenset({"judging_object"})), (2, FILES_VERSION_FIELDS))
 
     judging: Judging | None
     judging_key: Annotated[str, exactly("judge-inputs/[0-9A-Za-z/_-]{1,200}")] | None
     files: CaseFileList | None = None
     judging_object: StoredFile | None = None
+    passes: Passes | None = None
+    total_secs: PositiveCount | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

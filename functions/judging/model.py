@@ -53,14 +53,15 @@ class PlannedGroup:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The cases in their order, and the groups."""
+    """The cases in their order, and the groups. `passes`: how often the program runs on one case at most."""
 
     cases: tuple[PlannedCase, ...]
     groups: tuple[PlannedGroup, ...] = ()
+    passes: Annotated[int, OMIT_DEFAULT] = 1
 
     def to_json(self) -> dict[str, Any]:
         """Return the plan for the row, without default values: a row with 200 plain cases stays small."""
-        return {name: list(parts) for name, parts in write(self).items()}
+        return {name: part if isinstance(part, int) else list(part) for name, part in write(self).items()}
 
     @staticmethod
     def of_json(stored: Mapping[str, Any]) -> "Plan":

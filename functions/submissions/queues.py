@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Self
 
-from events.requested import ExecutionRequested, JudgeRequested, Judging
+from events.requested import STANDARD_TOTAL_SECS, ExecutionRequested, JudgeRequested, Judging
 from functions.clock import Clock, now_ms
 from functions.submissions.model import Kind
 from functions.ttl_cache import TtlCache
@@ -29,8 +29,14 @@ def judge_requested(
     row: Submission, requested_at: str, judging: Judging | None, judging_key: str | None
 ) -> JudgeRequested:
     """Return the same of a judge run, with its cases inside or the key of their object."""
-    cases = {"judging": judging, "judging_key": judging_key, "judging_object": row.judging_object}
-    return JudgeRequested.of(_request_values(row, requested_at) | cases)
+    values = {
+        "judging": judging,
+        "judging_key": judging_key,
+        "judging_object": row.judging_object,
+        "passes": (row.plan or {}).get("passes"),
+        "total_secs": row.wall_budget_secs if row.wall_budget_secs > STANDARD_TOTAL_SECS else None,
+    }
+    return JudgeRequested.of(_request_values(row, requested_at) | values)
 
 
 def requested_again(row: Submission, requested_at: str) -> Requested:

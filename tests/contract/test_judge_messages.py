@@ -154,8 +154,36 @@ def test_a_case_in_two_forms_and_an_object_that_is_no_file_are_refused(case: dic
     assert schema_files.validator(JUDGING_SCHEMA).is_valid(json.loads(text)) != is_said_by_schema
 
 
-@pytest.mark.parametrize("version", [1, 2])
-def test_a_runner_that_knows_no_stored_problems_refuses_them_by_their_version(version: int) -> None:
-    text = json.dumps(golden("judge_requested/v3.problem") | {"version": version})
+@pytest.mark.parametrize(("message", "version"), [("v3.problem", 1), ("v3.problem", 2), ("v4.full", 1), ("v4.full", 3)])
+def test_a_runner_that_knows_no_stored_problems_or_no_passes_refuses_them_by_their_version(
+    message: str, version: int
+) -> None:
+    text = json.dumps(golden(f"judge_requested/{message}") | {"version": version})
     with pytest.raises(MessageInvalidError):
         parse_request(text)
+
+
+def test_a_runner_that_knows_no_total_reads_the_message_all_the_same() -> None:
+    """It ignores the field, and all cases have STANDARD_TOTAL_SECS together."""
+    with_total = golden("judge_requested/v1.total")
+    assert JudgeRequested.parse(json.dumps(with_total)).version == 1
+    without = {name: value for name, value in with_total.items() if name != "total_secs"}
+    assert JudgeRequested.parse(json.dumps(without)).total_secs is None
+
+
+@pytest.mark.parametrize("passes", [0, 1, 101, "2", None])
+def test_a_checker_has_several_passes_or_does_not_say_it(passes: object) -> None:
+    document = golden("judge_requested/v4.full")
+    document["judging"]["checkers"][2]["passes"] = passes
+    if passes is None:
+        assert JudgeRequested.parse(json.dumps(document)).passes == 3
+    else:
+        with pytest.raises(MessageInvalidError):
+            JudgeRequested.parse(json.dumps(document))
+
+
+def test_a_checker_that_is_no_program_has_no_passes() -> None:
+    document = golden("judge_requested/v4.full")
+    document["judging"]["checkers"][0]["passes"] = 2
+    with pytest.raises(MessageInvalidError, match="passes"):
+        JudgeRequested.parse(json.dumps(document))
