@@ -76,12 +76,7 @@ class WaitingCommands:
     def _open(self, index: int) -> Slot:
         name = f"bench-waiting-{index}"
         self._slots[index] = open_slot(
-            SlotConfig(
-                name,
-                _FIRST_INDEX + len(SERVICES) + index,
-                self._mounts,
-                small_init=init_program(TOOLCHAINS),
-            )
+            SlotConfig(name, _FIRST_INDEX + len(SERVICES) + index, self._mounts, small_init=init_program(TOOLCHAINS))
         )
         return self._slots[index]
 

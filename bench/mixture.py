@@ -6,16 +6,9 @@ from bench.answers import Expected
 from bench.sources import ADDING_LANGUAGES, Program, adding_program, new_number, python_program
 
 _FAILING = (
+    Program("python", "import sys\nprint(NUMBER)\nsys.exit(7)\n", Expected("NUMBER\n", "RE", "re_nonzero_exit")),
     Program(
-        "python",
-        "import sys\nprint(NUMBER)\nsys.exit(7)\n",
-        Expected("NUMBER\n", "RE", "re_nonzero_exit"),
-    ),
-    Program(
-        "python",
-        "NUMBER\nwhile True: pass\n",
-        Expected("", "TLE", "tle_cpu_judge"),
-        limits=(("cpu_time_secs", 0.2),),
+        "python", "NUMBER\nwhile True: pass\n", Expected("", "TLE", "tle_cpu_judge"), limits=(("cpu_time_secs", 0.2),)
     ),
     Program(
         "python",
@@ -36,10 +29,7 @@ _FAILING = (
         Expected("NUMBER\n", "PLE", "ple_cgroup_pids"),
     ),
     Program(
-        "python",
-        "while True: print(NUMBER)\n",
-        Expected(None, "RE", "ole_output_limit"),
-        limits=(("output_kb", 16),),
+        "python", "while True: print(NUMBER)\n", Expected(None, "RE", "ole_output_limit"), limits=(("output_kb", 16),)
     ),
     Program(
         "c",
@@ -51,11 +41,7 @@ _FAILING = (
         '#include <stdio.h>\nint main(void) { FILE *file = fopen("NUMBER", "w"); for (;;) fputs("NUMBER", file); }\n',
         Expected("", "FSE", "fse_limit_exceeded"),
     ),
-    Program(
-        "c",
-        "int main(void) { return unknown_NUMBER; }\n",
-        Expected("", "RE", "ce_compile_failed"),
-    ),
+    Program("c", "int main(void) { return unknown_NUMBER; }\n", Expected("", "RE", "ce_compile_failed")),
 )
 
 

@@ -100,12 +100,7 @@ def _print(
 
 
 def _languages(
-    scale: Scale,
-    tally: Tally,
-    offered: Mapping[str, Language],
-    slot: Slot,
-    waiting: WaitingCommands,
-    bare: ToolWays,
+    scale: Scale, tally: Tally, offered: Mapping[str, Language], slot: Slot, waiting: WaitingCommands, bare: ToolWays
 ) -> list[Series]:
     ways = []
     cache = new_cache(offered)

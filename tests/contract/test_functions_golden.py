@@ -180,10 +180,7 @@ def _artifacts(message: ExecutionCompleted) -> dict[str, Any] | None:
     if message.artifacts is None:
         return None
     skipped = message.artifacts_skipped or ()
-    return {
-        "stored": [as_fields(each) for each in message.artifacts],
-        "skipped": [as_fields(each) for each in skipped],
-    }
+    return {"stored": [as_fields(each) for each in message.artifacts], "skipped": [as_fields(each) for each in skipped]}
 
 
 def _finished(path: Path) -> tuple[Submission, bytes, bytes]:
@@ -218,11 +215,7 @@ def test_every_completion_makes_a_body_that_fits_the_webhook_schema(path: Path) 
 
 @pytest.mark.parametrize(
     ("message", "webhook"),
-    [
-        ("v1.accepted", "v1.completed"),
-        ("v1.artifacts", "v1.artifacts"),
-        ("v1.platform_failure", "v1.platform_failure"),
-    ],
+    [("v1.accepted", "v1.completed"), ("v1.artifacts", "v1.artifacts"), ("v1.platform_failure", "v1.platform_failure")],
 )
 def test_a_golden_completion_makes_the_golden_webhook(message: str, webhook: str) -> None:
     expected = golden(f"webhook/{webhook}")

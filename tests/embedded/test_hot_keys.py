@@ -36,9 +36,7 @@ def partition_of(table: str, index: str, key: str) -> Partition:
 
 
 @pytest.mark.timeout(400)
-def test_a_thousand_webhooks_of_one_project_keep_each_key_below_its_share(
-    units: Counter[tuple[str, str, str]],
-) -> None:
+def test_a_thousand_webhooks_of_one_project_keep_each_key_below_its_share(units: Counter[tuple[str, str, str]]) -> None:
     quota = Quota(per_minute=100_000, per_day=1_000_000, in_flight=1_000)
     with counted_system(quota, slots=8, runner_latency_secs=0) as system:
         for _ in range(ENDPOINTS):

@@ -122,12 +122,7 @@ def test_every_other_call_is_denied(served: Served) -> None:
 
 @pytest.mark.parametrize(
     "params",
-    [
-        {"Bucket": BUCKET, "Key": ["outputs/s"]},
-        {"Bucket": [BUCKET], "Key": "outputs/s"},
-        {"QueueUrl": {"x": 1}},
-        {},
-    ],
+    [{"Bucket": BUCKET, "Key": ["outputs/s"]}, {"Bucket": [BUCKET], "Key": "outputs/s"}, {"QueueUrl": {"x": 1}}, {}],
 )
 def test_a_resource_that_is_no_text_is_denied(served: Served, params: dict[str, Any]) -> None:
     for service, operation in (("s3", "PutObject"), ("sqs", "SendMessage")):

@@ -74,8 +74,7 @@ class Tunnel:
         self.tokens.valid[token] = name
         greeting = replace(Greeting(VERSION, secrets.token_hex(16), token), **changes)
         return Host(
-            self,
-            TunnelClient(self.folder / f"{secrets.token_hex(4)}.sock", self.server, greeting, self.refused.append),
+            self, TunnelClient(self.folder / f"{secrets.token_hex(4)}.sock", self.server, greeting, self.refused.append)
         )
 
 

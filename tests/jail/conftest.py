@@ -66,12 +66,7 @@ def run(slot: Slot, languages: Mapping[str, Language], compiled: CompileCache) -
             if prewarmed is not None:
                 slot.prewarm(prewarmed)  # as the service does behind each answer
             completed = execute(
-                slot,
-                asked,
-                languages[language],
-                node_id="tests",
-                started_at=datetime.now(UTC),
-                compile_cache=compiled,
+                slot, asked, languages[language], node_id="tests", started_at=datetime.now(UTC), compile_cache=compiled
             )
             slot.settle()
             return completed

@@ -79,9 +79,7 @@ MakeSlot = Callable[[SlotConfig], Slot]
 
 def python(code: str) -> JailSpec:
     return JailSpec(
-        argv=(PYTHON, "-u", "solution.py"),
-        limits=LIMITS,
-        files=(GuestFile("solution.py", (PLACES + code).encode()),),
+        argv=(PYTHON, "-u", "solution.py"), limits=LIMITS, files=(GuestFile("solution.py", (PLACES + code).encode()),)
     )
 
 

@@ -103,11 +103,7 @@ def test_the_jail_gives_the_same_output_as_the_toolchain_by_hand(
     if signal is None:
         assert completed.result.exit_code == outside.returncode
     if case == "real":
-        assert (completed.result.verdict, completed.stdout.inline, completed.stderr.inline) == (
-            "AC",
-            REAL_OUTPUT,
-            b"",
-        )
+        assert (completed.result.verdict, completed.stdout.inline, completed.stderr.inline) == ("AC", REAL_OUTPUT, b"")
 
 
 def test_the_real_programs_are_long() -> None:

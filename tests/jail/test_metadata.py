@@ -63,12 +63,7 @@ int main(void) {
 
 def _in_world(*command: str) -> str:
     done = subprocess.run(
-        [sys.executable, str(WORLD), *command],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        [sys.executable, str(WORLD), *command], cwd=ROOT, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -13,15 +13,7 @@ import pytest
 
 from functions.aws.clients import Clients
 from infra.deploy import building as packaging
-from infra.deploy.building import (
-    ARCHITECTURES,
-    AWS_SERVICES,
-    MAX_ZIPPED_BYTES,
-    ROOT,
-    Package,
-    build,
-    own_architecture,
-)
+from infra.deploy.building import ARCHITECTURES, AWS_SERVICES, MAX_ZIPPED_BYTES, ROOT, Package, build, own_architecture
 from infra.deploy.target import DeployError
 from infra.sam_template import read
 from tests.emulator import emulator

@@ -113,11 +113,7 @@ def test_the_list_keeps_to_the_schema(bom: dict[str, dict[str, Any]]) -> None:
 @pytest.mark.parametrize(
     ("package", "licence", "libraries"),
     [
-        (
-            "numpy",
-            "BSD-3-Clause AND 0BSD AND MIT AND Zlib",
-            {"OpenBLAS", "GCC runtime library libgfortran"},
-        ),
+        ("numpy", "BSD-3-Clause AND 0BSD AND MIT AND Zlib", {"OpenBLAS", "GCC runtime library libgfortran"}),
         ("scipy", "BSD License", {"OpenBLAS", "libgfortran", "libquadmath"}),
         ("scikit-learn", "BSD-3-Clause", {"libgomp"}),
         ("pillow", "MIT-CMU", {"FreeType", "libjpeg / libjpeg-turbo"}),

@@ -128,10 +128,7 @@ class LocalStack:
         return session.client(service)  # type: ignore[call-overload]  # the stubs want a literal name
 
     def add_project(
-        self,
-        project_id: str,
-        profiles: tuple[str, ...] = ("judge", "agent"),
-        quotas: Mapping[str, Quota] = GENEROUS,
+        self, project_id: str, profiles: tuple[str, ...] = ("judge", "agent"), quotas: Mapping[str, Quota] = GENEROUS
     ) -> str:
         """Create another project and return its API key."""
         projects = ProjectStore("rustbox-local-ProjectsTable", self.aws("dynamodb"))

@@ -24,12 +24,7 @@ def _assert_error(response: httpx.Response, status: int, code: str) -> dict[str,
 
 
 @pytest.mark.parametrize(
-    ("content", "query"),
-    [
-        (b"", {}),
-        (b"\xff\xfe", {}),
-        (b'{"language":"python","code":"1"}', {"wait": ""}),
-    ],
+    ("content", "query"), [(b"", {}), (b"\xff\xfe", {}), (b'{"language":"python","code":"1"}', {"wait": ""})]
 )
 def test_broken_request_is_400(client: httpx.Client, content: bytes, query: dict[str, str]) -> None:
     response = client.post("/api/submit", content=content, params=query, headers={"content-type": "application/json"})

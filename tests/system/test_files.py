@@ -61,8 +61,7 @@ def test_the_bytes_of_a_file_are_fetched_as_they_were_sent(client: httpx.Client)
 def test_another_projects_hash_is_unknown(client: httpx.Client, other_client: httpx.Client) -> None:
     sha256 = upload(client, os.urandom(1000))
     refused = other_client.post(
-        "/api/submit",
-        json={"language": "python", "code": "1", "files": [{"path": "a", "sha256": sha256}]},
+        "/api/submit", json={"language": "python", "code": "1", "files": [{"path": "a", "sha256": sha256}]}
     )
     assert (refused.status_code, refused.json()["missing"]) == (409, [sha256])
     assert other_client.get(f"/api/files/{sha256}").status_code == httpx.codes.NOT_FOUND

@@ -75,9 +75,7 @@ for line in range(12):
 """
 
 
-def test_a_watcher_gets_one_execution_whole_although_its_runner_is_killed(
-    own_stack: Callable[..., LocalStack],
-) -> None:
+def test_a_watcher_gets_one_execution_whole_although_its_runner_is_killed(own_stack: Callable[..., LocalStack]) -> None:
     local = own_stack()
     local.start()
     with local.client() as client:

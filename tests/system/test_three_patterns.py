@@ -53,8 +53,7 @@ def test_long_poll_returns_when_the_run_ends(client: httpx.Client) -> None:
 
 def _submit_with_webhook(client: httpx.Client, url: str, secret: str) -> str:
     response = client.post(
-        "/api/submit",
-        json={"language": "python", "code": "print('é')", "webhook_url": url, "webhook_secret": secret},
+        "/api/submit", json={"language": "python", "code": "print('é')", "webhook_url": url, "webhook_secret": secret}
     )
     assert response.status_code == 202, response.text
     submission_id: str = response.json()["id"]

@@ -120,9 +120,7 @@ def test_a_judge_run_names_wrong_cases_checkers_and_groups() -> None:
 
 def test_a_problem_names_wrong_cases_and_files() -> None:
     body = {"id": "a b", "cases": [CASE | {"stdin_sha256": "0" * 64, "args": 1}], "files": [{"path": "solution.py"}]}
-    assert named(problem, body) == {
-        *("id", "cases[0].args", "cases[0].stdin", "files[0].path", "files[0].content"),
-    }
+    assert named(problem, body) == {*("id", "cases[0].args", "cases[0].stdin", "files[0].path", "files[0].content")}
 
 
 def test_a_check_names_its_program_its_schedule_and_its_rules() -> None:
@@ -177,7 +175,7 @@ def test_projects_quiet_times_and_smaller_requests_name_all_too() -> None:
     }
     wrong = {"schedule": "x", "timezone": "x", "minutes": 0}
     assert named(quiet, {"tags": {"a": [wrong]}}) == {
-        *("tags.a[0].schedule", "tags.a[0].timezone", "tags.a[0].minutes"),
+        *("tags.a[0].schedule", "tags.a[0].timezone", "tags.a[0].minutes")
     }
     assert named(parse_rotation, {"overlap_secs": -1, "secret": "short"}) == {"overlap_secs", "secret"}
     recovery = {"since": "2001-01-01T00:00:00Z", "retrying": "x"}

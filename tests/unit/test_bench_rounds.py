@@ -11,15 +11,7 @@ import pytest
 
 from bench import __main__ as command
 from bench import page
-from bench.answers import (
-    Expected,
-    Tally,
-    WrongAnswerError,
-    check_cached,
-    check_completed,
-    check_result,
-    check_text,
-)
+from bench.answers import Expected, Tally, WrongAnswerError, check_cached, check_completed, check_result, check_text
 from bench.jail_slots import request
 from bench.mixture import mixed_programs
 from bench.report import Section

@@ -232,12 +232,7 @@ def test_half_a_character_in_json_output_is_shown_as_text_that_utf8_can_write() 
 
 
 @pytest.mark.parametrize(
-    "wanted",
-    [
-        {"type": "stdout"},
-        {"type": "stdout", "equals": "a", "contains": "b"},
-        {"type": "json", "path": "$"},
-    ],
+    "wanted", [{"type": "stdout"}, {"type": "stdout", "equals": "a", "contains": "b"}, {"type": "json", "path": "$"}]
 )
 def test_the_schema_refuses_two_operators_as_the_model_does(wanted: dict[str, Any]) -> None:
     validator = Draft202012Validator(LIST.json_schema())

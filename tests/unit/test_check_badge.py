@@ -21,13 +21,7 @@ def test_a_picture_shows_name_and_state(state: State) -> None:
 def test_a_hostile_name_stays_text(name: str) -> None:
     root = ET.fromstring(svg(name, State.UP))  # noqa: S314 - our own text
     shown = next(root.iter(f"{SVG}text")).text or ""
-    assert {element.tag.removeprefix(SVG) for element in root.iter()} == {
-        "svg",
-        "title",
-        "rect",
-        "g",
-        "text",
-    }
+    assert {element.tag.removeprefix(SVG) for element in root.iter()} == {"svg", "title", "rect", "g", "text"}
     assert 0 < len(shown) <= MAX_LABEL_CHARS
     assert not {"onload", "href"} & {attribute for element in root.iter() for attribute in element.attrib}
 

@@ -8,11 +8,7 @@ import pytest
 from sandbox_runtime.jail import CONTROLS, NEEDS_ROOT, HostFacts, HostSupport, JailError, advice
 
 FACTS = HostFacts(
-    kernel="6.12.0",
-    machine="x86_64",
-    cgroup_version="cgroup_v2",
-    groups_problem="",
-    max_user_namespaces=10_000,
+    kernel="6.12.0", machine="x86_64", cgroup_version="cgroup_v2", groups_problem="", max_user_namespaces=10_000
 )
 WHOLE = HostSupport("cgroup_v2", CONTROLS)
 

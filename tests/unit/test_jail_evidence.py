@@ -5,15 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from sandbox_runtime.jail import (
-    CONTROLS,
-    STRICT_CONTROLS,
-    CgroupUsage,
-    JailSpec,
-    Limits,
-    SlotConfig,
-    not_in_force,
-)
+from sandbox_runtime.jail import CONTROLS, STRICT_CONTROLS, CgroupUsage, JailSpec, Limits, SlotConfig, not_in_force
 from sandbox_runtime.jail.controls.own_inodes import SOURCE
 from sandbox_runtime.jail.evidence import (
     GROUP_CONTROLS,

@@ -48,7 +48,4 @@ def test_the_remaining_processes_are_killed_with_init(init: subprocess.Popen[byt
         watched = watch(launch, (captures[0], captures[1]), deadlines, groups, None)  # type: ignore[arg-type] # all of one that is looked at
     os.close(pidfd)
     assert init.wait() == -9
-    assert (watched.died, watched.alone, watched.ended) == (
-        *(True, False),
-        {"wait_status": 0, "at_ns": 5_000_000_007},
-    )
+    assert (watched.died, watched.alone, watched.ended) == (*(True, False), {"wait_status": 0, "at_ns": 5_000_000_007})

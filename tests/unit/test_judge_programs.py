@@ -119,8 +119,7 @@ def judge(
 def checker(language: str = "python", protocol: str = "testlib", kind: str = "program", **fields: Any) -> Checker:
     values: dict[str, Any] = {"args": ("--strict",), "files": (), "code": b"check()"} | fields
     return Checker(
-        CheckerKind(kind),
-        program=CheckerProgram(language=Language(language), protocol=Protocol(protocol), **values),
+        CheckerKind(kind), program=CheckerProgram(language=Language(language), protocol=Protocol(protocol), **values)
     )
 
 

@@ -131,9 +131,6 @@ def test_required_groups_come_first_or_there_is_a_cycle(raw: dict[str, list[str]
 
 
 def test_a_plan_is_the_same_after_its_row() -> None:
-    plan = Plan(
-        (PlannedCase(), PlannedCase("x", "g", 2.5)),
-        (PlannedGroup("g", 3, Aggregate.MIN, ()),),
-    )
+    plan = Plan((PlannedCase(), PlannedCase("x", "g", 2.5)), (PlannedGroup("g", 3, Aggregate.MIN, ()),))
     assert Plan.of_json(plan.to_json()) == plan
     assert plan.to_json()["cases"] == [{}, {"id": "x", "group": "g", "points": 2.5}]

@@ -221,10 +221,7 @@ def test_an_ordered_endpoint_gets_one_delivery_after_the_other(
         ),
         deliveries={**GOOD.deliveries, ("s2", "e"): "delivered"},
         receptions=(RECEIVED, *received),
-        attempts=(
-            ATTEMPT,
-            *[AttemptRow("e", one.webhook_id, one.answered_at, one.status) for one in received],
-        ),
+        attempts=(ATTEMPT, *[AttemptRow("e", one.webhook_id, one.answered_at, one.status) for one in received]),
         ordered=frozenset({"e"}),
     )
     assert (found.lost, found.unexplained) == ([], [])

@@ -221,10 +221,7 @@ def test_a_delete_call_that_fails_is_not_repeated(caplog: pytest.LogCaptureFixtu
 
 def started() -> ExecutionStarted:
     return ExecutionStarted(
-        submission_id=str(uuid4()),
-        execution_id=str(uuid4()),
-        node_id="node",
-        started_at="2026-11-26T12:00:00.000Z",
+        submission_id=str(uuid4()), execution_id=str(uuid4()), node_id="node", started_at="2026-11-26T12:00:00.000Z"
     )
 
 

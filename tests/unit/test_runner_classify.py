@@ -128,13 +128,7 @@ TABLE: list[Row] = [
         None,
         None,
     ),
-    (
-        lambda f: f.phase == "compile",
-        ("RE", "ce_compile_failed", "runtime"),
-        ITS_OWN,
-        "compilation failed",
-        None,
-    ),
+    (lambda f: f.phase == "compile", ("RE", "ce_compile_failed", "runtime"), ITS_OWN, "compilation failed", None),
     (lambda f: f.signal == SIGXFSZ, ("FSE", "fse_limit_exceeded", "kernel"), ITS_OWN, None, None),
     # From here on: a pipe that was closed at the output limit is the cause, and the verdict is as without it.
     (lambda f: f.signal is not None and f.cut, ("SIG", "ole_output_limit", "judge"), ITS_OWN, None, None),

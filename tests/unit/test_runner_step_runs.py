@@ -62,10 +62,7 @@ def test_a_step_whose_overtime_is_over_is_no_fault_of_the_program_or_the_slot_an
 
 
 KILLED_BY_HOST = outcome(
-    exit_code=None,
-    stop_reason=StopReason.OOM_KILL,
-    wall_usec=1_000_000,
-    usage={"oom_kill_events": 1, "oom_events": 0},
+    exit_code=None, stop_reason=StopReason.OOM_KILL, wall_usec=1_000_000, usage={"oom_kill_events": 1, "oom_events": 0}
 )
 
 

@@ -103,10 +103,7 @@ def test_a_supported_host_starts_no_container(host: Host) -> None:
     host.engine("docker")
     Path(host.environment["OS_RELEASE"]).write_text("ID=debian\nVERSION_ID=13\n")
     (host.commands / "meminfo").write_text("MemTotal: 512000 kB\n")
-    host.environment |= {
-        "PATH": f"{host.commands}:{os.environ['PATH']}",
-        "MEMINFO": str(host.commands / "meminfo"),
-    }
+    host.environment |= {"PATH": f"{host.commands}:{os.environ['PATH']}", "MEMINFO": str(host.commands / "meminfo")}
     done = host.up()
     assert done.returncode == 2
     assert "FAIL  memory" in done.stdout  # the native preflight stops it
@@ -117,13 +114,7 @@ def test_a_host_without_bash_is_named_with_the_way_out(host: Host) -> None:
     (host.commands / "bash").unlink()
     Path(host.environment["OS_RELEASE"]).write_text('ID=alpine\nPRETTY_NAME="Alpine Linux v3.22"\n')
     done = subprocess.run(
-        ["/usr/bin/make", "up"],
-        cwd=ROOT,
-        env=host.environment,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
+        ["/usr/bin/make", "up"], cwd=ROOT, env=host.environment, capture_output=True, text=True, timeout=30, check=False
     )
     assert done.returncode == 2
     assert done.stdout.startswith("up: Alpine Linux v3.22 has no bash: install it, and Docker or Podman")

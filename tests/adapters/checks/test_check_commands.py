@@ -66,10 +66,7 @@ def test_pause_resume_mute_and_delete(rustbox: Rustbox, world: CheckWorld) -> No
 def test_an_unknown_slug_names_the_one_that_was_meant(rustbox: Rustbox, world: CheckWorld, command: str) -> None:
     world.create(slug="totals")
     ended = rustbox(command, "total")
-    assert (ended.exit_code, ended.stderr) == (
-        66,
-        "rustbox: The project has no check total.\n  Did you mean totals?\n",
-    )
+    assert (ended.exit_code, ended.stderr) == (66, "rustbox: The project has no check total.\n  Did you mean totals?\n")
 
 
 def test_trigger_takes_slugs_or_a_tag(rustbox: Rustbox, world: CheckWorld) -> None:

@@ -201,11 +201,7 @@ def test_the_token_is_sealed_hidden_and_kept(
     check = reporting(world, github)
     assert check["report"]["github_status"]["token"] == "***"
     changed = change(world, check, token="***", api_url=api_url(github), context="other")
-    assert changed.json["report"]["github_status"] == {
-        "token": "***",
-        "api_url": api_url(github),
-        "context": "other",
-    }
+    assert changed.json["report"]["github_status"] == {"token": "***", "api_url": api_url(github), "context": "other"}
     pushed(world, check)
     rows = repr([world.aws.items(table) for table in ("ChecksTable", "DeliveriesTable", "SubmissionsTable")])
     for text in (rows, logged(caplog), repr(world.show(check))):

@@ -396,9 +396,7 @@ def test_a_run_that_waits_for_the_quota_is_tried_less_and_less_often(world: Chec
 
 def test_a_failing_check_runs_more_often_until_it_recovers(world: CheckWorld) -> None:
     check = world.create(
-        schedule="0 * * * *",
-        faster_while_failing="rate(5 minutes)",
-        assertions=[{"type": "stdout", "equals": "42"}],
+        schedule="0 * * * *", faster_while_failing="rate(5 minutes)", assertions=[{"type": "stdout", "equals": "42"}]
     )
     world.answer = prints("13")
     world.settle(HOUR + 10 * 60)

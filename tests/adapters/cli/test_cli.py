@@ -742,10 +742,7 @@ def test_a_list_is_read_page_by_page(
         (f"webhooks show {ID}", ("GET", f"/api/webhooks/{ID}", None)),
         (f"webhooks update {ID} --url https://y", ("PATCH", f"/api/webhooks/{ID}", {"url": "https://y"})),
         (f"webhooks update {ID} --format event", ("PATCH", f"/api/webhooks/{ID}", {"format": "event"})),
-        (
-            f"webhooks update {ID} --verdict RE",
-            ("PATCH", f"/api/webhooks/{ID}", {"filters": {"verdicts": ["RE"]}}),
-        ),
+        (f"webhooks update {ID} --verdict RE", ("PATCH", f"/api/webhooks/{ID}", {"filters": {"verdicts": ["RE"]}})),
         (f"webhooks update {ID} --no-asymmetric", ("PATCH", f"/api/webhooks/{ID}", {"asymmetric": False})),
         (f"webhooks update {ID} --all-runs", ("PATCH", f"/api/webhooks/{ID}", {"filters": {}})),
         (f"webhooks update {ID} --max-per-second 0", ("PATCH", f"/api/webhooks/{ID}", {"max_per_second": 0})),

@@ -37,12 +37,7 @@ def write(folder: Path, files: dict[str, str]) -> None:
 def test_a_line_for_each_case_and_0_if_all_passed(
     rustbox: Rustbox, service: Service, solution: tuple[str, str]
 ) -> None:
-    service.will(
-        ACCEPTED,
-        Reply(200, {**OPEN, "results": [case(0)]}),
-        final(case(1)),
-        final(case(0), case(1)),
-    )
+    service.will(ACCEPTED, Reply(200, {**OPEN, "results": [case(0)]}), final(case(1)), final(case(0), case(1)))
     ended = rustbox("judge", solution[0], "--cases", solution[1], "--stop", "--limit", "memory_mb=64")
     assert ended.exit_code == 0, ended.stderr
     lines = ended.stdout.splitlines()
@@ -270,12 +265,7 @@ def test_a_package_of_2023_07_and_later_has_its_arguments_in_groups_and_cases(tm
     assert found.checker == {"kind": "tokens", "case_sensitive": False, "float_abs": 1e-6, "float_rel": 1e-6}
     assert found.cases == [
         {"id": "sample/1", "stdin": "a", "expected": "b"},
-        {
-            "id": "secret/group/1",
-            "stdin": "c",
-            "expected": "d",
-            "checker": {"kind": "tokens", "case_sensitive": True},
-        },
+        {"id": "secret/group/1", "stdin": "c", "expected": "d", "checker": {"kind": "tokens", "case_sensitive": True}},
         {
             "id": "secret/group/2",
             "stdin": "e",

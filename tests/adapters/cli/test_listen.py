@@ -104,11 +104,7 @@ def test_a_sample_is_triggered(service: Service, rustbox: Rustbox) -> None:
     service.will(Reply(200, EVENT))
     assert ID in rustbox("trigger", "submission.completed").stdout
     (asked,) = service.asked
-    assert (asked.method, asked.path, asked.body) == (
-        "POST",
-        "/api/event-samples",
-        {"type": "submission.completed"},
-    )
+    assert (asked.method, asked.path, asked.body) == ("POST", "/api/event-samples", {"type": "submission.completed"})
 
 
 def test_events_types_and_consumers_are_shown(service: Service, rustbox: Rustbox) -> None:

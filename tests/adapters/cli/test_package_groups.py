@@ -31,10 +31,7 @@ def read(folder: Path, problem: str, cases: str, settings: dict[str, str], **opt
 
 
 def scored(
-    found: CaseFolder,
-    failed: str = "",
-    points: dict[str, float] | None = None,
-    shares: dict[str, float] | None = None,
+    found: CaseFolder, failed: str = "", points: dict[str, float] | None = None, shares: dict[str, float] | None = None
 ) -> float:
     """The score of a program that fails these cases, as the service computes it; `stop` skips cases as in a runner."""
     body = JudgeBody.model_validate_json(

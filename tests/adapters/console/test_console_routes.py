@@ -34,8 +34,7 @@ def test_the_page_is_for_everybody_and_allows_nothing_but_its_own_files(aws: Aws
 
 
 @pytest.mark.parametrize(
-    ("stage", "path", "base"),
-    [("$default", "/", "console/"), ("prod", "/", "console/"), ("prod", "", "prod/console/")],
+    ("stage", "path", "base"), [("$default", "/", "console/"), ("prod", "/", "console/"), ("prod", "", "prod/console/")]
 )
 def test_addresses_lead_to_the_files_from_every_path_of_the_page(aws: Aws, stage: str, path: str, base: str) -> None:
     answer = result.handler(event("GET", path, stage=stage), None)

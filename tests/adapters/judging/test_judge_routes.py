@@ -264,11 +264,7 @@ def test_a_poll_ends_as_soon_as_a_case_from_after_on_is_finished(
     execution = requested(aws).execution_id
     path = f"/api/judge/{run}"
     later = progress(run, execution, result(1, "wrong_answer"), sent_at="2026-11-24T12:00:02.000Z")
-    patient(
-        monkeypatch,
-        lambda: pipeline.record(progress(run, execution, result(0))),
-        lambda: pipeline.record(later),
-    )
+    patient(monkeypatch, lambda: pipeline.record(progress(run, execution, result(0))), lambda: pipeline.record(later))
     first = get(project_key, path, query={"wait": "20", "after": "0"}).json
     assert [case["index"] for case in first["results"]] == [0]
     second = get(project_key, path, query={"wait": "20", "after": "1"}).json

@@ -246,10 +246,7 @@ def test_unknown_files_are_named(aws: Aws, other_key: str) -> None:
         ({"files": [{"path": "solution.py", "content": ""}]}, ["files[0].path"]),
         ({"files": [{"path": "a", "content": "x" * 65_537}]}, ["files"]),
         (
-            {
-                "cases": [{"stdin_sha256": "x"}, {"points": -1}],
-                "stop": "maybe",
-            },
+            {"cases": [{"stdin_sha256": "x"}, {"points": -1}], "stop": "maybe"},
             ["cases[0].stdin_sha256", "cases[1].points", "stop"],
         ),
     ],

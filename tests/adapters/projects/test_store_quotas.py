@@ -45,11 +45,7 @@ def refused(quotas: QuotaStore, quota: Quota, row: Submission | None = None) -> 
 
 @pytest.mark.parametrize(
     ("quota", "limit"),
-    [
-        (Quota(3, 9, 9), Limit.PER_MINUTE),
-        (Quota(9, 3, 9), Limit.PER_DAY),
-        (Quota(9, 9, 3), Limit.IN_FLIGHT),
-    ],
+    [(Quota(3, 9, 9), Limit.PER_MINUTE), (Quota(9, 3, 9), Limit.PER_DAY), (Quota(9, 9, 3), Limit.IN_FLIGHT)],
 )
 def test_each_limit_accepts_exactly_its_number_of_runs(quotas: QuotaStore, quota: Quota, limit: Limit) -> None:
     taken = [quotas.charge(run().quota_claim, quota).usage for _ in range(3)]
@@ -96,10 +92,7 @@ def test_a_machine_whose_clock_is_behind_counts_in_the_window_of_the_others(aws:
     assert [
         quotas.charge(run().quota_claim, quota).usage.minute.count,
         behind.charge(run().quota_claim, quota).usage.minute.count,
-    ] == [
-        1,
-        2,
-    ]
+    ] == [1, 2]
     assert quotas.charge(run().quota_claim, quota).usage.minute.count == 3
     for store in (behind, quotas):
         assert refused(store, quota) is Limit.PER_MINUTE

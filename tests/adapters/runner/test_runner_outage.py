@@ -88,11 +88,7 @@ def _all_is_well(sqs: SqsServer) -> None:
     ],
 )
 def test_a_runner_that_cannot_report_takes_no_work_and_says_why_until_it_can(
-    system: Direct,
-    sqs: SqsServer,
-    caplog: pytest.LogCaptureFixture,
-    begins: Callable[[SqsServer], None],
-    problem: str,
+    system: Direct, sqs: SqsServer, caplog: pytest.LogCaptureFixture, begins: Callable[[SqsServer], None], problem: str
 ) -> None:
     caplog.set_level("INFO", "sandbox_runtime")
     system.start(RecordedSlot, HEARTBEAT_SECS="1")

@@ -17,15 +17,7 @@ from sandbox_runtime.network import NetworkError
 from sandbox_runtime.worker import reports, run_request
 from sandbox_runtime.worker.queue_intake import VisibilityKeeper
 from tests.adapters.runner_system import OFFERED, HeldSlot, System
-from tests.runner_doubles import (
-    BROKEN,
-    NETWORK,
-    EndlessSlot,
-    RecordedNetworks,
-    RecordedSlot,
-    outcome,
-    requested,
-)
+from tests.runner_doubles import BROKEN, NETWORK, EndlessSlot, RecordedNetworks, RecordedSlot, outcome, requested
 from tests.until import PATIENCE_SECS, until
 
 pytestmark = pytest.mark.usefixtures("_no_retry_delay")

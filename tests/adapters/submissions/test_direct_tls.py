@@ -129,12 +129,7 @@ OTHER = Authority("Ours")  # the same name, another key
     ids=["other name", "expired", "not yet valid", "same authority name", "other authority"],
 )
 def test_a_wrong_certificate_gets_neither_program_nor_token(
-    system: Direct,
-    aws: Aws,
-    tmp_path: Path,
-    fall_back: Callable[[], str],
-    make: Callable[[Path], Files],
-    reason: str,
+    system: Direct, aws: Aws, tmp_path: Path, fall_back: Callable[[], str], make: Callable[[Path], Files], reason: str
 ) -> None:
     start(system, make(tmp_path))
     trust(aws, system.port, OURS.pem)

@@ -15,13 +15,7 @@ from functions.aws.payloads import Payloads
 from functions.handlers import record, result
 from functions.ids import new_id
 from functions.submissions import live_output
-from functions.submissions.runners.store import (
-    KEPT_MS,
-    MOST_WATCHED,
-    WATCHED_MS,
-    ControlObjects,
-    control_key,
-)
+from functions.submissions.runners.store import KEPT_MS, MOST_WATCHED, WATCHED_MS, ControlObjects, control_key
 from functions.submissions.store import SubmissionStore
 from sandbox_runtime.jail.supervisor.run_io import Capture
 from sandbox_runtime.worker import control as control_polls

@@ -636,16 +636,7 @@ def test_languages_in_detail_show_the_ceilings_that_the_operator_has_raised(
 
 @pytest.mark.parametrize(
     "path",
-    [
-        "/api",
-        "/api/",
-        "/api/results/",
-        "/api/judges",
-        "/api/nothing",
-        "/api/webhooks/",
-        "/api/projects/x/y",
-        "/x",
-    ],
+    ["/api", "/api/", "/api/results/", "/api/judges", "/api/nothing", "/api/webhooks/", "/api/projects/x/y", "/x"],
 )
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_an_unknown_path_is_not_found(aws: Aws, path: str, method: str) -> None:

@@ -12,15 +12,7 @@ from functions.submissions.model import Claim, Status, idempotency_pk
 from functions.submissions.store import ClaimTakenError, SubmissionStore, with_completion
 from tests.adapters.aws_account import Aws
 from tests.adapters.final_rows import write_final
-from tests.submission_factory import (
-    EXECUTION_ID,
-    START_MS,
-    SUBMISSION_ID,
-    FakeTime,
-    completion,
-    golden,
-    new_submission,
-)
+from tests.submission_factory import EXECUTION_ID, START_MS, SUBMISSION_ID, FakeTime, completion, golden, new_submission
 
 pytestmark = pytest.mark.answered_by("engine", "moto")
 

@@ -23,15 +23,7 @@ from functions.webhooks.sending.lanes import FAILURES_TO_OPEN, lane_key
 from functions.webhooks.vocabulary import Reply
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.busy_tables import refuse_transactions
-from tests.adapters.delivery_factory import (
-    DAY_MS,
-    hint_of,
-    hints,
-    name_of,
-    put_attempt,
-    put_delivery,
-    raw_row,
-)
+from tests.adapters.delivery_factory import DAY_MS, hint_of, hints, name_of, put_attempt, put_delivery, raw_row
 from tests.adapters.http_calls import Answer, send
 from tests.adapters.pipeline import Crash, crash_at
 from tests.submission_factory import SUBMISSION_ID

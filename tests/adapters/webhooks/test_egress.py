@@ -19,14 +19,7 @@ from functions.webhooks.egress import (
     system_resolver,
 )
 from functions.webhooks.vocabulary import Reply
-from tests.adapters.webhooks.raw_receivers import (
-    OK,
-    Authority,
-    Receiver,
-    answer,
-    drip,
-    read_request,
-)
+from tests.adapters.webhooks.raw_receivers import OK, Authority, Receiver, answer, drip, read_request
 from tests.until import until
 
 HEADERS = {"content-type": "application/json", "webhook-id": "x"}

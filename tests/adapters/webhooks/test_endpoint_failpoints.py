@@ -13,12 +13,7 @@ from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.sending.attempts import Attempts
 from functions.webhooks.sending.claim import Leases
 from tests.adapters.delivery_world import DeliveryWorld
-from tests.adapters.pipeline import (
-    RECORD_POINTS,
-    Pipeline,
-    changed,
-    no_sleep,
-)
+from tests.adapters.pipeline import RECORD_POINTS, Pipeline, changed, no_sleep
 from tests.adapters.webhooks.crash_points import WEBHOOK_POINTS
 
 

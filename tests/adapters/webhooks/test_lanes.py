@@ -95,10 +95,7 @@ def test_a_newer_delivery_lets_an_older_one_go_first(pipeline: Pipeline, endpoin
     free(pipeline)
     newer = finish(pipeline)
     pipeline.webhook(hint_of(newer, endpoint))
-    assert [request.webhook_id for request in pipeline.sent_to(endpoint)] == [
-        older.submission_id,
-        newer.submission_id,
-    ]
+    assert [request.webhook_id for request in pipeline.sent_to(endpoint)] == [older.submission_id, newer.submission_id]
 
 
 def test_a_slot_that_is_freed_between_look_and_park_is_seen(pipeline: Pipeline, endpoint: Endpoint) -> None:

@@ -82,12 +82,7 @@ def lane_row(pipeline: Pipeline) -> dict[str, Any]:
 
 @pytest.mark.parametrize(
     ("changes", "is_guarded"),
-    [
-        ({}, False),
-        ({"max_concurrency": 9}, True),
-        ({"max_per_second": 50}, True),
-        ({"ordered": True}, True),
-    ],
+    [({}, False), ({"max_concurrency": 9}, True), ({"max_per_second": 50}, True), ({"ordered": True}, True)],
 )
 def test_an_endpoint_with_limits_or_an_order_is_guarded(
     changes: dict[str, Any], *, is_guarded: bool, pipeline: Pipeline

@@ -418,13 +418,7 @@ TRIES = (
     Try("name server's address at another port", _reaches_unknown_address(NAME_SERVER), "names"),
     *(
         Try(f"name that is not allowed: {name}", _exists(name), "names")
-        for name in (
-            "evil.example",
-            "example.org",
-            "evilexample.org",
-            "a.example.org.evil.com",
-            "x.api.example.com",
-        )
+        for name in ("evil.example", "example.org", "evilexample.org", "a.example.org.evil.com", "x.api.example.com")
     ),
     Try("DNS tunnel of many names", _many_names, "limits"),
     Try("scan through a wildcard", _scan_below_wildcard, "limits"),
@@ -451,9 +445,6 @@ TRIES = (
     Try("connection after the end of the run", _connect_after_the_end, "end"),
     Try("the host's loopback by its name", _host(GREETING), "host", (AllowedHost(HOST_NAME, GREETING),)),
     Try(
-        "the host's loopback below a wildcard",
-        _host(GREETING),
-        "host",
-        (AllowedHost("*.rustbox.internal", GREETING),),
+        "the host's loopback below a wildcard", _host(GREETING), "host", (AllowedHost("*.rustbox.internal", GREETING),)
     ),
 )

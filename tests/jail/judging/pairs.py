@@ -73,11 +73,7 @@ INTERACTORS: Final = {
     "the program takes all memory": Pair(GUESS, HUNGRY, FAILED),
     "the program forks": Pair(GUESS, FORKS, FAILED | REJECTED),
     "the program reads for ever": Pair(GUESS, READ_ALL, FAILED, one("TLE")),
-    "the program writes to its own input": Pair(
-        GUESS,
-        OWN_INPUT,
-        REJECTED | FAILED,
-    ),
+    "the program writes to its own input": Pair(GUESS, OWN_INPUT, REJECTED | FAILED),
     "the program sends zero bytes": Pair(GUESS, "print(chr(0), flush=True)", REJECTED, one("AC")),
     "the program sends one endless line": Pair(GUESS, "print('7' * 60000, flush=True)", REJECTED | ERROR),
     # A sound program, and interactors that are not.

@@ -108,11 +108,7 @@ def assert_sound(console: Console) -> None:
 
 @contextmanager
 def open_console(
-    browser: Browser,
-    stack: LocalStack,
-    *,
-    api_key: str | None = API_KEY,
-    screen: Screen = DESKTOP,
+    browser: Browser, stack: LocalStack, *, api_key: str | None = API_KEY, screen: Screen = DESKTOP
 ) -> Iterator[Console]:
     """Open a page of a signed-in user, or with `api_key` None of one who is not. Fails at the end on any problem."""
     script = f"sessionStorage.getItem('rustbox.key') ?? sessionStorage.setItem('rustbox.key', '{api_key}')"

@@ -148,10 +148,7 @@ def test_a_heartbeat_shows_its_address_once_and_the_bodies_of_its_pings(
 def test_the_status_page_is_sound_and_shows_hostile_names_as_text(own_console: Console, tenant: httpx.Client) -> None:
     made = [
         tenant.post("/api/checks", json={"name": name, "slug": slug, "language": "python", "code": code}).json()["id"]
-        for name, slug, code in (
-            (HOSTILE[:80], "hostile", "1/0"),
-            ("Site", "site", "1"),
-        )
+        for name, slug, code in ((HOSTILE[:80], "hostile", "1/0"), ("Site", "site", "1"))
     ]
     for check, state in zip(made, ("failing", "up"), strict=True):
         path = f"/api/checks/{check}"
