@@ -9,6 +9,7 @@ import base64
 import json
 import mimetypes
 import os
+import re
 import stat
 from dataclasses import dataclass
 from functools import cache
@@ -19,10 +20,11 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 import httpx
 
+from rustbox_cli.archives import PROGRAM, folder_of, is_zip
 from rustbox_cli.errors import CommandError, ExitCode
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from rustbox_cli.api import Api
 
@@ -59,6 +61,8 @@ INLINE_MAX_BYTES = 16_384
 """A larger file is stored first."""
 _INLINE_TOTAL_BYTES = 262_144
 _MOST_FILES = 64
+_MOST_NAMES = 10
+"""In an error."""
 _PIECE_BYTES = 1_048_576
 _UPLOAD_SECS = 600
 _READ_ONLY = ":ro"
@@ -193,6 +197,96 @@ def _send(link: dict[str, Any], source: Path, size: int) -> None:
     if not response.is_success:
         message = f"The upload of {source} was refused ({response.status_code})."
         raise CommandError(message, ExitCode.REFUSED, response.text[:500])
+
+
+class Program(click.ParamType):
+    """A program: an open file, or the path of a folder. A zip file is the folder that it contains."""
+
+    name = "program"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Open a file; - is standard input."""
+        if isinstance(value, str) and value != "-" and Path(value).is_dir():
+            return Path(value)
+        if isinstance(value, str) and is_zip(Path(value)):
+            return (ctx or click.get_current_context()).with_resource(folder_of(Path(value), PROGRAM))
+        return click.File("rb").convert(value, param, ctx)
+
+
+program_options = (
+    click.option("--main", help="With FOLDER: its main file; the others go with it."),
+    click.option(
+        "--file",
+        "files",
+        multiple=True,
+        metavar="[PATH=]FILE[:ro]",
+        help="A file for the program, at PATH in its working directory. :ro is read-only, for large files.",
+    ),
+    click.option("--compile-arg", "compile_args", multiple=True, help="An option of the compiler: -O2."),
+    click.option("-l", "--language", help="Default: from the file name."),
+)
+
+
+def program_fields(api: Api, program: BinaryIO | Path, options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the fields of a request that say what runs. `options`: of `program_options`.
+
+    Raises UsageError, CommandError.
+    """
+    files = [parse_file(text) for text in options["files"]]
+    if isinstance(program, Path):
+        main = main_file(program, options["main"])
+        files = files_of_folder(program, main) + files
+        with main.open("rb") as source:
+            code = read_text(source, "The program")
+        name = main.name
+    elif options["main"] is not None:
+        raise click.UsageError("--main is for a folder.")
+    else:
+        code, name = read_text(program, "The program"), str(getattr(program, "name", ""))
+    fields = {
+        "language": options["language"] or language_for(name),
+        "code": code,
+        "files": entries(api, files),
+        "compile_args": list(options["compile_args"]),
+    }
+    return {field: value for field, value in fields.items() if value != []}
+
+
+_MAIN_NAMES = {"main", "__main__", "solution"}
+_JAVA_MAIN = re.compile(r"\bstatic\s+void\s+main\b")
+_TOGETHER = {"c", "cpp"}
+"""Languages whose sources are compiled together, so that any of them is the main file."""
+
+
+def main_file(folder: Path, name: str | None = None) -> Path:
+    """Return the file of a program's folder that runs. `name`: the one that was asked for. Raises UsageError.
+
+    Without a name: the only source, the one named main or solution, or the only Java file with a main method.
+    """
+    if name is not None:
+        main = folder / name
+        if not main.is_file() or not main.resolve().is_relative_to(folder.resolve()):
+            raise click.UsageError(f"There is no file {name!r} in {folder}.")
+        return main
+    sources = sorted(path for path in folder.iterdir() if not path.is_symlink() and _is_source(path))
+    named = [path for path in sources if path.stem.lower() in _MAIN_NAMES]
+    classes = [path for path in sources if path.suffix == ".java" and _JAVA_MAIN.search(_head(path))]
+    for choice in (sources, named, classes):
+        if len(choice) == 1:
+            return choice[0]
+    if sources and len({language_of(path.name) for path in sources} | _TOGETHER) == len(_TOGETHER):
+        return sources[0]
+    names = ", ".join(path.name for path in sources[:_MOST_NAMES]) or "no file of a known language"
+    raise click.UsageError(f"{folder} has {names}. Name the main file of the folder: --main main.py")
+
+
+def _is_source(path: Path) -> bool:
+    return path.is_file() and not path.name.startswith(".") and language_of(path.name) is not None
+
+
+def _head(path: Path) -> str:
+    with path.open("rb") as file:
+        return file.read(_MAX_BYTES).decode(errors="replace")
 
 
 def piped_input() -> Any:

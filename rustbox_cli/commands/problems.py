@@ -8,15 +8,30 @@ from typing import Any
 import click
 
 from rustbox_cli.api import Api, Session
+from rustbox_cli.archives import PACKAGE, folder_of, is_zip
 from rustbox_cli.errors import EXIT_CODES, CommandError, ExitCode
-from rustbox_cli.options import Pair, confirm, no_answers_option, page_options, service_command, yes_option
+from rustbox_cli.options import Pair, all_of, confirm, no_answers_option, page_options, service_command, yes_option
 from rustbox_cli.output import plain, progress, show, show_json, show_list, show_table, show_warnings, tell
 from rustbox_cli.problem_cases import MAX_STORED_CASES, read_case_folder, stored_cases
 from rustbox_cli.problem_groups import MOST_POINTS
-from rustbox_cli.program_input import LIMITS, language_for, limit_value, read_text
+from rustbox_cli.program_input import LIMITS, Program, limit_value, program_fields, program_options
 from rustbox_cli.results import exit_code
 
 # Command `judge`.
+
+
+class CasesFolder(click.ParamType):
+    """A folder, or a zip file as a folder that is deleted when the command ends."""
+
+    name = "folder"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Unpack a zip file."""
+        path = Path(value)
+        if not (path.is_dir() or is_zip(path)):
+            self.fail(f"{str(value)!r} is no folder and no zip file (.zip, .kpp).", param, ctx)
+        return (ctx or click.get_current_context()).with_resource(folder_of(path, PACKAGE))
+
 
 _POLL_SECS = 20  # the longest poll that the service allows
 _WRONG = 1
@@ -31,14 +46,15 @@ _without_groups_option = click.option(
 
 
 @click.command(epilog=EXIT_CODES)
-@click.argument("file", type=click.File("rb"))
+@click.argument("file", metavar="FILE|FOLDER", type=Program())
 @click.option(
     "--cases",
-    type=click.Path(exists=True, file_okay=False, path_type=Path),
-    help="Folder with 1.in and 1.ans (or 1.out), with in/1.in and out/1.out, or a package of Kattis or ICPC.",
+    type=CasesFolder(),
+    help="Folder with 1.in and 1.ans (or 1.out), with in/1.in and out/1.out, or a package of Kattis or ICPC. "
+    "A zip file is the folder that it contains.",
 )
 @click.option("--problem", metavar="ID[@VERSION]", help="A problem that the service keeps, in place of --cases.")
-@click.option("-l", "--language", help="Default: from the file name.")
+@all_of(*program_options)
 @click.option(
     "--checker", type=click.Choice(["lines", "exact", "tokens"]), help="Default: that of a package, or lines."
 )
@@ -53,7 +69,7 @@ _without_groups_option = click.option(
 @click.option("--profile", type=click.Choice(["judge", "agent"]), help="Default: judge.")
 @service_command
 def judge(session: Session, /, as_json: bool, **options: Any) -> None:
-    """Judge FILE on all cases of a folder, or of a problem that the service keeps.
+    """Judge a program on all cases of a folder, or of a problem that the service keeps.
 
     Prints a line a case; the exit code is that of the first failed case.
 
@@ -63,9 +79,10 @@ def judge(session: Session, /, as_json: bool, **options: Any) -> None:
       rustbox judge solution.py --cases tests/ --checker tokens --float-abs 1e-6
       rustbox judge main.c --cases ~/problems/hello --stop --limit cpu_time_secs=1
       rustbox judge main.c --problem hello
+      rustbox judge project/ --main main.cpp --compile-arg=-O2 --cases hello.kpp
     """
-    body, has_score_files = _body(options)
     with session.api() as api:
+        body, has_score_files = _body(api, options)
         found = _finish(api, body)
     if options["problem"] is not None:
         has_score_files = any(case["max_points"] == MOST_POINTS for case in found["results"])
@@ -75,7 +92,7 @@ def judge(session: Session, /, as_json: bool, **options: Any) -> None:
     click.get_current_context().exit(_exit_code(found))
 
 
-def _body(options: dict[str, Any]) -> tuple[dict[str, Any], bool]:
+def _body(api: Api, options: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     """Return the request, and whether the validator must give the score of some cases."""
     if (options["cases"] is None) == (options["problem"] is None):
         raise click.UsageError("Give --cases or --problem.")
@@ -83,7 +100,7 @@ def _body(options: dict[str, Any]) -> tuple[dict[str, Any], bool]:
         foreign = [name for name in _OF_CASES if options[name] is not None and options[name] is not False]
         if foreign:
             raise click.UsageError(f"--{foreign[0].replace('_', '-')} belongs to the problem: leave it out.")
-        return {**_program(options, {}), "problem": options["problem"]}, False
+        return {**_program(api, options, {}), "problem": options["problem"]}, False
     folder = read_case_folder(
         options["cases"],
         reads_checker=options["checker"] is None,
@@ -95,7 +112,7 @@ def _body(options: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     if given:
         checker = {**(checker or {"kind": "tokens"}), **given}
     body: dict[str, Any] = {
-        **_program(options, folder.limits),
+        **_program(api, options, folder.limits),
         "cases": folder.cases,
         "checker": checker,
         "groups": folder.groups or None,
@@ -104,15 +121,12 @@ def _body(options: dict[str, Any]) -> tuple[dict[str, Any], bool]:
     return {name: value for name, value in body.items() if value is not None}, folder.has_score_files
 
 
-def _program(options: dict[str, Any], limits: dict[str, float]) -> dict[str, Any]:
-    source = options["file"]
-    body: dict[str, Any] = {
-        "language": options["language"] or language_for(str(getattr(source, "name", ""))),
-        "code": read_text(source, "The program"),
-        "profile": options["profile"],
-        "limits": {**limits, **{name: limit_value(name, text) for name, text in options["limits"]}} or None,
+def _program(api: Api, options: dict[str, Any], limits: dict[str, float]) -> dict[str, Any]:
+    given = {**limits, **{name: limit_value(name, text) for name, text in options["limits"]}}
+    body = {"profile": options["profile"], "limits": given or None}
+    return program_fields(api, options["file"], options) | {
+        name: value for name, value in body.items() if value is not None
     }
-    return {name: value for name, value in body.items() if value is not None}
 
 
 def _check_scores(found: dict[str, Any]) -> None:
@@ -198,8 +212,8 @@ def problems() -> None:
 
 
 @problems.command("push")
-@click.argument("folder", metavar="DIR", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--id", "problem_id", metavar="ID", help="Default: the name of the folder.")
+@click.argument("package", metavar="DIR|ZIP", type=click.Path(exists=True, path_type=Path))
+@click.option("--id", "problem_id", metavar="ID", help="Default: the name of the folder or zip file.")
 @click.option(
     "--checker", type=click.Choice(["lines", "exact", "tokens"]), help="Default: that of a package, or lines."
 )
@@ -210,7 +224,7 @@ def push_problem(
     session: Session,
     /,
     as_json: bool,
-    folder: Path,
+    package: Path,
     problem_id: str | None,
     checker: str | None,
     without_groups: bool,
@@ -218,9 +232,12 @@ def push_problem(
 ) -> None:
     """Store a folder with 1.in and 1.ans (or 1.out), or a problem package of Kattis, ICPC, DOMjudge or BAPCtools.
 
+    A zip file (.zip, .kpp) is the folder that it contains.
+
     Files that the service has are not sent again. Equal content has the same version.
     """
-    name = problem_id or folder.resolve().name
+    folder = CasesFolder().convert(package, None, click.get_current_context())
+    name = problem_id or (package.stem if is_zip(package) else package.resolve().name)
     if not _ID.fullmatch(name):
         raise click.UsageError(f"{plain(name)!r} is no id: letters, digits, dots, hyphens, underscores. Give --id.")
     found = read_case_folder(

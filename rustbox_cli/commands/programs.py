@@ -2,7 +2,7 @@
 
 import uuid
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
 import click
 
@@ -12,13 +12,11 @@ from rustbox_cli.options import Pair, all_of, confirm, page_options, service_com
 from rustbox_cli.output import Columns, plain, show_json, show_list, show_record, tell, waiting
 from rustbox_cli.program_input import (
     LIMITS,
-    LocalFile,
-    entries,
-    files_of_folder,
-    language_for,
+    Program,
     limit_value,
-    parse_file,
     piped_input,
+    program_fields,
+    program_options,
     read_text,
 )
 from rustbox_cli.results import (
@@ -41,30 +39,9 @@ _FIRST_WAIT_SECS = "0.1"
 """A program that ends so soon needs one request. The service shows the output of others meanwhile."""
 
 
-class Program(click.ParamType):
-    """A program: an open file, or the path of a folder."""
-
-    name = "program"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Open a file; - is standard input."""
-        if isinstance(value, str) and value != "-" and Path(value).is_dir():
-            return Path(value)
-        return click.File("rb").convert(value, param, ctx)
-
-
 _program_options = all_of(
     click.argument("file", metavar="FILE|FOLDER", type=Program()),
-    click.option("--main", help="With FOLDER: its main file; the others go with it."),
-    click.option(
-        "--file",
-        "files",
-        multiple=True,
-        metavar="[PATH=]FILE[:ro]",
-        help="A file for the program, at PATH in its working directory. :ro is read-only, for large files.",
-    ),
-    click.option("--compile-arg", "compile_args", multiple=True, help="An option of the compiler: -O2."),
-    click.option("-l", "--language", help="Default: from the file name."),
+    *program_options,
     click.option("--stdin", "stdin_file", type=click.File("rb"), help="The program's input; - is standard input."),
     click.option(
         "--limit",
@@ -283,22 +260,18 @@ def _cancelled(api: Api, body: dict[str, Any], key: str) -> CommandError:
 
 
 def _body(api: Api, options: dict[str, Any]) -> dict[str, Any]:
-    source, files = _program(options)
-    if options["stdin_file"] is source:
+    if options["stdin_file"] is options["file"]:
         raise click.UsageError("Standard input cannot be both the program and its input.")
     body: dict[str, Any] = {
-        "language": options["language"] or language_for(str(getattr(source, "name", ""))),
-        "code": read_text(source, "The program"),
         "stdin": read_text(options["stdin_file"], "The input") if options["stdin_file"] else None,
         "profile": options["profile"] or ("agent" if options["allow"] else None),
         "network": {"allow": list(options["allow"])} if options["allow"] else None,
         "artifacts": "changed" if options["artifacts"] == ("changed",) else list(options["artifacts"]) or None,
         "limits": {name: limit_value(name, text) for name, text in options["limits"]} or None,
         "metadata": dict(options["metadata"]) or None,
-        "files": entries(api, files) or None,
-        "compile_args": list(options["compile_args"]) or None,
     }
-    return {name: value for name, value in body.items() if value is not None}
+    given = {name: value for name, value in body.items() if value is not None}
+    return program_fields(api, options["file"], options) | given
 
 
 def _key(options: dict[str, Any]) -> str:
@@ -314,21 +287,6 @@ def _save(api: Api, result: Result, folder: Path | None) -> None:
     if folder is not None:
         for saved in save_artifacts(api, result, folder):
             click.echo(f"rustbox: saved {plain(str(saved))}", err=True)
-
-
-def _program(options: dict[str, Any]) -> tuple[BinaryIO, list[LocalFile]]:
-    """Return the main file, open, and the files that go with it. Raises UsageError, CommandError."""
-    program, files = options["file"], [parse_file(text) for text in options["files"]]
-    if not isinstance(program, Path):
-        if options["main"] is not None:
-            raise click.UsageError("--main is for a folder.")
-        return program, files
-    if options["main"] is None:
-        raise click.UsageError("Name the main file of the folder: --main main.py")
-    main = program / options["main"]
-    if not main.is_file():
-        raise click.UsageError(f"There is no file {options['main']!r} in {program}.")
-    return main.open("rb"), files_of_folder(program, main) + files
 
 
 def _show(found: Result) -> None:
