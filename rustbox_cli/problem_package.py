@@ -83,6 +83,7 @@ _TOLERANCES = {
 }
 _GROUP_FILES = ("test_group.yaml", "testdata.yaml")
 _SCRIPTS = {"build", "run"}
+_INTERPRETED = {"bash", "javascript", "lua", "python"}
 _FLAGS = {"case_sensitive", "space_change_sensitive"}
 _INSTEAD = "Give --checker to compare with a built-in one."
 
@@ -177,9 +178,12 @@ def _own_validator(folder: Path, problem: dict[str, Any]) -> dict[str, Any] | No
 
 
 def _program(path: Path) -> dict[str, Any]:
-    """Return a validator of one source, and of files beside it."""
+    """Return a validator of one source, and of files beside it; `main` of several sources that are not compiled."""
     parts = sorted(part for part in path.rglob("*") if part.is_file()) if path.is_dir() else [path]
     sources = [part for part in parts if language_of(part.name)]
+    if len(sources) > 1:
+        mains = [part for part in sources if part.stem == "main" and language_of(part.name) in _INTERPRETED]
+        sources = mains or sources
     if len(sources) != 1 or _SCRIPTS & {part.name for part in parts}:
         raise refused(f"The validator {path} must have one source file, and no build script. {_INSTEAD}")
     (source,) = sources

@@ -296,6 +296,13 @@ def test_the_validator_of_a_package_judges(tmp_path: Path, place: str) -> None:
     assert found.cases == [{"id": "1", "stdin": "1", "expected": "2"}]
 
 
+def test_main_of_several_scripts_is_the_validator(tmp_path: Path) -> None:
+    write(tmp_path, {**CUSTOM, "output_validators/a/main.py": "main", "output_validators/a/help.py": "help"})
+    checker = read_case_folder(tmp_path).checker
+    assert checker is not None
+    assert (checker["code"], checker["files"]) == ("main", {"help.py": "help"})
+
+
 @pytest.mark.parametrize(
     "package",
     [
@@ -323,6 +330,7 @@ def test_an_interactive_validator_is_an_interactor_and_its_cases_have_no_answer(
             "has 2 output validators; one can judge",
         ),
         ({**CUSTOM, "output_validators/a/b.py": "", "output_validators/a/c.cc": ""}, "must have one source file"),
+        ({**CUSTOM, "output_validators/a/main.cc": "", "output_validators/a/c.cc": ""}, "must have one source file"),
         ({**CUSTOM, "output_validators/a/b.py": "", "output_validators/a/build": ""}, "and no build script"),
         ({"1.in": "", "problem.yaml": "type: [multi-pass]", "output_validator/a.py": ""}, "of the kind multi-pass"),
         ({"1.in": "", "problem.yaml": "limits: {time_limit: soon}"}, "time_limit needs a number"),
