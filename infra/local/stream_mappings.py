@@ -1,6 +1,7 @@
 """DynamoDB Streams event source mappings: threads that do what Lambda's stream pollers do.
 
-A batch that fails as a whole is halved, so that the good records beside a bad one pass. Retries never end.
+A batch that fails as a whole is halved, so that the good records beside a bad one pass. Records over the mapping's age,
+and batches that used its retries up, are given up with a message to its queue.
 https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-eventsourcemapping.html
 """
 
@@ -9,9 +10,10 @@ from __future__ import annotations
 import base64
 import json
 import time
+import uuid
 from contextlib import AbstractContextManager
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, Final
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -65,6 +67,21 @@ _LONGEST_RETRY_SECS: Final = 30.0
 type Record = dict[str, Any]
 
 
+class _Batch(NamedTuple):
+    """`tries`: failed invocations with exactly these records. A split does not count, as on AWS."""
+
+    records: list[Record]
+    tries: int = 0
+
+    def split(self, done: int | None) -> list[_Batch]:
+        """Return the batches that are left: `done` records passed, or None if the invocation failed as a whole."""
+        rest = self.records[done or 0 :]
+        if rest == self.records and (done is not None or len(rest) == 1):
+            return [_Batch(rest, self.tries + 1)]
+        middle = (len(rest) + 1) // 2 if done is None else len(rest)
+        return [_Batch(half) for half in (rest[:middle], rest[middle:]) if half]
+
+
 type OpenWaiter = Callable[[str], AbstractContextManager[Callable[[float], object]]]
 """ARN of a stream to a function that waits so many milliseconds, or until a record is written in the `with` block."""
 
@@ -115,7 +132,7 @@ class StreamPollers(StoppableThreads):
         for shard, iterator in list(iterators.items()):
             records, following = self._collect(mapping, client, iterator)
             has_records |= bool(records)
-            for done in self._process(mapping, [one for one in records if matches(one, mapping.patterns)]):
+            for done in self._process(mapping, shard, [one for one in records if matches(one, mapping.patterns)]):
                 self._flush()  # a loss of power must not keep the position and undo what came of the records
                 checkpoint.move(shard, done)
             if self._stopping.is_set():
@@ -140,20 +157,34 @@ class StreamPollers(StoppableThreads):
             records += more
         return records, following
 
-    def _process(self, mapping: StreamMapping, records: list[Record]) -> Iterator[str]:
-        """Yield sequence numbers: the records up to each one are done. A stop ends it early."""
-        waiting, pause_secs = [records] if records else [], _FIRST_RETRY_SECS
+    def _process(self, mapping: StreamMapping, shard: str, records: list[Record]) -> Iterator[str]:
+        """Yield sequence numbers: the records up to each one are done or given up. A stop ends it early."""
+        waiting, pause_secs = [_Batch(records)] if records else [], _FIRST_RETRY_SECS
         while waiting and not self._stopping.is_set():
             batch = waiting.pop(0)
-            done = self._invoke(mapping.function, batch)
+            if lost := _given_up(mapping, batch):
+                count, condition = lost
+                self._give_up(mapping, shard, batch._replace(records=batch.records[:count]), condition)
+                done: int | None = count
+            else:
+                done = self._invoke(mapping.function, batch.records)
             if done:
-                yield _sequence(batch[done - 1])
+                yield _sequence(batch.records[done - 1])
                 pause_secs = _FIRST_RETRY_SECS
-            if rest := batch[done or 0 :]:
-                middle = (len(rest) + 1) // 2 if done is None else len(rest)
-                waiting[:0] = filter(None, (rest[:middle], rest[middle:]))
-                self._stopping.wait(pause_secs)
+            if left := batch.split(done):
+                waiting[:0] = left
+                self._stopping.wait(0 if lost else pause_secs)
                 pause_secs = min(2 * pause_secs, _LONGEST_RETRY_SECS)
+
+    def _give_up(self, mapping: StreamMapping, shard: str, batch: _Batch, condition: str) -> None:
+        """Tell it, and send Lambda's message to the queue of the mapping. Raises the queue's errors."""
+        text = f"{mapping.function}: {len(batch.records)} records given up, {condition}"
+        self._console.line("stream", text, "error")
+        if mapping.failed_queue:
+            sqs = session().client("sqs")
+            url = sqs.get_queue_url(QueueName=mapping.failed_queue)["QueueUrl"]
+            arn = self._invoker.context(mapping.function).invoked_function_arn
+            sqs.send_message(QueueUrl=url, MessageBody=json.dumps(_failure(mapping, shard, batch, condition, arn)))
 
     def _invoke(self, function: str, batch: list[Record]) -> int | None:
         """Return how many records are done before the first failed one; None if the whole invocation failed."""
@@ -169,6 +200,52 @@ class StreamPollers(StoppableThreads):
         found = [places.get(item.get("itemIdentifier")) for item in failed]
         self._console.line("stream", f"{function}: {len(failed)} of {len(batch)} failed", "warning")
         return None if None in found else min(place for place in found if place is not None)
+
+
+def _given_up(mapping: StreamMapping, batch: _Batch) -> tuple[int, str] | None:
+    """Return how many of the first records are given up, and Lambda's name of the reason."""
+    if 0 <= mapping.max_retries < batch.tries:
+        return len(batch.records), "RetryAttemptsExhausted"
+    oldest = time.time() - mapping.max_age_secs
+    late = [_written_at(record) < oldest for record in batch.records] if mapping.max_age_secs >= 0 else []
+    count = [*late, False].index(False)
+    return (count, "RecordAgeExceeded") if count else None
+
+
+def _failure(mapping: StreamMapping, shard: str, batch: _Batch, condition: str, function_arn: str) -> dict[str, Any]:
+    """Return the message of a batch that was given up. It has no records, but their numbers in the stream.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
+    """
+    first, last = batch.records[0], batch.records[-1]
+    return {
+        "requestContext": {
+            "requestId": str(uuid.uuid4()),
+            "functionArn": function_arn,
+            "condition": condition,
+            "approximateInvokeCount": batch.tries,
+        },
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+        "version": "1.0",
+        "timestamp": _iso(time.time()),
+        "DDBStreamBatchInfo": {
+            "shardId": shard,
+            "startSequenceNumber": _sequence(first),
+            "endSequenceNumber": _sequence(last),
+            "approximateArrivalOfFirstRecord": _iso(_written_at(first)),
+            "approximateArrivalOfLastRecord": _iso(_written_at(last)),
+            "batchSize": len(batch.records),
+            "streamArn": mapping.stream_arn,
+        },
+    }
+
+
+def _written_at(record: Record) -> float:
+    return float(record["dynamodb"]["ApproximateCreationDateTime"])
+
+
+def _iso(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _open_shards(client: Any, arn: str, positions: dict[str, str]) -> dict[str, str]:

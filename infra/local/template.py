@@ -135,8 +135,8 @@ _STREAM_PROPERTIES = {
 }
 _MOST_STREAM_RECORDS = 1000  # of one GetRecords
 _STREAM_SETTINGS = frozenset({
-    "BatchSize", "Enabled", "EventSourceArn", "FilterCriteria", "FunctionName", "MaximumBatchingWindowInSeconds",
-    "Tags",
+    "BatchSize", "DestinationConfig", "Enabled", "EventSourceArn", "FilterCriteria", "FunctionName",
+    "MaximumBatchingWindowInSeconds", "MaximumRecordAgeInSeconds", "MaximumRetryAttempts", "Tags",
 })  # fmt: skip
 
 type _Resources = list[tuple[str, dict[str, Any]]]  # logical id and resolved properties
@@ -180,7 +180,11 @@ class QueueMapping:
 
 @dataclass(frozen=True, slots=True)
 class StreamMapping:
-    """One DynamoDB Streams event source mapping."""
+    """One DynamoDB Streams event source mapping.
+
+    `max_age_secs`, `max_retries`: a batch is given up after them, -1 is never. `failed_queue` gets a message of each
+    batch that was given up: the name of an SQS queue, or "" for none.
+    """
 
     name: str
     stream_arn: str
@@ -188,6 +192,9 @@ class StreamMapping:
     batch_size: int
     window_secs: int
     patterns: tuple[Pattern, ...] = ()
+    max_age_secs: int = -1
+    max_retries: int = -1
+    failed_queue: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -289,7 +296,21 @@ def _stream(logical_id: str, properties: dict[str, Any]) -> StreamMapping:
         batch_size=batch_size,
         window_secs=int(properties.get("MaximumBatchingWindowInSeconds", 0)),
         patterns=read_patterns(properties.get("FilterCriteria"), logical_id),
+        max_age_secs=int(properties.get("MaximumRecordAgeInSeconds", -1)),
+        max_retries=int(properties.get("MaximumRetryAttempts", -1)),
+        failed_queue=_failed_queue(logical_id, properties.get("DestinationConfig")),
     )
+
+
+def _failed_queue(logical_id: str, config: dict[str, Any] | None) -> str:
+    match config:
+        case None:
+            return ""
+        case {"OnFailure": {"Destination": str(arn)}} if len(config) == 1 and arn.startswith("arn:aws:sqs:"):
+            return arn.rpartition(":")[2]
+        case _:
+            known = "the local stack knows a DestinationConfig with OnFailure to an SQS queue only"
+            raise StartError(f"template.yaml: {known}; {logical_id} has {config}")
 
 
 def _schedule(logical_id: str, properties: dict[str, Any]) -> Schedule:

@@ -25,7 +25,7 @@ def stack(template: Template) -> Stack:
     values = {
         name: {
             "Ref": f"local-{name}" if kind["Type"] != "AWS::Lambda::Function" else name,
-            "Arn": f"arn:x:local-{name}",
+            "Arn": f"arn:aws:{kind['Type'].split('::')[1].lower()}:us-east-1:0:local-{name}",
             "StreamArn": f"arn:x:table/local-{name}/stream/label",
         }
         | ({"Arn": f"arn:aws:lambda:us-east-1:0:function:{name}"} if kind["Type"] == "AWS::Lambda::Function" else {})

@@ -104,6 +104,16 @@ def test_a_function_receives_only_from_the_queues_of_its_mappings(deployed: dict
         assert statement["Resource"] == [{"Fn::GetAtt": ["SubmissionsTable", "StreamArn"]}]
 
 
+def test_the_stream_gives_up_a_batch_before_its_records_are_gone(deployed: dict[str, Any]) -> None:
+    mapping = deployed["Resources"]["AnnounceFunctionChanges"]["Properties"]
+    assert 3_600 <= mapping["MaximumRecordAgeInSeconds"] <= 43_200
+    assert mapping["MaximumRetryAttempts"] == 10_000  # the age decides: an outage of the bus is no wrong record
+    queue = {"Fn::GetAtt": ["AnnounceDeadLetters", "Arn"]}
+    assert mapping["DestinationConfig"] == {"OnFailure": {"Destination": queue}}
+    sends = [item["Resource"] for name, item in granting(deployed, "sqs:SendMessage") if name == "AnnounceFunctionRole"]
+    assert any(queue in resource for resource in sends)
+
+
 def test_a_function_writes_to_its_log_group_and_traces_only_with_x_ray(deployed: dict[str, Any]) -> None:
     for name, item in deployed["Resources"].items():
         if item["Type"] == "AWS::Lambda::Function":

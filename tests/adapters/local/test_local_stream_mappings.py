@@ -9,9 +9,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 from functools import cache, partial
 from pathlib import Path
-from time import sleep
+from time import sleep, time
 from typing import Any
 
 import boto3
@@ -51,6 +52,7 @@ Resources:
       AttributeDefinitions: [{AttributeName: pk, AttributeType: S}]
       KeySchema: [{AttributeName: pk, KeyType: HASH}]
       StreamSpecification: {StreamViewType: KEYS_ONLY}
+  Lost: {Type: AWS::SQS::Queue}
   Announce:
     Type: AWS::Serverless::Function
     Condition: HasBus
@@ -65,6 +67,9 @@ Resources:
             BatchSize: 10
             MaximumBatchingWindowInSeconds: 1
             BisectBatchOnFunctionError: true
+            MaximumRecordAgeInSeconds: 3600
+            MaximumRetryAttempts: 2
+            DestinationConfig: {OnFailure: {Type: SQS, Destination: !GetAtt Lost.Arn}}
             FilterCriteria:
               Filters:
                 - Pattern: '{"eventName": ["INSERT", "MODIFY"]}'
@@ -192,6 +197,9 @@ def test_the_mapping_of_the_template_is_read_and_left_out_with_its_condition(wor
         batch_size=10,
         window_secs=1,
         patterns=({"eventName": ["INSERT", "MODIFY"]}, {"dynamodb": {"Keys": {"pk": {"S": ["kept"]}}}}),
+        max_age_secs=3600,
+        max_retries=2,
+        failed_queue="rustbox-local-Lost",
     )
     without = read_template(Bus="off")
     values = {"Runs": {"Ref": world.table, "StreamArn": world.mapping.stream_arn}}
@@ -321,7 +329,115 @@ def test_bisection_isolates_a_record_that_fails_until_it_passes(world: World) ->
     assert tries == [["a", "b", "poison", "c", "d"], ["a", "b", "poison"], ["a", "b"], *[["poison"]] * 3, ["c", "d"]]
 
 
-@pytest.mark.parametrize("properties", [{"MaximumRetryAttempts": 3}, {"StartingPosition": "LATEST"}])
+def lost_batches(number: int) -> list[dict[str, Any]]:
+    """Receive messages until there are so many."""
+    sqs, found = session().client("sqs"), list[dict[str, Any]]()
+    url = sqs.get_queue_url(QueueName="rustbox-local-Lost")["QueueUrl"]
+
+    def came() -> bool:
+        found.extend(json.loads(one["Body"]) for one in sqs.receive_message(QueueUrl=url).get("Messages", []))
+        return len(found) >= number
+
+    until(came)
+    return found
+
+
+@pytest.mark.parametrize("name", ["world", "emulated"])
+def test_a_batch_without_retries_left_is_given_up_with_lambdas_message(
+    name: str, request: pytest.FixtureRequest
+) -> None:
+    world: World = request.getfixturevalue(name)
+    handler = Handler()
+
+    def fail_on_poison(keys: list[str]) -> None:
+        if "poison" in keys:
+            raise ValueError("poison")
+
+    handler.answer = fail_on_poison
+    world.write("a", "poison", "b")
+    world.start(handler, window_secs=0)
+    (lost,) = lost_batches(1)
+    until(lambda: ["b"] in handler.batches)
+    assert handler.batches.count(["poison"]) == 3  # the first, and two retries
+    (record,) = [record for record in handler.events[0]["Records"] if record["dynamodb"]["Keys"]["pk"]["S"] == "poison"]
+    assert lost["requestContext"].pop("requestId")
+    assert lost.pop("timestamp").endswith("Z")
+    arrived = lost["DDBStreamBatchInfo"].pop("approximateArrivalOfFirstRecord")
+    assert arrived == lost["DDBStreamBatchInfo"].pop("approximateArrivalOfLastRecord")
+    assert datetime.fromisoformat(arrived).timestamp() == record["dynamodb"]["ApproximateCreationDateTime"]
+    assert lost["DDBStreamBatchInfo"].pop("shardId").startswith("shardId-")
+    number = record["dynamodb"]["SequenceNumber"]
+    assert lost == {
+        "requestContext": {
+            "functionArn": "arn:aws:lambda:us-east-1:000000000000:function:Announce",
+            "condition": "RetryAttemptsExhausted",
+            "approximateInvokeCount": 3,
+        },
+        "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
+        "version": "1.0",
+        "DDBStreamBatchInfo": {
+            "startSequenceNumber": number,
+            "endSequenceNumber": number,
+            "batchSize": 1,
+            "streamArn": world.mapping.stream_arn,
+        },
+    }
+
+
+def test_a_reported_batch_is_given_up_from_its_first_failed_record_on(world: World) -> None:
+    handler = Handler()
+    handler.answer = lambda keys: handler.numbers(["bad"]) if "bad" in keys else None
+    world.write("a", "bad", "b")
+    world.start(handler, window_secs=0)
+    (lost,) = lost_batches(1)
+    # The report says where to go on, not which records are bad.
+    assert lost["DDBStreamBatchInfo"]["batchSize"] == 2
+    assert handler.batches == [["a", "bad", "b"], *[["bad", "b"]] * 3]
+    world.write("next")
+    until(lambda: handler.batches[-1] == ["next"])
+
+
+def test_records_over_the_age_are_given_up_untried_and_a_new_start_goes_on_behind_them(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def written_at(record: dict[str, Any]) -> float:
+        return time() - (4_000 if record["dynamodb"]["Keys"]["pk"]["S"].startswith("old") else 0)
+
+    monkeypatch.setattr(stream_mappings, "_written_at", written_at)
+    world.write("old-1", "old-2", "a")
+    handler = Handler()
+    pollers = world.start(handler, window_secs=0)
+    (lost,) = lost_batches(1)
+    assert (lost["requestContext"]["condition"], lost["DDBStreamBatchInfo"]["batchSize"]) == ("RecordAgeExceeded", 2)
+    until(lambda: handler.batches == [["a"]])
+    assert "2 records given up" in world.log.getvalue()
+    pollers.stop(30)
+    again = Handler()
+    world.write("b")
+    world.start(again, window_secs=0)
+    until(lambda: again.batches == [["b"]])
+
+
+def test_a_batch_stays_while_its_queue_does_not_take_the_message(world: World) -> None:
+    handler = Handler()
+    handler.answer = handler.numbers
+    world.write("a")
+    pollers = world.start(handler, window_secs=0, failed_queue="gone", max_retries=0)
+    until(lambda: "given up" in world.log.getvalue() and len(handler.batches) > 1)
+    pollers.stop(30)
+    again = Handler()
+    world.start(again, window_secs=0)
+    until(lambda: again.batches == [["a"]])
+
+
+@pytest.mark.parametrize(
+    "properties",
+    [
+        {"ParallelizationFactor": 3},
+        {"StartingPosition": "LATEST"},
+        {"DestinationConfig": {"OnFailure": {"Destination": "arn:aws:sns:us-east-1:000000000000:topic"}}},
+    ],
+)
 def test_a_mapping_that_wants_more_stops_the_start(world: World, properties: dict[str, Any]) -> None:
     template = copy.deepcopy(world.template)
     template.resources["AnnounceChanges"]["Properties"] |= properties
