@@ -22,7 +22,7 @@ from functions.submissions.results.views import Accepted, WaitOver
 from functions.submissions.results_api import RESULT_ROUTES
 from functions.submissions.runners.fleet import HEALTH_ROUTES
 from functions.submissions.submit_api import SUBMIT_ROUTES
-from functions.webhooks.api import DELIVERY_ROUTES, ENDPOINT_ROUTES
+from functions.webhooks.api import DELIVERY_ROUTES, ENDPOINT_ROUTES, RECIPIENT_ROUTES
 from functions.webhooks.views import HEADERS
 
 ROUTES = (
@@ -42,6 +42,7 @@ ROUTES = (
     *STATUS_ROUTES,
     *BADGE_ROUTES,
     *ENDPOINT_ROUTES,
+    *RECIPIENT_ROUTES,
     *DELIVERY_ROUTES,
     *EVENT_ROUTES,
     *PROJECT_ROUTES,

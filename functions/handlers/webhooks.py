@@ -4,9 +4,10 @@ from functions.env import Env
 from functions.handlers.chat_cards import chat_cards
 from functions.http.resolver import api_handler
 from functions.settings import refuse_insecure_stage
-from functions.webhooks.api import DELIVERY_ROUTES, ENDPOINT_ROUTES, DeliveryRoutes
+from functions.webhooks.api import DELIVERY_ROUTES, ENDPOINT_ROUTES, RECIPIENT_ROUTES, DeliveryRoutes
 from functions.webhooks.cards import cards
 from functions.webhooks.endpoint_routes import EndpointRoutes
+from functions.webhooks.recipients import RecipientRoutes
 
 refuse_insecure_stage()
 
@@ -18,4 +19,9 @@ SETTINGS = (
 ENV = Env("endpoints", SETTINGS)
 ENV.provide(cards, chat_cards)
 
-handler = api_handler(ENV, (ENDPOINT_ROUTES, EndpointRoutes), (DELIVERY_ROUTES, DeliveryRoutes))
+handler = api_handler(
+    ENV,
+    (RECIPIENT_ROUTES, RecipientRoutes),
+    (ENDPOINT_ROUTES, EndpointRoutes),
+    (DELIVERY_ROUTES, DeliveryRoutes),
+)

@@ -4,6 +4,7 @@ In the order of a reader, each layer over the next ones (import-linter holds thi
 
 `api`              the table of routes, and those of /api/deliveries
 `endpoint_routes`  create once for each Idempotency-Key, list, show, change, delete; rotate, test, recover
+`recipients`       the link by which a recipient of e-mail agrees, and its page
 `views`            what a client sees of endpoints, and the events about them in the document
 `sending`          claim a delivery, send it, record the attempt
 `mail`             the mail of an event, and one send of it through the operator's server

@@ -72,6 +72,7 @@ from functions.webhooks.endpoints.requests import (
     parse_replay,
 )
 from functions.webhooks.endpoints.store import EndpointStore
+from functions.webhooks.recipients import RecipientRoutes
 from functions.webhooks.sealed_secrets import SecretBoxes
 from functions.webhooks.sending.lanes import LaneStore
 from functions.webhooks.views import (
@@ -356,6 +357,33 @@ ENDPOINT_ROUTES: tuple[Route[EndpointRoutes], ...] = (
         (ID,),
         RecoverRequest,
         {"since": {"value": {"since": "2026-11-24T12:00:00Z"}}},
+    ),
+)
+_PAGE: Answer = ("HTML.", ("text/html; charset=utf-8",))
+_NO_LINK: Answer = ("`not_found`: no such link, or it is older than 24 hours.", (Error,))
+_LINK = path("token", {"type": "string"}, "From the link in a mail.")
+RECIPIENT_ROUTES: tuple[Route[RecipientRoutes], ...] = (
+    Route(
+        "GET /api/webhooks/recipients/{token}",
+        RecipientRoutes.show,
+        "getRecipientPage",
+        "The page on which a recipient of e-mail decides",
+        {200: _PAGE, 404: _NO_LINK, **OPEN},
+        (_LINK,),
+        security=None,
+        has_secret=True,
+    ),
+    Route(
+        "POST /api/webhooks/recipients/{token}",
+        RecipientRoutes.decide,
+        "decideAsRecipient",
+        "Begin or stop the mails of an endpoint to its recipient",
+        {200: _PAGE, 400: BAD, 404: _NO_LINK, 409: _CHANGED, **OPEN},
+        (_LINK,),
+        "application/x-www-form-urlencoded",
+        {"agree": {"value": "mails=yes"}},
+        security=None,
+        has_secret=True,
     ),
 )
 DELIVERY_ROUTES: tuple[Route[DeliveryRoutes], ...] = (

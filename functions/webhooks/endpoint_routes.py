@@ -48,6 +48,7 @@ from functions.webhooks.endpoints.store import (
     EndpointStore,
     changed_attributes,
 )
+from functions.webhooks.recipients import RecipientRoutes
 from functions.webhooks.sealed_secrets import EndpointSecrets, UnsealError
 from functions.webhooks.sending.lanes import resume_lane
 from functions.webhooks.sending.requests import endpoint_request, send_test, webhook_test
@@ -98,6 +99,8 @@ class EndpointRoutes:
             secret = self._secret(endpoint)
         else:
             self._note("Endpoint created", endpoint, app)
+            with suppress(ClientError, BotoCoreError):  # the endpoint is made; a test sends the link
+                endpoint = self.env[RecipientRoutes].ask(endpoint)
         return answer(with_secret(endpoint_body(endpoint, self.env.clock()), secret))
 
     def page(self, app: Resolver) -> Response[str]:
@@ -126,10 +129,12 @@ class EndpointRoutes:
             sets, removes = self._writes(endpoint, settings)
             store, now = self.endpoints, self.env.clock()
             also = [resume_lane(store.table_name, endpoint, now)] if "failing_since_ms" in removes else []
-            is_changed = store.change(endpoint, now, sets, removes, also)
+            before, is_changed = endpoint, store.change(endpoint, now, sets, removes, also)
             endpoint = self._get(app, id_text)
             if is_changed:
                 self._note("Endpoint changed", endpoint, app)
+                if settings.url != before.url or settings.format is not before.format:
+                    endpoint = self.env[RecipientRoutes].ask(endpoint)
                 return answer(endpoint_body(endpoint, self.env.clock()))
         raise ConflictError(CHANGED_MEANWHILE)
 
@@ -191,6 +196,7 @@ class EndpointRoutes:
         except UnsealError:  # of the secret before the last rotation
             raise ConflictError(CANNOT_READ) from None
         with self._exclusively(endpoint, _TEST_SECS):
+            self.env[RecipientRoutes].ask(endpoint)
             reply = send_test(self.env, event, request)
         self._note("Endpoint tested", endpoint, app)
         shown = request.body.decode()
@@ -309,6 +315,8 @@ class EndpointRoutes:
         """Return attributes to set and to remove. Disabling sets the reason; enabling clears it and the failures."""
         secrets, ids = self.secrets, (before.project_id, before.endpoint_id)
         after = replace(before, **settings.hidden, headers_box=secrets.seal_headers(settings.headers, *ids))
+        if settings.url != before.url:
+            after = replace(after, link_sha256=None, link_until_ms=None, confirmed_url=None)
         if settings.routing_key != HIDDEN:
             after = replace(after, routing_key_box=secrets.seal_routing_key(settings.routing_key, *ids))
         if settings.asymmetric is not before.asymmetric:

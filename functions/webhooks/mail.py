@@ -1,6 +1,7 @@
 """E-mail: the message of an event for an endpoint with format email, and one send of it through the operator's server.
 
-The operator chooses the server, the sender and the domains of recipients; a project only chooses one address in them.
+The operator chooses the server, the sender and the domains of recipients; a project only chooses one address in them,
+or one whose owner agrees (`recipients`).
 So the server may be at a private address. No header has text of a program: a subject has its event's own words and the
 slug, host or id of what fails. TLS is verified before a password or a message is sent.
 """
@@ -24,15 +25,15 @@ from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.items import key
 from functions.aws.dynamodb.table import Table
 from functions.clock import MS_PER_SEC
-from functions.webhooks.deliveries.model import EMAIL_REFUSED
+from functions.webhooks.deliveries.model import EMAIL_REFUSED, EMAIL_UNCONFIRMED
 from functions.webhooks.egress import LONG, MAX_READ_BYTES, Deadline, LimitedReads, SendError, code_of, dial
 from functions.webhooks.endpoints.store import endpoint_pk
 from functions.webhooks.vocabulary import HOUR_MS, Reply
-from functions.webhooks.webhook_url import AddressRefusedError, mail_address
+from functions.webhooks.webhook_url import AddressRefusedError, is_listed, mail_address
 
 if TYPE_CHECKING:
     import socket
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     from functions.env import Env
     from functions.webhooks.cards import Card
@@ -79,23 +80,26 @@ class MailServer:
 
 
 class MailLimit(Table):
-    """Counts the mails of a project in this hour, in a row of the deliveries table."""
+    """Counts mails of a period, in rows of the deliveries table."""
 
     table_setting = "deliveries_table"
 
-    def take(self, project_id: str) -> int | None:
-        """Count a mail. Return None, or the seconds until the next hour if the project has no mail left."""
+    def take(self, owner: str, kind: str, most: int, period_ms: int) -> int | None:
+        """Count a mail. Return None, or the seconds until the next period if the owner has no mail left.
+
+        `owner`: the partition key of the count.
+        """
         now = self._clock()
-        hour, into_ms = divmod(now, HOUR_MS)
+        period, into_ms = divmod(now, period_ms)
         update = ConditionalUpdate(
-            {"ttl": now // MS_PER_SEC + 2 * HOUR_MS // MS_PER_SEC},
+            {"ttl": (now + 2 * period_ms) // MS_PER_SEC},
             "attribute_not_exists(#count) OR #count < :most",
-            {"zero": 0, "one": 1, "most": MAILS_PER_HOUR},
+            {"zero": 0, "one": 1, "most": most},
             computed=("#count = if_not_exists(#count, :zero) + :one",),
         )
-        if self._update_unread(update, key(endpoint_pk(project_id), f"MAILS#{hour}")):
+        if self._update_unread(update, key(owner, f"{kind}#{period_ms // MS_PER_SEC}#{period}")):
             return None
-        return (HOUR_MS - into_ms) // MS_PER_SEC + 1
+        return (period_ms - into_ms) // MS_PER_SEC + 1
 
 
 def message_of(card: Card, endpoint: Endpoint, event_id: str, sender: str, recipient: str, now_ms: int) -> EmailMessage:
@@ -160,25 +164,39 @@ class MailRequest:
 
     def send(self, egress: Egress, wait: Wait = LONG) -> Reply:
         """Send it once, if the operator still allows the recipient. Failures return a Reply. Raises ClientError."""
-        settings, deadline = self.env.settings, Deadline(min(egress.total_secs, wait.total_secs))
+        domains = self.env.settings.email_domains
         try:
-            recipient = mail_address(self.endpoint.url, settings.email_domains)
+            recipient = mail_address(self.endpoint.url, domains)
         except AddressRefusedError as refusal:
             return Reply(0, error_code=refusal.code)
-        try:
-            server = MailServer.of(secret(settings.smtp_url_parameter) if settings.smtp_url_parameter else "")
-        except (SecretUnavailableError, ValueError):  # their texts name the variable or the parameter, never its value
-            return Reply(0, error_code=_UNAVAILABLE)
-        if (wait_secs := self.env[MailLimit].take(self.endpoint.project_id)) is not None:
-            return Reply(0, HTTPStatus.TOO_MANY_REQUESTS.value, retry_after=str(wait_secs))
-        try:
-            addresses = egress.addresses_of(server.host, server.port, deadline)
-            with _Session(server, addresses, deadline, egress.trust()) as session:
-                code = session.deliver(settings.email_from, recipient, self.message.as_bytes())
-        except (OSError, ValueError, SendError) as error:
-            return Reply(deadline.elapsed_ms(), error_code=_error_code(error), host=server.host)
-        error_code = EMAIL_REFUSED if code >= HTTPStatus.INTERNAL_SERVER_ERROR else None
-        return Reply(deadline.elapsed_ms(), code, error_code, host=server.host)
+        if not may_get_mails(self.endpoint, domains):
+            return Reply(0, error_code=EMAIL_UNCONFIRMED)
+        return post(self.env, self.endpoint.project_id, recipient, self.message, egress, wait)
+
+
+def may_get_mails(endpoint: Endpoint, domains: Sequence[str]) -> bool:
+    """Whether the recipient is in a domain that the operator lists, or has agreed."""
+    return is_listed(endpoint.url, domains) or endpoint.confirmed_url == endpoint.url
+
+
+def post(env: Env, project_id: str, recipient: str, message: EmailMessage, egress: Egress, wait: Wait = LONG) -> Reply:
+    """Send a mail once. Failures return a Reply. Raises ClientError."""
+    settings, deadline = env.settings, Deadline(min(egress.total_secs, wait.total_secs))
+    try:
+        server = MailServer.of(secret(settings.smtp_url_parameter) if settings.smtp_url_parameter else "")
+    except (SecretUnavailableError, ValueError):  # their texts name the variable or the parameter, never its value
+        return Reply(0, error_code=_UNAVAILABLE)
+    wait_secs = env[MailLimit].take(endpoint_pk(project_id), "MAILS", MAILS_PER_HOUR, HOUR_MS)
+    if wait_secs is not None:
+        return Reply(0, HTTPStatus.TOO_MANY_REQUESTS.value, retry_after=str(wait_secs))
+    try:
+        addresses = egress.addresses_of(server.host, server.port, deadline)
+        with _Session(server, addresses, deadline, egress.trust()) as session:
+            code = session.deliver(settings.email_from, recipient, message.as_bytes())
+    except (OSError, ValueError, SendError) as error:
+        return Reply(deadline.elapsed_ms(), error_code=_error_code(error), host=server.host)
+    error_code = EMAIL_REFUSED if code >= HTTPStatus.INTERNAL_SERVER_ERROR else None
+    return Reply(deadline.elapsed_ms(), code, error_code, host=server.host)
 
 
 def _error_code(error: Exception) -> str:

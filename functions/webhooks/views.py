@@ -94,7 +94,13 @@ class EndpointView(_Named, _Settings):
             "more, or all for two and a half days."
         ),
     ]
-    warning: Annotated[str | None, Field(description="Why it is degraded, and when it recovers or will be disabled.")]
+    warning: Annotated[
+        str | None,
+        Field(
+            description="Why it is degraded, and when it recovers or will be disabled; or that the recipient of "
+            "e-mail has not agreed."
+        ),
+    ]
     degraded_at: Time | None
     stats: EndpointStats
     failing_since: Annotated[Time | None, Field(description="First failure since the last success.")]
@@ -171,6 +177,8 @@ def _rate_body(rate: Rate) -> AttemptRate:
 
 
 def _warning(endpoint: Endpoint, now_ms: int) -> str | None:
+    if endpoint.link_sha256 is not None and endpoint.confirmed_url != endpoint.url:
+        return "The recipient has not agreed to mails by the link that was sent. A test of the endpoint sends another."
     if endpoint.health(now_ms) is not Health.DEGRADED:
         return None
     if endpoint.failing is None or not endpoint.is_failing_long(now_ms):

@@ -52,6 +52,7 @@ _WAY_OUT = "; `rustbox listen` forwards events to a program on your own machine"
 _MAILBOX = re.compile(r"[A-Za-z0-9_+-]+(\.[A-Za-z0-9_+-]+)*")
 """The part before the @: plain letters, without quotes, routes (`%`, `!`) and comments."""
 _MAX_MAILBOX_CHARS = 64
+ANY_DOMAIN = "*"
 
 
 class AddressRefusedError(Exception):
@@ -94,17 +95,28 @@ def check_url(url: str, *, allow_insecure: bool = False, own_host: str = "") -> 
 
 
 def mail_address(url: str, domains: Sequence[str]) -> str:
-    """Return the address of a mailto: URL. Raises AddressRefusedError unless it is in one of the operator's domains."""
+    """Return the address of a mailto: URL. Raises AddressRefusedError unless it is in one of the operator's domains.
+
+    "*" among them allows every public domain, where a recipient must agree first.
+    """
     scheme, _, address = url.partition(":")
     mailbox, _, domain = address.rpartition("@")
     if scheme != "mailto" or len(mailbox) > _MAX_MAILBOX_CHARS or not _MAILBOX.fullmatch(mailbox):
         raise AddressRefusedError("bad_syntax", "the URL of format email must be mailto: and one address")
-    if domain.lower() not in {each.lower() for each in domains}:
+    if ANY_DOMAIN in domains:
+        if _check_host(domain, allow_insecure=False) != domain.lower():
+            raise AddressRefusedError("bad_syntax", "the domain of an address must not end with a dot")
+    elif not is_listed(url, domains):
         allowed = (
             f"to {', '.join(domains)} only" if domains else "to no domain: its operator sets SMTP_URL and EmailDomains"
         )
         raise AddressRefusedError("blocked_address", f"this service sends e-mail {allowed}")
     return address
+
+
+def is_listed(url: str, domains: Sequence[str]) -> bool:
+    """Whether the address of a mailto: URL is in one of these domains."""
+    return url.rpartition("@")[2].lower() in {each.lower() for each in domains}
 
 
 def may_dial(addresses: Sequence[str], *, allow_insecure: bool = False) -> bool:

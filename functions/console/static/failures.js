@@ -12,6 +12,7 @@ const CODES = {
   bad_signing_key: "Not sent: the secret cannot sign. Set a new secret.",
   email_unavailable: "Not sent: the mail server takes nothing from this service now. Ask its operator.",
   email_refused: "The mail server refused the mail. Correct the address, then recover.",
+  email_unconfirmed: "Not sent: the recipient has not agreed by the link. A test sends another; then recover.",
   reserved_name: "Not sent: the host name is reserved.",
   bad_syntax: "Not sent: the URL is not valid.",
   bad_scheme: "Not sent: the URL must begin with https.",

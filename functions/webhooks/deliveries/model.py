@@ -37,6 +37,8 @@ RUN_ENDPOINT_ID = "run"  # the endpoint of a run's own webhook_url
 BAD_SIGNING_KEY = "bad_signing_key"
 EMAIL_REFUSED = "email_refused"
 """The mail server refused sender, recipient or mail for good (5xx)."""
+EMAIL_UNCONFIRMED = "email_unconfirmed"
+"""The recipient has not agreed to mails, or does not want them any more."""
 NOT_SENT = "circuit_open"
 """A failed attempt without a send: the circuit breaker was open for PARKED_MS."""
 
@@ -45,6 +47,7 @@ UNSENDABLE_CODES = frozenset(
     {
         BAD_SIGNING_KEY,
         EMAIL_REFUSED,
+        EMAIL_UNCONFIRMED,
         "bad_syntax",
         "bad_scheme",
         "bad_port",

@@ -189,7 +189,7 @@ class EndpointSettings:
         repr=False,  # its query may hold a credential
         metadata={
             "description": "Where events are sent: https, port 443 or 8443, a public host name. Of "
-            "format email: mailto: and one address, in a domain that the operator allows."
+            "format email: mailto: and one address, in a domain that the operator allows, or of somebody who agrees."
         },
     )
     events: tuple[str, ...] = field(  # see `wants`
@@ -342,6 +342,9 @@ class Endpoint(EndpointSettings):
     traffic: Annotated[Traffic, IN_KEY] = field(default_factory=Traffic)  # see `store.traffic_values`
     degraded_at: str | None = None
     unpublished_change: Annotated[HealthChange | None, Flat("untold_")] = None  # of its health
+    link_sha256: str | None = None  # of the link that a recipient of e-mail got: see `recipients`
+    link_until_ms: int | None = None
+    confirmed_url: str | None = field(default=None, repr=False)  # its recipient agreed to mails
 
     def health(self, now_ms: int) -> Health:
         if not self.enabled:
