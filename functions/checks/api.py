@@ -322,6 +322,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
                 "value": {"name": "Probe", "language": "python", "code": "print('ok')", "schedule": "rate(5 minutes)"}
             },
         },
+        rights=("checks",),
     ),
     Route(
         "POST /api/checks/validate",
@@ -332,6 +333,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
         (query("id", {"type": "string", "format": "uuid"}, "The check that the body changes, as PATCH does."),),
         CheckSettings,
         {"nightly": {"value": _NIGHTLY}},
+        rights=("checks",),
     ),
     Route(
         "GET /api/checks",
@@ -345,6 +347,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
             query("slug", {"type": "string"}, "Only the check with this slug."),
             *PAGE,
         ),
+        rights=("read", "checks"),
     ),
     Route(
         "GET /api/checks/{id}",
@@ -353,6 +356,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
         "Show a check",
         {200: ("The check.", (CheckDetail,)), **ONE_ANSWERS},
         (ID,),
+        rights=("read", "checks"),
     ),
     Route(
         "PATCH /api/checks/{id}",
@@ -363,6 +367,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
         (ID,),
         ChangedSettings,
         {"schedule": {"value": {"schedule": "rate(1 hour)"}}, "no reminder": {"value": {"remind_hours": None}}},
+        rights=("checks",),
     ),
     Route(
         "DELETE /api/checks/{id}",
@@ -371,6 +376,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
         "Delete a check",
         {200: ("Deleted.", (CheckDeleted,)), **ONE_ANSWERS, 409: ("`conflict`: other checks follow it.", (Error,))},
         (ID,),
+        rights=("checks",),
     ),
     Route(
         "POST /api/checks/{id}/pause",
@@ -379,6 +385,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
         "Rest the schedule of a check",
         {200: ("Paused.", (CheckView,)), **ONE_ANSWERS, 409: _CHANGED},
         (ID,),
+        rights=("checks",),
     ),
     Route(
         "POST /api/checks/{id}/resume",
@@ -387,6 +394,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
         "Start the schedule of a check again",
         {200: ("Resumed. Times of the pause are not missed.", (CheckView,)), **ONE_ANSWERS, 409: _CHANGED},
         (ID,),
+        rights=("checks",),
     ),
     Route(
         "GET /api/schedules",
@@ -402,6 +410,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
             query("schedule", {"type": "string"}, "As of a check."),
             query("timezone", {"type": "string", "default": "UTC"}, "IANA time zone."),
         ),
+        rights=("read", "checks"),
     ),
     Route(
         "GET /api/schemas/checks.json",
@@ -419,6 +428,7 @@ QUIET_ROUTES: tuple[Route[QuietRoutes], ...] = (
         "getQuietTimes",
         "Show the quiet times of the project's tags",
         {200: ("By tag.", (TagQuietTimesView,)), **KEYED},
+        rights=("read", "checks"),
     ),
     Route(
         "PUT /api/quiet-times",
@@ -430,5 +440,6 @@ QUIET_ROUTES: tuple[Route[QuietRoutes], ...] = (
         examples={
             "maintenance": {"value": {"tags": {"database": [{"schedule": "cron(0 2 ? * SUN *)", "minutes": 120}]}}}
         },
+        rights=("checks",),
     ),
 )

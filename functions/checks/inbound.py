@@ -179,6 +179,7 @@ INBOUND_ROUTES: tuple[Route[InboundRoutes], ...] = (
             "hmac": {"value": {"verify": "hmac", "header": "X-Signature", "prefix": "sha256="}},
         },
         body_required=False,
+        rights=("checks",),
     ),
     Route(
         "GET /api/checks/{id}/calls",
@@ -187,6 +188,7 @@ INBOUND_ROUTES: tuple[Route[InboundRoutes], ...] = (
         "List the last signed calls of a check with their outcomes",
         {200: ("The last calls.", (InboundCalls,)), **ONE_ANSWERS},
         (ID,),
+        rights=("read", "checks"),
     ),
     Route(
         "POST /api/checks/{id}/calls/{call}/run",
@@ -201,6 +203,7 @@ INBOUND_ROUTES: tuple[Route[InboundRoutes], ...] = (
             429: LIMITED,
         },
         (ID, path("call", {"type": "string"}, "The `id` of a call with the outcome `ran` or `ignored`.")),
+        rights=("checks",),
     ),
     Route(
         "POST /api/checks/{id}/events",

@@ -320,6 +320,7 @@ PING_ROUTES: tuple[Route[PingRoutes], ...] = (
             **KEYED,
         },
         (ID,),
+        rights=("checks",),
     ),
     Route(
         "GET /api/checks/{id}/pings/{number}",
@@ -328,6 +329,7 @@ PING_ROUTES: tuple[Route[PingRoutes], ...] = (
         "Show the body of a ping",
         {200: ("As it came, up to 10 KiB.", ("text/plain; charset=utf-8",)), 400: BAD, 404: _UNKNOWN_PING, **KEYED},
         (ID, path("number", {"type": "integer"})),
+        rights=("read", "checks"),
     ),
     *(
         Route(

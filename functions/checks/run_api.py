@@ -181,6 +181,7 @@ RUN_ROUTES: tuple[Route[CheckRunRoutes], ...] = (
         RunNowRequest,
         {"run": {"value": {}}, "test": {"value": {"affects_state": False}}},
         body_required=False,
+        rights=("checks",),
     ),
     Route(
         "GET /api/checks/{id}/runs",
@@ -189,6 +190,7 @@ RUN_ROUTES: tuple[Route[CheckRunRoutes], ...] = (
         "List the runs of a check of the last 90 days, newest first",
         {200: ("One page.", (CheckRunPage,)), **ONE_ANSWERS},
         (ID, *PAGE),
+        rights=("read", "checks"),
     ),
     Route(
         "GET /api/checks/{id}/outages",
@@ -197,5 +199,6 @@ RUN_ROUTES: tuple[Route[CheckRunRoutes], ...] = (
         "List the outages of a check of the last 90 days, newest first",
         {200: ("The latest 100, and the one that lasts.", (CheckOutages,)), **ONE_ANSWERS},
         (ID,),
+        rights=("read", "checks"),
     ),
 )

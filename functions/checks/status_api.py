@@ -259,6 +259,7 @@ STATUS_ROUTES: tuple[Route[StatusRoutes], ...] = (
         "getStatusPage",
         "Show what the project's status page shows",
         {200: ("The page.", (StatusPageView,)), 404: _NO_STATUS_PAGE, **KEYED},
+        rights=("read", "checks"),
     ),
     Route(
         "PUT /api/status-page",
@@ -273,6 +274,7 @@ STATUS_ROUTES: tuple[Route[StatusRoutes], ...] = (
         },
         request=StatusPageSettings,
         examples={"two checks": {"value": {"title": "Example", "checks": ["totals", "backup"]}}},
+        rights=("checks",),
     ),
     Route(
         "DELETE /api/status-page",
@@ -280,6 +282,7 @@ STATUS_ROUTES: tuple[Route[StatusRoutes], ...] = (
         "deleteStatusPage",
         "Turn the status page off",
         {200: ("Nobody sees it any more.", (StatusPageDeleted,)), 404: _NO_STATUS_PAGE, **KEYED},
+        rights=("checks",),
     ),
     Route(
         "GET /status/{token}",

@@ -18,6 +18,7 @@ from functions.http.json_body import LIST_MAX_BYTES, body_text, escaped_bytes
 from functions.http.long_poll import SHORTEST_WAIT_SECS, long_poll
 from functions.http.parameters import key_of
 from functions.http.resolver import Resolver, Route, Wait
+from functions.http.rights import Right
 from functions.http.validation import Problems, read_json
 from functions.projects.authentication import authenticate_key
 from functions.projects.model import Project
@@ -93,10 +94,14 @@ def refusing(error: type[ServiceError], *reason: Any) -> Callable[..., Response[
 
 
 class DialectRoute(NamedTuple):
-    """One method of one path of a protocol: `GET /piston/api/v2/runtimes`. `serve`: the method that answers."""
+    """One method of one path of a protocol: `GET /piston/api/v2/runtimes`. `serve`: the method that answers.
+
+    A key needs one of the `rights`.
+    """
 
     key: str
     serve: Callable[..., Response[str]]
+    rights: tuple[Right, ...]
     waits: Wait = "never"
 
 
@@ -116,7 +121,10 @@ class Dialect(NamedTuple):
 
     def served(self) -> tuple[Route[Env], ...]:
         """Return the routes as rows of the API's table, without what only the OpenAPI document says."""
-        return tuple(Route(row.key, self._served(row.serve), "", "", {}, waits=row.waits) for row in self.routes)
+        return tuple(
+            Route(row.key, self._served(row.serve), "", "", {}, rights=row.rights, waits=row.waits)
+            for row in self.routes
+        )
 
     def _served(self, serve: Callable[..., Response[str]]) -> Callable[..., Response[str]]:
         def answered(env: Env, app: Resolver, *variables: str) -> Response[str]:

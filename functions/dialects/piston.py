@@ -5,7 +5,7 @@ import math
 import re
 import signal
 from collections.abc import Mapping
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from aws_lambda_powertools.event_handler import Response
 
@@ -316,17 +316,20 @@ def _error(status: int, said: Mapping[str, Any]) -> tuple[int, dict[str, str]]:
     return status, {"message": "requests must be of type application/json" if is_type else said["message"]}
 
 
+_READS: Final = ("run", "read")
+
+
 PISTON = Dialect(
     "piston",
     "authorization",
     _error,
     PistonRoutes,
     (
-        DialectRoute("GET /piston", answering({"message": "Piston v3.1.1"})),
-        DialectRoute("POST /piston/api/v2/execute", PistonRoutes.execute, "by_default"),
-        DialectRoute("GET /piston/api/v2/runtimes", PistonRoutes.runtimes),
-        DialectRoute("GET /piston/api/v2/packages", PistonRoutes.packages),
-        DialectRoute("POST /piston/api/v2/packages", refusing(ForbiddenError, _NO_PACKAGES)),
-        DialectRoute("DELETE /piston/api/v2/packages", refusing(ForbiddenError, _NO_PACKAGES)),
+        DialectRoute("GET /piston", answering({"message": "Piston v3.1.1"}), _READS),
+        DialectRoute("POST /piston/api/v2/execute", PistonRoutes.execute, ("run",), "by_default"),
+        DialectRoute("GET /piston/api/v2/runtimes", PistonRoutes.runtimes, _READS),
+        DialectRoute("GET /piston/api/v2/packages", PistonRoutes.packages, _READS),
+        DialectRoute("POST /piston/api/v2/packages", refusing(ForbiddenError, _NO_PACKAGES), ("run",)),
+        DialectRoute("DELETE /piston/api/v2/packages", refusing(ForbiddenError, _NO_PACKAGES), ("run",)),
     ),
 )

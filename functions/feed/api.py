@@ -264,6 +264,7 @@ EVENT_ROUTES: tuple[Route[EventRoutes], ...] = (
             ),
             *PAGE,
         ),
+        rights=("read", "webhooks"),
     ),
     Route(
         "GET /api/events/poll",
@@ -309,6 +310,7 @@ EVENT_ROUTES: tuple[Route[EventRoutes], ...] = (
             PAGE[0],
         ),
         waits="if_asked",
+        rights=("webhooks",),
     ),
     Route(
         "GET /api/events/{id}",
@@ -317,6 +319,7 @@ EVENT_ROUTES: tuple[Route[EventRoutes], ...] = (
         "Show an event with its body",
         {200: ("The event.", (EventView,)), 400: BAD, 404: _UNKNOWN, **KEYED},
         (ID,),
+        rights=("read", "webhooks"),
     ),
     Route(
         "GET /api/event-types",
@@ -324,6 +327,7 @@ EVENT_ROUTES: tuple[Route[EventRoutes], ...] = (
         "listEventTypes",
         "List the types of events, each with a JSON Schema and an example",
         {200: ("All types.", (EventTypePage,)), **KEYED},
+        rights=("read", "webhooks"),
     ),
     Route(
         "GET /api/event-consumers",
@@ -331,6 +335,7 @@ EVENT_ROUTES: tuple[Route[EventRoutes], ...] = (
         "listConsumers",
         "List the project's consumers of events",
         {200: ("All consumers.", (ConsumerPage,)), **KEYED},
+        rights=("read", "webhooks"),
     ),
     Route(
         "DELETE /api/event-consumers/{name}",
@@ -339,6 +344,7 @@ EVENT_ROUTES: tuple[Route[EventRoutes], ...] = (
         "Delete a consumer and its position",
         {200: ("Deleted.", (ConsumerDeleted,)), 400: BAD, 404: _UNKNOWN_CONSUMER, **KEYED},
         (path("name", _NAME),),
+        rights=("webhooks",),
     ),
     Route(
         "POST /api/event-samples",
@@ -353,5 +359,6 @@ EVENT_ROUTES: tuple[Route[EventRoutes], ...] = (
         },
         request=SampleRequest,
         examples={"a finished run": {"value": {"type": EVENT_COMPLETED}}},
+        rights=("webhooks",),
     ),
 )

@@ -250,6 +250,7 @@ FILE_ROUTES: tuple[Route[FileRoutes], ...] = (
                 }
             }
         },
+        rights=("files",),
     ),
     Route(
         "GET /api/files",
@@ -258,6 +259,7 @@ FILE_ROUTES: tuple[Route[FileRoutes], ...] = (
         "The project's files",
         {200: ("One page.", (FilePage,)), 400: BAD, **KEYED},
         PAGE,
+        rights=("read", "files"),
     ),
     Route(
         "GET /api/files/{sha256}",
@@ -266,6 +268,7 @@ FILE_ROUTES: tuple[Route[FileRoutes], ...] = (
         "One file, and how to fetch it",
         {200: ("The file.", (FileBody,)), 400: BAD, 404: _UNKNOWN, **KEYED},
         (_SHA256,),
+        rights=("read", "files"),
     ),
     Route(
         "HEAD /api/files/{sha256}",
@@ -274,6 +277,7 @@ FILE_ROUTES: tuple[Route[FileRoutes], ...] = (
         "Whether a file is stored",
         {200: ("It is. As all answers to HEAD, without a body.", (FileBody,)), 400: BAD, 404: _UNKNOWN, **KEYED},
         (_SHA256,),
+        rights=("read", "files"),
     ),
     Route(
         "DELETE /api/files/{sha256}",
@@ -288,6 +292,7 @@ FILE_ROUTES: tuple[Route[FileRoutes], ...] = (
             **KEYED,
         },
         (_SHA256,),
+        rights=("files",),
     ),
 )
 FILE_CONTENT_ROUTES: tuple[Route[FileContentRoutes], ...] = (

@@ -18,6 +18,7 @@ from functions.http.openapi.page import DOCUMENT_ROUTES, render
 from functions.judging.problem_api import ALL_JUDGING_ROUTES
 from functions.operations.api import OPERATION_ROUTES, RUNNER_ROUTES
 from functions.projects.api import KEY_ROUTES, PROJECT_ROUTES
+from functions.projects.own_key import OWN_KEY_ROUTES
 from functions.submissions.results.views import Accepted, WaitOver
 from functions.submissions.results_api import RESULT_ROUTES
 from functions.submissions.runners.fleet import HEALTH_ROUTES
@@ -47,6 +48,7 @@ ROUTES = (
     *EVENT_ROUTES,
     *PROJECT_ROUTES,
     *KEY_ROUTES,
+    *OWN_KEY_ROUTES,
     *OPERATION_ROUTES,
     *RUNNER_ROUTES,
 )

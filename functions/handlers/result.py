@@ -13,6 +13,7 @@ from functions.http.resolver import api_handler
 from functions.judging.model import HOLDER
 from functions.judging.problem_store import StoredProblems
 from functions.judging.runs import JudgedRuns
+from functions.projects.own_key import OWN_KEY_ROUTES, OwnKeyRoutes
 from functions.submissions.completed_event import judge_runs, on_final
 from functions.submissions.results_api import RESULT_ROUTES, ResultRoutes
 from functions.submissions.runners.fleet import HEALTH_ROUTES, HealthRoutes
@@ -54,6 +55,7 @@ handler = api_handler(
     (FILE_ROUTES, FileRoutes),
     (FILE_CONTENT_ROUTES, FileContentRoutes),
     (HEALTH_ROUTES, HealthRoutes),
+    (OWN_KEY_ROUTES, OwnKeyRoutes),
     (DOCUMENT_ROUTES, documents),
     ((*CONSOLE_ROUTES, *ICON_ROUTES), lambda _: ConsoleRoutes()),
 )

@@ -9,6 +9,7 @@ from functools import cached_property
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
 from functions.errors import BadRequestError, TooLargeError, UnsupportedMediaTypeError
+from functions.http.rights import Right
 
 BODY_MAX_BYTES = 1_048_576
 _LENGTH = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -19,11 +20,12 @@ _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-
 class HttpEvent(APIGatewayProxyEventV2):
     """One request. `rate_limit_headers` returns the RateLimit headers; None without a valid key.
 
-    `known_parameters`: the names of the route's query parameters.
+    `known_parameters`: the names of the route's query parameters. `rights`: those of a key that open the route.
     """
 
     rate_limit_headers: Callable[[], Mapping[str, str]] | None = None
     known_parameters: frozenset[str] = frozenset()
+    rights: tuple[Right, ...] = ()
 
     @property
     def path(self) -> str:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
     from functions.env import Env
     from functions.http.openapi.operation import Answer, Schema
+    from functions.http.rights import Right
 
 
 # One route of the API: a row of the table in the `api.py` of a part.
@@ -38,7 +39,8 @@ class Route[Part](NamedTuple):
     """One method of one path: who serves it, and what the OpenAPI document says about it.
 
     `serve`: a method of the part. It gets the resolver, and the values of the path's variables in their order.
-    `request`: the schema of the body, or its media type. `security`: the required key, or None.
+    `request`: the schema of the body, or its media type. `security`: the required key, or None. `rights`: an API key
+    needs one of them; a row without any opens to none.
     `examples`: those of the request.
 
     The gateway of one machine asks for the last fields. On AWS the function itself sees to the same.
@@ -58,6 +60,7 @@ class Route[Part](NamedTuple):
     examples: dict[str, Any] | None = None
     body_required: bool = True
     security: Literal["ApiKey", "AdminKey", "Signature"] | None = "ApiKey"
+    rights: tuple[Right, ...] = ()
     waits: Wait = "never"
     read_max_bytes: int | None = None
     has_secret: bool = False
@@ -152,7 +155,7 @@ class Resolver(APIGatewayHttpResolver):
 
         def serve(**variables: str) -> Response[Any]:
             self._log.thread_safe_append_keys(route=route.key)  # the gateway's own log has the route of the template
-            self._event.known_parameters = known
+            self._event.known_parameters, self._event.rights = known, route.rights
             return route.serve(part(), self, *variables.values())
 
         return serve

@@ -230,6 +230,7 @@ JUDGE_ROUTES: tuple[Route[JudgeRoutes], ...] = (
         JudgeBody,
         _EXAMPLES,
         waits="by_default",
+        rights=("run",),
     ),
     Route(
         "GET /api/judge/{id}",
@@ -247,6 +248,7 @@ JUDGE_ROUTES: tuple[Route[JudgeRoutes], ...] = (
             ),
         ),
         waits="if_asked",
+        rights=("run", "read"),
     ),
     Route(
         "POST /api/judge/{id}/cancel",
@@ -259,6 +261,7 @@ JUDGE_ROUTES: tuple[Route[JudgeRoutes], ...] = (
             **_ONE,
         },
         (ID,),
+        rights=("run",),
     ),
     Route(
         "DELETE /api/judge/{id}",
@@ -272,6 +275,7 @@ JUDGE_ROUTES: tuple[Route[JudgeRoutes], ...] = (
         },
         (ID,),
         waits="by_default",  # for the end of a running one
+        rights=("files",),
     ),
     Route(
         "GET /api/judge/{id}/cases/{index}/stdout",
@@ -295,5 +299,6 @@ JUDGE_ROUTES: tuple[Route[JudgeRoutes], ...] = (
             ID,
             path("index", {"type": "integer", "minimum": 0, "maximum": MAX_CASES - 1}),
         ),
+        rights=("run", "read"),
     ),
 )

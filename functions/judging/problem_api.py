@@ -120,6 +120,7 @@ PROBLEM_ROUTES: tuple[Route[ProblemRoutes], ...] = (
         },
         request=ProblemBody,
         examples=_EXAMPLES,
+        rights=("files",),
     ),
     Route(
         "GET /api/problems",
@@ -128,6 +129,7 @@ PROBLEM_ROUTES: tuple[Route[ProblemRoutes], ...] = (
         "The project's problems",
         {200: ("One page.", (ProblemPage,)), 400: BAD, **KEYED},
         PAGE,
+        rights=("read", "files"),
     ),
     Route(
         "GET /api/problems/{name}",
@@ -136,6 +138,7 @@ PROBLEM_ROUTES: tuple[Route[ProblemRoutes], ...] = (
         "One problem, without any part of its cases",
         {200: ("A version.", (ProblemDetails,)), 404: _UNKNOWN, **KEYED},
         (_NAME,),
+        rights=("read", "files"),
     ),
     Route(
         "DELETE /api/problems/{name}",
@@ -149,6 +152,7 @@ PROBLEM_ROUTES: tuple[Route[ProblemRoutes], ...] = (
             **KEYED,
         },
         (_NAME,),
+        rights=("files",),
     ),
 )
 

@@ -121,7 +121,8 @@ class KeyRoutes:
         request = parse_issue(json_body(app.current_event) if app.current_event.body else b"", self.env.clock)
         if len(self.env[KeyStore].list_all(project_id)) >= MAX_KEYS:
             raise ConflictError(f"The project has {MAX_KEYS} keys. Revoked ones leave the list after 90 days.")
-        issued = self.env[KeyStore].issue(project_id, expires_at=request.expires_at)
+        rights = None if request.rights is None else tuple(request.rights)
+        issued = self.env[KeyStore].issue(project_id, expires_at=request.expires_at, name=request.name, rights=rights)
         if issued is None:
             raise NotFoundError(NO_SUCH_PROJECT)
         record, api_key = issued
@@ -250,7 +251,7 @@ KEY_ROUTES: tuple[Route[KeyRoutes], ...] = (
         },
         (PROJECT_ID,),
         IssueKeyRequest,
-        examples=_example({"expires_at": "2099-01-31T12:00:00Z"}),
+        examples=_example({"name": "Page of the course", "rights": ["run"], "expires_at": "2099-01-31T12:00:00Z"}),
         body_required=False,
         security="AdminKey",
     ),

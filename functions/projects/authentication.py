@@ -9,13 +9,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from events.vocabulary import Profile
 from functions.aws.clients import SecretUnavailableError, secret
 from functions.env import Env
-from functions.errors import UnauthorizedError, UnavailableError
+from functions.errors import ForbiddenError, UnauthorizedError, UnavailableError
 from functions.http.http_event import HttpEvent
 from functions.http.parameters import bearer_token, refuse_misspelt
 from functions.http.resolver import Resolver
+from functions.http.rights import needed
 from functions.projects.model import Project, Quota, Usage, tightest_rate
 from functions.projects.quota_store import QuotaStore
-from functions.projects.store import KeyProblem, ProjectStore
+from functions.projects.store import FoundKey, KeyProblem, ProjectStore
 from functions.settings import LOCAL_STAGE
 from functions.ttl_cache import TtlCache
 
@@ -109,9 +110,15 @@ def authenticate(event: HttpEvent, env: Env) -> Project:
     """Return the project of the API key, in X-API-Key or Authorization: Bearer.
 
     Raises UnauthorizedError. Only a client with a whole key that was valid once gets the reason why it no longer is.
+    Raises ForbiddenError for a key without a right that the route needs.
     Raises BadRequestError for a misspelt query parameter: its answer has the RateLimit headers of the project too.
     """
-    return authenticate_key(event, env, _given(event, "x-api-key"))
+    return identify(event, env).project
+
+
+def identify(event: HttpEvent, env: Env) -> FoundKey:
+    """Like `authenticate`, but return the key with its project."""
+    return _found(event, env, _given(event, "x-api-key"))
 
 
 def _given(event: HttpEvent, header: str) -> str:
@@ -121,12 +128,19 @@ def _given(event: HttpEvent, header: str) -> str:
 
 def authenticate_key(event: HttpEvent, env: Env, key: str) -> Project:
     """Like `authenticate`, with the key of another header."""
-    project = env[ProjectStore].find_key(key)
-    if isinstance(project, KeyProblem):
-        raise UnauthorizedError(_REASONS[project])
-    event.rate_limit_headers = lambda: env[Rates].headers(project)
+    return _found(event, env, key).project
+
+
+def _found(event: HttpEvent, env: Env, key: str) -> FoundKey:
+    found = env[ProjectStore].find_key(key)
+    if isinstance(found, KeyProblem):
+        raise UnauthorizedError(_REASONS[found])
+    event.rate_limit_headers = lambda: env[Rates].headers(found.project)
+    if found.rights.isdisjoint(event.rights):
+        lacks = f"This API key lacks the {needed(event.rights)}."
+        raise ForbiddenError(f"{lacks} Use another key of the project, or ask the administrator for one.")
     refuse_misspelt(event.query_string_parameters, event.known_parameters)
-    return project
+    return found
 
 
 def note_usage(event: HttpEvent, env: Env, usage: Usage, quota: Quota) -> None:

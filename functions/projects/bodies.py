@@ -1,7 +1,8 @@
 """What clients send and see of projects and keys. A wrong shape raises InvalidFieldsError (422, with fields).
 
 A setting of a project is a field of `model.Project` and of `_Settings`: both bodies and the answer have it then.
-Unknown fields are ignored, except inside `quotas` and `network`, where a typing error must not pass silently.
+Unknown fields are ignored, except in a new key and inside `quotas` and `network`, where a typing error must not pass
+silently.
 """
 
 import re
@@ -16,6 +17,7 @@ from events.vocabulary import Profile
 from functions.clock import Clock, from_rfc3339
 from functions.errors import BadRequestError, FieldProblem, InvalidFieldsError
 from functions.http.openapi.bodies import Time, Uuid
+from functions.http.rights import Right, rights_of
 from functions.http.validation import HostEntry, Problems, Text, checked_line, checked_moment, parse_body
 from functions.projects.model import (
     MAX_IN_FLIGHT,
@@ -158,9 +160,13 @@ def changed(project: Project, request: CreateProjectRequest | ChangeProjectReque
 class IssueKeyRequest(BaseModel):
     """Body of POST /api/projects/{id}/keys. It is optional."""
 
-    model_config = _STRICT
+    model_config = _CLOSED  # a field that is not understood must not make a key with all rights
 
     expires_at: Moment | None = Field(default=None, description="In the future. Default: it does not expire.")
+    name: Name | None = Field(default=None, description="For you: lists and events of changes show it.")
+    rights: Annotated[list[Right], Field(min_length=1), AfterValidator(rights_of)] | None = Field(
+        default=None, description="What the key may do. Default: all."
+    )
 
 
 class ChangeKeyRequest(BaseModel):
@@ -245,6 +251,8 @@ class KeyBody(TypedDict):
     last_used_at: Annotated[Time | None, Field(description="To the minute.")]
     expires_at: Time | None
     revoked_at: Time | None
+    name: str | None
+    rights: Annotated[list[Right], Field(description="What the key may do.")]
 
 
 class IssuedKeyBody(KeyBody):
@@ -276,7 +284,7 @@ def project_body(record: ProjectRecord) -> ProjectBody:
 
 
 def key_body(record: KeyRecord) -> KeyBody:
-    return cast("KeyBody", asdict(record))
+    return cast("KeyBody", asdict(record) | {"rights": list(rights_of(record.rights))})
 
 
 def issued_key_body(record: KeyRecord, key: str) -> IssuedKeyBody:

@@ -269,7 +269,7 @@ class ProjectRecord:
 class KeyRecord:
     """The stored properties of an API key. `prefix`: its first characters; the key itself is not stored.
 
-    Times are RFC 3339.
+    Times are RFC 3339. `rights` None: all, as those of a row of a version without rights.
     """
 
     key_id: str
@@ -279,6 +279,8 @@ class KeyRecord:
     last_used_at: str | None = None
     expires_at: str | None = None
     revoked_at: str | None = None
+    name: str | None = None
+    rights: tuple[str, ...] | None = None
 
 
 # A run in flight, as the quota item stores it. The entry exists before the submission's row.

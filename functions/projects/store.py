@@ -17,6 +17,7 @@ from functions.aws.dynamodb.row_codec import changes, read, write
 from functions.aws.dynamodb.table import Page, Table, read_rows
 from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms, to_rfc3339
+from functions.http.rights import rights_of
 from functions.ids import new_id
 from functions.projects.model import KeyRecord, Project, ProjectRecord
 from functions.telemetry import logger
@@ -144,9 +145,15 @@ class KeyStore(Table):
     table_setting = "projects_table"
 
     def issue(
-        self, project_id: str, *, api_key: str | None = None, expires_at: str | None = None
+        self,
+        project_id: str,
+        *,
+        api_key: str | None = None,
+        expires_at: str | None = None,
+        name: str | None = None,
+        rights: tuple[str, ...] | None = None,
     ) -> tuple[KeyRecord, str] | None:
-        """Create a key, or store the given one (local stage). None if the project does not exist.
+        """Create a key, or store the given one (local stage). None if the project does not exist. `rights` None: all.
 
         The whole key is returned only here. A given key that exists keeps its id and creation time, and is valid again.
         """
@@ -159,6 +166,8 @@ class KeyStore(Table):
             prefix=issued[:_SHOWN_CHARS],
             created_at=before.get("created_at") or to_rfc3339(self._clock()),
             expires_at=expires_at,
+            name=name,
+            rights=rights,
         )
         listed = {**listed_key(project_id, record.key_id), **to_item({"digest": key_digest})}
         actions = {
@@ -238,12 +247,13 @@ class KeyProblem(Enum):
 
 
 @dataclass(frozen=True, slots=True)
-class _CachedKey:
-    """A cached key that was valid when it was read."""
+class FoundKey:
+    """A key that was valid when it was read, with its project."""
 
     project: Project
+    record: KeyRecord
+    rights: frozenset[str]
     expires_at_ms: int | None
-    last_used_at: str | None
 
     def is_valid(self, now_ms: int) -> bool:
         return self.expires_at_ms is None or now_ms < self.expires_at_ms
@@ -256,11 +266,11 @@ class ProjectStore(Table):
 
     def __init__(self, table_name: str, client: DynamoDBClient, clock: Clock = now_ms) -> None:
         super().__init__(table_name, client, clock)
-        self._cached = TtlCache[str, _CachedKey](KEY_FRESH_MS, _MAX_CACHED, clock)
+        self._cached = TtlCache[str, FoundKey](KEY_FRESH_MS, _MAX_CACHED, clock)
         self._use = KeyUse(table_name, client, clock)
 
-    def find_key(self, api_key: str) -> Project | KeyProblem:
-        """Return the project of a key, or why it has none.
+    def find_key(self, api_key: str) -> FoundKey | KeyProblem:
+        """Return a valid key with its project, or why it opens none.
 
         Valid keys are cached for KEY_FRESH_MS, which saves two reads on nearly every request. Invalid keys are not
         cached, so a new key is valid at once.
@@ -272,17 +282,17 @@ class ProjectStore(Table):
         key_digest, now = digest(api_key), self._clock()
         cached = self._cached.get(key_digest)
         if cached is not None and cached.is_valid(now):
-            return cached.project
+            return cached
         found = self._read_key(key_digest)
         if isinstance(found, KeyProblem):
             return found
         if not found.is_valid(now):
             return KeyProblem.EXPIRED
         self._cached.keep(key_digest, found, now)
-        self._use.note(key_digest, found.last_used_at, now)
-        return found.project
+        self._use.note(key_digest, found.record.last_used_at, now)
+        return found
 
-    def _read_key(self, key_digest: str) -> _CachedKey | KeyProblem:
+    def _read_key(self, key_digest: str) -> FoundKey | KeyProblem:
         row = self._get(key_key(key_digest))
         if row is None or not hmac.compare_digest(row["pk"], f"KEY#{key_digest}"):
             return KeyProblem.UNKNOWN
@@ -291,8 +301,9 @@ class ProjectStore(Table):
         project = self._get(project_key(row["project_id"]))
         if project is None or "disabled_at" in project:
             return KeyProblem.DISABLED
-        expires_at_ms = from_rfc3339(row["expires_at"]) if "expires_at" in row else None
-        return _CachedKey(to_project(project), expires_at_ms, row.get("last_used_at"))
+        record = to_key_record({"key_id": "", **row})  # keys of the first versions have none
+        expires_at_ms = None if record.expires_at is None else from_rfc3339(record.expires_at)
+        return FoundKey(to_project(project), record, frozenset(rights_of(record.rights)), expires_at_ms)
 
     def get(self, project_id: str) -> ProjectRecord | None:
         """Return one project, disabled or not."""
@@ -360,10 +371,17 @@ class ProjectStore(Table):
         transact_or_raise(self._client, actions)
         return created_at
 
-    def issue_key(self, project_id: str, *, api_key: str | None = None, expires_at: str | None = None) -> str:
+    def issue_key(
+        self,
+        project_id: str,
+        *,
+        api_key: str | None = None,
+        expires_at: str | None = None,
+        rights: tuple[str, ...] | None = None,
+    ) -> str:
         """Like `KeyStore.issue`, but returns only the key. Raises LookupError if the project does not exist."""
         keys = KeyStore(self.table_name, self._client, self._clock)
-        issued = keys.issue(project_id, api_key=api_key, expires_at=expires_at)
+        issued = keys.issue(project_id, api_key=api_key, expires_at=expires_at, rights=rights)
         if issued is None:
             raise LookupError(project_id)
         return issued[1]

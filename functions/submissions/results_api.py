@@ -137,6 +137,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
         {200: ("Finished or not.", _RESULT), **_ONE, 504: SLOW},
         (ID, wait_parameter(LONG_POLL_MAX_SECS), *SHAPE),
         waits="if_asked",
+        rights=("run", "read"),
     ),
     Route(
         "DELETE /api/result/{id}",
@@ -150,6 +151,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
         },
         (ID,),
         waits="by_default",  # for the end of a running one
+        rights=("files",),
     ),
     Route(
         "POST /api/result/{id}/cancel",
@@ -162,6 +164,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
             **_ONE,
         },
         (ID, *SHAPE),
+        rights=("run",),
     ),
     Route(
         "GET /api/result/{id}/output",
@@ -181,6 +184,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
             SHAPE[0],
         ),
         waits="if_asked",
+        rights=("run", "read"),
     ),
     Route(
         "GET /api/results",
@@ -195,6 +199,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
             query("kind", {"enum": list(Kind)}, "Only runs, or only judge runs."),
             *PAGE,
         ),
+        rights=("read",),
     ),
     Route(
         "GET /api/result/{id}/stdout",
@@ -203,6 +208,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
         "The raw bytes of stdout",
         _RAW,
         (ID,),
+        rights=("run", "read"),
     ),
     Route(
         "GET /api/result/{id}/stderr",
@@ -211,6 +217,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
         "The raw bytes of stderr",
         _RAW,
         (ID,),
+        rights=("run", "read"),
     ),
     Route(
         "GET /api/result/{id}/program",
@@ -223,6 +230,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
             404: ("`not_found`: no such submission in this project, or its program is not kept.", (Error,)),
         },
         (ID,),
+        rights=("run", "read"),
     ),
     Route(
         "GET /api/result/{id}/artifacts/{path+}",
@@ -239,5 +247,6 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
             409: ("`conflict`: the run is not finished.", (Error,)),
         },
         (ID, path("path", {"type": "string"}, "As in the result. Slashes may stand as they are.")),
+        rights=("run", "read"),
     ),
 )

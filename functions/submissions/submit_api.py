@@ -157,5 +157,6 @@ SUBMIT_ROUTES: tuple[Route[SubmitRoutes], ...] = (
         SubmitRequest,
         _EXAMPLES,
         waits="if_asked",
+        rights=("run",),
     ),
 )

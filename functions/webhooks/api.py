@@ -248,6 +248,7 @@ ENDPOINT_ROUTES: tuple[Route[EndpointRoutes], ...] = (
             query("since", {"type": "string", "format": "date-time"}, "Only endpoints created since this time."),
             *PAGE,
         ),
+        rights=("read", "webhooks"),
     ),
     Route(
         "POST /api/webhooks",
@@ -279,6 +280,7 @@ ENDPOINT_ROUTES: tuple[Route[EndpointRoutes], ...] = (
                 }
             },
         },
+        rights=("webhooks",),
     ),
     Route(
         "GET /api/webhooks/{id}",
@@ -287,6 +289,7 @@ ENDPOINT_ROUTES: tuple[Route[EndpointRoutes], ...] = (
         "Show an endpoint",
         {200: ("The endpoint.", (EndpointDetail,)), **_ONE},
         (ID,),
+        rights=("read", "webhooks"),
     ),
     Route(
         "PATCH /api/webhooks/{id}",
@@ -297,6 +300,7 @@ ENDPOINT_ROUTES: tuple[Route[EndpointRoutes], ...] = (
         (ID,),
         ChangeEndpointRequest,
         {"pause": {"value": {"enabled": False}}, "filter": {"value": {"events": ["submission.completed"]}}},
+        rights=("webhooks",),
     ),
     Route(
         "DELETE /api/webhooks/{id}",
@@ -305,6 +309,7 @@ ENDPOINT_ROUTES: tuple[Route[EndpointRoutes], ...] = (
         "Delete an endpoint",
         {200: ("Deleted. Its remaining deliveries are cancelled.", (EndpointDeleted,)), **_ONE},
         (ID,),
+        rights=("webhooks",),
     ),
     Route(
         "GET /api/egress-addresses",
@@ -329,6 +334,7 @@ ENDPOINT_ROUTES: tuple[Route[EndpointRoutes], ...] = (
         RotateRequest,
         {"one day of overlap": {"value": {}}, "no overlap": {"value": {"overlap_secs": 0}}},
         body_required=False,
+        rights=("webhooks",),
     ),
     Route(
         "POST /api/webhooks/{id}/test",
@@ -342,6 +348,7 @@ ENDPOINT_ROUTES: tuple[Route[EndpointRoutes], ...] = (
             504: NO_RESPONSE,
         },
         (ID,),
+        rights=("webhooks",),
     ),
     Route(
         "POST /api/webhooks/{id}/recover",
@@ -357,6 +364,7 @@ ENDPOINT_ROUTES: tuple[Route[EndpointRoutes], ...] = (
         (ID,),
         RecoverRequest,
         {"since": {"value": {"since": "2026-11-24T12:00:00Z"}}},
+        rights=("webhooks",),
     ),
 )
 _PAGE: Answer = ("HTML.", ("text/html; charset=utf-8",))
@@ -400,6 +408,7 @@ DELIVERY_ROUTES: tuple[Route[DeliveryRoutes], ...] = (
             query("since", {"type": "string", "format": "date-time"}, "Only deliveries created since this time."),
             *PAGE,
         ),
+        rights=("read", "webhooks"),
     ),
     Route(
         "GET /api/deliveries/{id}",
@@ -408,6 +417,7 @@ DELIVERY_ROUTES: tuple[Route[DeliveryRoutes], ...] = (
         "Show a delivery with its attempts",
         {200: ("The delivery.", (DeliveryDetail,)), **_ONE, 404: _UNKNOWN_DELIVERY},
         (_DELIVERY,),
+        rights=("read", "webhooks"),
     ),
     Route(
         "POST /api/deliveries/{id}/replay",
@@ -427,5 +437,6 @@ DELIVERY_ROUTES: tuple[Route[DeliveryRoutes], ...] = (
         ReplayRequest,
         {"to an endpoint": {"value": {}}, "to a run's own URL": {"value": {"webhook_secret": "the run's secret"}}},
         body_required=False,
+        rights=("webhooks",),
     ),
 )

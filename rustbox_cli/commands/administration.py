@@ -1,6 +1,6 @@
 """Commands `projects` and `keys`. They need the administrator's key."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import click
@@ -11,6 +11,7 @@ from rustbox_cli.output import Columns, show, show_list
 
 _PROFILES = click.Choice(["judge", "agent"])
 _QUOTA = ("per_minute", "per_day", "in_flight")
+_RIGHTS = ("run", "read", "webhooks", "checks", "files", "secrets")
 
 
 def _call(session: Session, method: str, path: tuple[str, ...], body: Any = None) -> Any:
@@ -162,6 +163,10 @@ def change_network(
     _show(_call(session, "PATCH", (project_id,), {"network": change}), as_json=as_json)
 
 
+def _shown_rights(rights: Sequence[str]) -> str:
+    return "all" if set(_RIGHTS) <= set(rights) else ", ".join(rights)
+
+
 @click.group()
 def keys() -> None:
     """Manage API keys of a project. Needs the administrator's key.
@@ -169,6 +174,7 @@ def keys() -> None:
     \b
     Examples:
       rustbox keys issue PROJECT_ID --expires 90d
+      rustbox keys issue PROJECT_ID --name "Page of the course" --right run
       rustbox keys list PROJECT_ID
       rustbox keys revoke PROJECT_ID KEY_ID
     """
@@ -180,9 +186,11 @@ def keys() -> None:
 @service_command
 def list_keys(session: Session, project_id: str, most: int | None, as_json: bool) -> None:
     """List the keys of a project, newest first, without the secret part."""
-    columns = {
+    columns: Columns = {
         "KEY ID": "key_id",
         "PREFIX": "prefix",
+        "NAME": lambda key: key.get("name"),  # a service of an earlier version has neither
+        "RIGHTS": lambda key: _shown_rights(key.get("rights", _RIGHTS)),
         "CREATED": "created_at",
         "LAST USED": "last_used_at",
         "EXPIRES": "expires_at",
@@ -195,10 +203,18 @@ def list_keys(session: Session, project_id: str, most: int | None, as_json: bool
 @keys.command("issue")
 @click.argument("project_id")
 @click.option("--expires", "expires_at", type=Moment(1), help="A time, or a duration such as 90d. Default: never.")
+@click.option("--name", help="For you: lists show it.")
+@click.option("--right", "rights", multiple=True, type=click.Choice(_RIGHTS), help="What it may do. Default: all.")
 @service_command
-def issue_key(session: Session, project_id: str, expires_at: str | None, as_json: bool) -> None:
-    """Create a key. It is shown only now."""
-    body = {"expires_at": expires_at} if expires_at else {}
+def issue_key(
+    session: Session, project_id: str, expires_at: str | None, name: str | None, rights: tuple[str, ...], as_json: bool
+) -> None:
+    """Create a key. It is shown only now.
+
+    A key with the right run starts programs, and reads, follows and cancels each by its id: a browser may have it.
+    """
+    given = {"expires_at": expires_at, "name": name, "rights": list(rights)}
+    body = {field: value for field, value in given.items() if value}
     _show(_call(session, "POST", (project_id, "keys"), body), as_json=as_json)
 
 

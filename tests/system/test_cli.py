@@ -94,7 +94,11 @@ def test_a_project_its_quota_and_its_keys_live_and_end(rustbox: Rustbox) -> None
         return ended.returncode == 0
 
     assert runs(issued["key"])
-    (listed,) = loaded(rustbox("keys", "list", project_id, "--json"))["items"]
+    reader = loaded(rustbox("keys", "issue", project_id, "--right", "read", "--name", "reader", "--json"))["key"]
+    refused = rustbox("run", "-", "-l", "python", stdin=b"print(1)", RUSTBOX_API_KEY=reader)
+    assert (refused.returncode, b"lacks the right run" in refused.stderr) == (77, True), refused.stderr
+    assert rustbox("results", RUSTBOX_API_KEY=reader).returncode == 0
+    _, listed = loaded(rustbox("keys", "list", project_id, "--json"))["items"]
     assert (listed["prefix"], listed["last_used_at"] is None) == (issued["key"][:12], False)
     assert loaded(rustbox("projects", "disable", project_id, "--json"))["enabled"] is False
     assert loaded(rustbox("projects", "enable", project_id, "--json"))["enabled"] is True

@@ -2,17 +2,17 @@
 import { ApiError, call, key, refusal, ROOT } from "./api.js";
 import { Component, html, render } from "./dom.js";
 import { Keys } from "./keys.js";
-import { Loading, Problem } from "./parts.js";
+import { Foreign, Loading, LocalTime, Problem } from "./parts.js";
 
 const LOCAL_KEY = "rb_live_local_development_only"; // of `make up`: public, and on this machine only
 const IS_LOCAL = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname);
 
 const VIEWS = {
-  run: { title: "Run", load: () => import("./run.js") },
-  runs: { title: "Runs", load: () => import("./runs.js") },
-  webhooks: { title: "Webhooks", load: () => import("./webhooks.js") },
+  run: { title: "Run", load: () => import("./run.js"), rights: ["run"] },
+  runs: { title: "Runs", load: () => import("./runs.js"), rights: ["read"] },
+  webhooks: { title: "Webhooks", load: () => import("./webhooks.js"), rights: ["read", "webhooks"] },
   deliveries: { title: "Delivery", load: () => import("./deliveries.js"), under: "webhooks" },
-  checks: { title: "Checks", load: () => import("./checks.js") },
+  checks: { title: "Checks", load: () => import("./checks.js"), rights: ["read", "checks"] },
   judge: { title: "Judge run", load: () => import("./judge.js"), under: "runs" },
   problems: { title: "Problems", load: () => import("./problems.js"), under: "runs" },
 };
@@ -37,7 +37,7 @@ class SignIn extends Component {
     const given = new FormData(event.target).get("key").trim();
     this.setState({ isBusy: true, error: null });
     try {
-      await call("GET", "api/results", { query: { limit: 1 }, apiKey: given });
+      await call("GET", "api/key", { apiKey: given });
       key.set(given);
       this.props.done();
     } catch (error) {
@@ -74,20 +74,40 @@ function Mark() {
     <path d="M9 11l5 5-5 5M17 21h6" /></svg>`;
 }
 
+function OwnKey({ own }) {
+  return html`<footer class="quiet">Key <code>${own.prefix}…</code>${own.name && html` <${Foreign} text=${own.name} />`}.
+    Its rights: ${own.rights.join(", ")}. ${own.expires_at ? html`It expires on <${LocalTime} at=${own.expires_at} />.` : "It does not expire."}</footer>`;
+}
+
 class Shell extends Component {
-  state = { isSignedIn: key.get() !== null, refused: null, shown: null, error: null };
+  state = { isSignedIn: key.get() !== null, refused: null, shown: null, error: null, own: null };
 
   componentDidMount() {
     refusal.tell = (error) => {
       key.forget();
-      this.setState({ isSignedIn: false, refused: error });
+      this.setState({ isSignedIn: false, refused: error, own: null });
     };
     window.addEventListener("hashchange", this.go);
+    this.readKey();
     this.go();
   }
 
+  /** Read what the key may do. A refused one leads to the sign-in when the user does something with it. */
+  readKey = async () => {
+    const apiKey = key.get();
+    if (apiKey === null) return;
+    try {
+      const { body } = await call("GET", "api/key", { apiKey });
+      if (key.get() === apiKey) this.setState({ own: body });
+    } catch {
+      // The views tell why a call failed.
+    }
+  };
+
   componentDidUpdate(_, before) {
-    if (before.isSignedIn !== this.state.isSignedIn) this.nameView();
+    if (before.isSignedIn === this.state.isSignedIn) return;
+    this.nameView();
+    this.readKey();
   }
 
   /** Name the view in the title of the page. A view of one thing then names that. */
@@ -123,15 +143,16 @@ class Shell extends Component {
 
   signOut = () => {
     key.forget();
-    this.setState({ isSignedIn: false, refused: null });
+    this.setState({ isSignedIn: false, refused: null, own: null });
   };
 
-  render(_, { isSignedIn, refused, shown, error }) {
+  render(_, { isSignedIn, refused, shown, error, own }) {
     if (!isSignedIn) {
       return html`<${SignIn} error=${refused} done=${() => this.setState({ isSignedIn: true, refused: null })} />`;
     }
     const { at, View } = shown ?? { at: place() };
     const group = VIEWS[at.name].under ?? at.name;
+    const names = NAVIGATION.filter((name) => !own || VIEWS[name].rights.some((right) => own.rights.includes(right)));
     return html`
       <a class="skip" href="#main" onClick=${(event) => {
         event.preventDefault();
@@ -139,12 +160,12 @@ class Shell extends Component {
       }}>Skip to content</a>
       <header class="top">
         <a class="brand" href="#/run"><${Mark} />Rustbox</a>
-        <nav aria-label="Views">${NAVIGATION.map(
+        <nav aria-label="Views">${names.map(
           (name) =>
             html`<a href=${`#/${name}`} aria-current=${group === name ? "page" : undefined}>${VIEWS[name].title}</a>`,
         )}</nav>
         <a class="aside" href=${new URL("docs", ROOT)}>API reference</a>
-        <${Keys} views=${NAVIGATION.map((name) => [name, VIEWS[name].title])} />
+        <${Keys} views=${names.map((name) => [name, VIEWS[name].title])} />
         <button class="small" onClick=${this.signOut}>Sign out</button>
       </header>
       <main id="main">
@@ -156,7 +177,8 @@ class Shell extends Component {
               ? html`<${View} key=${`${at.name}/${at.id ?? ""}`} id=${at.id} query=${at.query} />`
               : html`<${Loading} what="the view" />`
         }
-      </main>`;
+      </main>
+      ${own && html`<${OwnKey} own=${own} />`}`;
   }
 }
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from aws_lambda_powertools.event_handler import Response
 
@@ -180,26 +180,29 @@ def _error(status: int, said: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
     return status, {"error": said["message"]}
 
 
+_READS: Final = ("run", "read")
+
+
 JUDGE0 = Dialect(
     "judge0",
     "x-auth-token",
     _error,
     Judge0Routes,
     (
-        DialectRoute("GET /judge0/about", answering(_ABOUT)),
-        DialectRoute("POST /judge0/authenticate", answering({})),
-        DialectRoute("POST /judge0/authorize", answering({})),
-        DialectRoute("GET /judge0/config_info", Judge0Routes.config_info),
-        DialectRoute("GET /judge0/statuses", answering(_STATUSES)),
-        DialectRoute("GET /judge0/languages", Judge0Routes.languages),
-        DialectRoute("GET /judge0/languages/all", Judge0Routes.all_languages),
-        DialectRoute("GET /judge0/languages/{id}", Judge0Routes.language),
+        DialectRoute("GET /judge0/about", answering(_ABOUT), _READS),
+        DialectRoute("POST /judge0/authenticate", answering({}), ("run",)),
+        DialectRoute("POST /judge0/authorize", answering({}), ("run",)),
+        DialectRoute("GET /judge0/config_info", Judge0Routes.config_info, _READS),
+        DialectRoute("GET /judge0/statuses", answering(_STATUSES), _READS),
+        DialectRoute("GET /judge0/languages", Judge0Routes.languages, _READS),
+        DialectRoute("GET /judge0/languages/all", Judge0Routes.all_languages, _READS),
+        DialectRoute("GET /judge0/languages/{id}", Judge0Routes.language, _READS),
         # As its server without an administrator's token, and by default.
-        DialectRoute("GET /judge0/submissions", refusing(ForbiddenError, _NO_LIST)),
-        DialectRoute("POST /judge0/submissions", Judge0Routes.create, "if_asked"),
-        DialectRoute("GET /judge0/submissions/batch", Judge0Routes.batch),
-        DialectRoute("POST /judge0/submissions/batch", Judge0Routes.create_batch),
-        DialectRoute("GET /judge0/submissions/{token}", Judge0Routes.one),
-        DialectRoute("DELETE /judge0/submissions/{token}", refusing(BadRequestError, "delete not allowed")),
+        DialectRoute("GET /judge0/submissions", refusing(ForbiddenError, _NO_LIST), _READS),
+        DialectRoute("POST /judge0/submissions", Judge0Routes.create, ("run",), "if_asked"),
+        DialectRoute("GET /judge0/submissions/batch", Judge0Routes.batch, _READS),
+        DialectRoute("POST /judge0/submissions/batch", Judge0Routes.create_batch, ("run",)),
+        DialectRoute("GET /judge0/submissions/{token}", Judge0Routes.one, _READS),
+        DialectRoute("DELETE /judge0/submissions/{token}", refusing(BadRequestError, "delete not allowed"), ("run",)),
     ),
 )

@@ -378,8 +378,8 @@ MCP = Dialect(
     _error,
     McpRoutes,
     (
-        DialectRoute("POST /mcp", McpRoutes.message, "by_default"),
-        DialectRoute("GET /mcp", refusing(MethodNotAllowedError, ("POST",))),
-        DialectRoute("DELETE /mcp", refusing(MethodNotAllowedError, ("POST",))),
+        DialectRoute("POST /mcp", McpRoutes.message, ("run",), "by_default"),
+        DialectRoute("GET /mcp", refusing(MethodNotAllowedError, ("POST",)), ("run",)),
+        DialectRoute("DELETE /mcp", refusing(MethodNotAllowedError, ("POST",)), ("run",)),
     ),
 )

@@ -10,6 +10,7 @@ from functions import VERSION
 from functions.http.openapi.bodies import Error
 from functions.http.openapi.operation import Answer, Schema, Webhook
 from functions.http.resolver import Route
+from functions.http.rights import needed
 
 # Tags of the OpenAPI document: which part of the product an operation belongs to.
 
@@ -29,7 +30,7 @@ _TAGS = {
         "Endpoints that receive events, and the deliveries to them.",
         ("webhooks", "deliveries", "egress-addresses"),
     ),
-    "Projects": ("For the administrator: projects, API keys, quotas.", ("projects",)),
+    "Projects": ("For the administrator: projects, API keys, quotas. For all: the own key.", ("projects", "key")),
     "Operations": ("For the administrator: trace, redrive, purge.", ("admin",)),
     "Service": (
         "Languages, health, this document, and the console.",
@@ -72,7 +73,7 @@ _RATE_LIMIT_REFERENCES = {
     for name in ("limit", "remaining", "reset")
 }
 _BYTES = {"type": "string", "format": "binary"}
-_UNAUTHORIZED = 401
+_UNAUTHORIZED, _FORBIDDEN = 401, 403
 _SERVER_ERROR = 500
 _ALLOW = {"description": "Methods of this path.", "schema": {"type": "string"}}
 _DESCRIPTION = """\
@@ -171,7 +172,7 @@ class Document:
             "responses": {
                 **{
                     str(status): self._answer(status, answer, keyed=operation.security == "ApiKey")
-                    for status, answer in sorted(operation.answers.items())
+                    for status, answer in sorted(_with_rights(operation).items())
                 },
                 "405": {"$ref": "#/components/responses/MethodNotAllowed"},
             },
@@ -225,6 +226,15 @@ class Document:
         _, definitions = TypeAdapter.json_schemas(inputs, ref_template=_REFERENCE)
         schemas: dict[str, Any] = _without_null_defaults(definitions["$defs"])
         return schemas
+
+
+def _with_rights(operation: Route[Any]) -> dict[int, Answer]:
+    """Return the answers of an operation, with that to a key without a right for it."""
+    if not operation.rights:
+        return operation.answers
+    said, body = operation.answers.get(_FORBIDDEN, ("`forbidden`:", (Error,)))
+    also = " Or" if _FORBIDDEN in operation.answers else ""
+    return {**operation.answers, _FORBIDDEN: (f"{said}{also} the key lacks the {needed(operation.rights)}.", body)}
 
 
 def models_of(body: tuple[Schema | str, ...]) -> tuple[Schema, ...]:

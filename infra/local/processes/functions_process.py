@@ -124,7 +124,7 @@ def _project_finder(projects_table: str) -> Callable[[str], str | None]:
 
     def find(api_key: str) -> str | None:
         found = projects.find_key(api_key)
-        return None if isinstance(found, KeyProblem) else found.project_id
+        return None if isinstance(found, KeyProblem) else found.project.project_id
 
     return find
 

@@ -391,6 +391,7 @@ def test_program_and_input_come_from_standard_input_or_files(
         (("projects", "network", "dev"), 2, "Give none, listed or public"),
         (("run", "{dir}/solution.py", "--limit", "memory_mb"), 2, "not NAME=VALUE"),
         (("keys", "issue", "dev", "--expires", "1y", "--json", "--nonsense"), 2, "--nonsense"),
+        (("keys", "issue", "dev", "--right", "fly"), 2, "'fly' is not one of 'run'"),
         (("keys", "expire", "dev", ID, "--never", "--at", "1d"), 2, "not both"),
         (("projects", "quota", "dev"), 2, "or --default alone"),
         (("projects", "quota", "dev", "--default", "--per-day", "1"), 2, "or --default alone"),
@@ -638,6 +639,10 @@ def test_a_key_that_no_header_can_hold_is_refused(rustbox: Rustbox, service: Ser
             "keys issue dev --expires 2099-01-01T00:00:00Z",
             ("POST", "/api/projects/dev/keys", {"expires_at": "2099-01-01T00:00:00Z"}),
         ),
+        (
+            "keys issue dev --name page --right run --right files",
+            ("POST", "/api/projects/dev/keys", {"name": "page", "rights": ["run", "files"]}),
+        ),
         (f"keys expire dev {ID} --never", ("PATCH", f"/api/projects/dev/keys/{ID}", {"expires_at": None})),
         (f"keys revoke dev {ID} --yes", ("DELETE", f"/api/projects/dev/keys/{ID}", None)),
     ],
@@ -674,6 +679,11 @@ def test_a_pipe_gets_one_line_per_table_row(service: Service, rustbox: Rustbox) 
     assert re.split(r"  +", lines[1])[:3] == ["dev", "Local [bold]\\x1b[2J", "yes"]
     service.will(Reply(200, {"items": [KEY], "next_cursor": None}))
     assert "rb_live_abcd" in rustbox("keys", "list", "dev").stdout
+    limited = KEY | {"name": "page \x1b[2J", "rights": ["run", "files"]}
+    service.will(Reply(200, {"items": [limited, KEY], "next_cursor": None}))
+    _, first, second = rustbox("keys", "list", "dev").stdout.splitlines()
+    assert re.split(r"  +", first)[2:4] == ["page \\x1b[2J", "run, files"]
+    assert "all" in re.split(r"  +", second)
     service.will(Reply(200, {"items": [], "next_cursor": None}))
     empty = rustbox("keys", "list", "dev")
     assert (empty.stdout, empty.stderr) == ("", "There are no keys.\n")

@@ -1,12 +1,18 @@
 """All dialects alike: off until they are named, a key in one of several headers, errors in the protocol's own shape."""
 
 import base64
+from typing import Any
 
 import pytest
 
 from events.vocabulary import Language
+from functions.aws.clients import Clients
 from functions.handlers import dialects
-from tests.adapters.aws_account import API_KEY, Aws
+from functions.http.resolver import Route
+from functions.http.rights import RIGHTS
+from functions.ids import new_id
+from functions.projects.store import ProjectStore
+from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, call, event
 
 PATHS = {"judge0": "/judge0/about", "piston": "/piston/api/v2/runtimes"}
@@ -25,6 +31,23 @@ def test_a_dialect_that_the_deployment_does_not_name_does_not_exist(aws: Aws, na
     dialects.ENV.forget()
     answer = ask(PATHS[name], {"X-API-Key": API_KEY})
     assert (answer.status, list(answer.json)) == (404, [MESSAGE[name]])
+
+
+ROUTES = [row for dialect in dialects.DIALECTS for row in dialect.served()]
+
+
+@pytest.mark.parametrize("route", ROUTES, ids=[row.key for row in ROUTES])
+@pytest.mark.usefixtures("project_key")
+def test_a_route_opens_to_its_rights_only(aws: Aws, route: Route[Any]) -> None:
+    projects = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb())
+    path = route.path.replace("{id}", "71").replace("{token}", new_id())
+    assert route.rights
+    for right in RIGHTS:
+        key = projects.issue_key(PROJECT_ID, rights=(right,))
+        answer = ask(path, {"X-API-Key": key}, route.method)
+        lacks = f"This API key lacks the right {' or '.join(route.rights)}. "
+        assert (lacks in answer.raw.decode()) == (right not in route.rights)
+        assert answer.status == 403 or right in route.rights
 
 
 @pytest.mark.parametrize("name", NAMES)

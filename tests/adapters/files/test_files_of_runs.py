@@ -173,8 +173,8 @@ def test_unknown_files_are_named_and_nothing_is_charged(aws: Aws, project_key: s
 
 
 def submit_quota() -> Any:
-    project = submit.ENV[ProjectStore].find_key(API_KEY)
-    return project.quota("judge")  # type: ignore[union-attr]
+    found = submit.ENV[ProjectStore].find_key(API_KEY)
+    return found.project.quota("judge")  # type: ignore[union-attr]
 
 
 def test_files_and_options_are_part_of_the_body_of_a_key(aws: Aws, project_key: str) -> None:

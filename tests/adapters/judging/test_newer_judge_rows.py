@@ -1,7 +1,7 @@
 """After a rollback: judge runs, runs, projects and deliveries that the next minor version wrote are read as before."""
 
 from functions.projects.model import Project, Quota
-from functions.projects.store import ProjectStore
+from functions.projects.store import FoundKey, ProjectStore
 from functions.webhooks.deliveries.model import DeliveryState
 from tests.adapters.aws_account import API_KEY, Aws
 from tests.adapters.http_calls import get
@@ -50,6 +50,6 @@ def test_projects_with_unknown_quotas_are_read(aws: Aws) -> None:
     store.create_project(Project("project", "Name", quotas={"judge": Quota(10, 100, 5)}))
     key = store.issue_key("project", api_key=API_KEY)
     make_newer(aws)
-    project = ProjectStore(aws.names["ProjectsTable"], aws.client("dynamodb")).find_key(key)
-    assert isinstance(project, Project)
-    assert project.quotas == {"judge": Quota(10, 100, 5)}
+    found = ProjectStore(aws.names["ProjectsTable"], aws.client("dynamodb")).find_key(key)
+    assert isinstance(found, FoundKey)
+    assert found.project.quotas == {"judge": Quota(10, 100, 5)}

@@ -12,6 +12,7 @@ import pytest
 from functions.aws.clients import Clients
 from functions.handlers import projects as manage
 from functions.http.parameters import write_cursor
+from functions.http.rights import RIGHTS
 from functions.projects import api
 from functions.projects.bodies import PER_DAY_MAX, PER_MINUTE_MAX
 from functions.projects.model import MAX_IN_FLIGHT, NetworkAccess, Project, ProjectNetwork, Quota
@@ -60,7 +61,7 @@ def calls(admin_key: str) -> Admin:
 def opens(aws: Aws, api_key: str) -> Project | None:
     """Authenticate a key in a function that has not cached it."""
     found = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb()).find_key(api_key)
-    return None if isinstance(found, KeyProblem) else found
+    return None if isinstance(found, KeyProblem) else found.project
 
 
 def in_secs(secs: float) -> str:
@@ -396,6 +397,55 @@ def test_a_new_key_must_not_be_expired_and_a_change_must_name_a_field(calls: Adm
     assert calls.call("POST", f"/{project_id}/keys", {"expires_at": in_secs(-1)}).status == 422
     issued = calls.ok("POST", f"/{project_id}/keys")
     assert calls.call("PATCH", f"/{project_id}/keys/{issued['key_id']}", {}).status == 422
+
+
+def test_a_key_has_the_rights_and_the_name_that_it_was_issued_with(calls: Admin) -> None:
+    project_id = calls.project()
+    fields = {"name": "Page", "rights": ["checks", "run", "checks"], "expires_at": in_secs(60)}
+    issued = calls.ok("POST", f"/{project_id}/keys", fields)
+    assert (issued["name"], issued["rights"]) == ("Page", ["run", "checks"])
+    plain = calls.ok("POST", f"/{project_id}/keys")
+    assert (plain["name"], plain["rights"]) == (None, list(RIGHTS))
+    listed = {key["key_id"]: key for key in calls.ok("GET", f"/{project_id}/keys")["items"]}
+    for key in (issued, plain):
+        secret = key.pop("key")
+        assert listed[key["key_id"]] | {"last_used_at": None} == key
+        shown = get(secret, "/api/key").json
+        assert shown == {name: key[name] for name in ("project_id", "prefix", "name", "rights", "expires_at")}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        *({"rights": rights} for rights in (["run", "fly"], ["RUN"], [], "run", ["run\n"], [None], {"run": True})),
+        *({"right": ["run"]}, {"scopes": ["run"]}, {"name": ""}, {"name": "a\nb"}, {"name": "x" * 101}),
+    ],
+    ids=str,
+)
+def test_a_key_with_a_field_that_is_not_understood_is_refused(calls: Admin, body: dict[str, Any]) -> None:
+    """An ignored one would make a key with all rights."""
+    project_id = calls.project()
+    assert calls.call("POST", f"/{project_id}/keys", body).status == 422
+    assert calls.ok("GET", f"/{project_id}/keys")["items"] == []
+
+
+@pytest.mark.parametrize(
+    ("stored", "rights"),
+    [(["run", "fly"], ["run"]), (["fly"], []), ([], []), (["RUN", "run "], []), (None, list(RIGHTS))],
+)
+def test_a_right_in_a_row_of_a_newer_version_gives_nothing(
+    calls: Admin, aws: Aws, stored: list[str] | None, rights: list[str]
+) -> None:
+    issued = calls.ok("POST", f"/{calls.project()}/keys", {"rights": ["run"]})
+    (row,) = [item for item in aws.items("ProjectsTable") if item.get("key_id", {}).get("S") == issued["key_id"]]
+    row["rights"] = {"L": [{"S": right} for right in stored or ()]}
+    if stored is None:
+        del row["rights"]
+    aws.client("dynamodb").put_item(TableName=aws.names["ProjectsTable"], Item=row)
+    assert calls.ok("GET", f"/{issued['project_id']}/keys")["items"][0]["rights"] == rights
+    shown = get(issued["key"], "/api/key")
+    assert (shown.status, shown.json.get("rights", [])) == (200 if rights else 403, rights)
+    assert get(issued["key"], "/api/results").status == (200 if "read" in rights else 403)
 
 
 def test_a_project_has_a_bounded_number_of_keys(calls: Admin, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -33,6 +33,12 @@ def store(aws: Aws, time: FakeTime) -> ProjectStore:
     return store
 
 
+def opened(store: ProjectStore, api_key: str) -> Project | KeyProblem:
+    """The project that a key opens, or why it opens none."""
+    found = store.find_key(api_key)
+    return found if isinstance(found, KeyProblem) else found.project
+
+
 def set_attribute(aws: Aws, pk: str, sk: str, name: str) -> None:
     aws.client("dynamodb").update_item(
         TableName=aws.names["ProjectsTable"],
@@ -46,7 +52,7 @@ def set_attribute(aws: Aws, pk: str, sk: str, name: str) -> None:
 def test_a_key_opens_its_project(store: ProjectStore) -> None:
     issued = store.issue_key("dev")
     assert issued.startswith("rb_live_")
-    assert store.find_key(issued) == PROJECT
+    assert opened(store, issued) == PROJECT
     assert store.issue_key("dev") != issued
 
 
@@ -66,7 +72,7 @@ def test_a_revoked_key_opens_nothing_from_then_on(store: ProjectStore, aws: Aws)
     (pk,) = [item["pk"]["S"] for item in aws.items("ProjectsTable") if issued[:12] == item.get("prefix", {}).get("S")]
     set_attribute(aws, pk, "KEY", "revoked_at")
     assert store.find_key(issued) is KeyProblem.REVOKED
-    assert store.find_key(other) == PROJECT
+    assert opened(store, other) == PROJECT
 
 
 @pytest.mark.parametrize(("sk", "name"), [("KEY", "revoked_at"), ("PROJECT", "disabled_at")])
@@ -74,7 +80,7 @@ def test_a_key_in_use_that_is_revoked_opens_nothing_three_seconds_later(
     store: ProjectStore, aws: Aws, time: FakeTime, sk: str, name: str
 ) -> None:
     issued = store.issue_key("dev")
-    assert store.find_key(issued) == PROJECT
+    assert opened(store, issued) == PROJECT
     (pk,) = [item["pk"]["S"] for item in aws.items("ProjectsTable") if item["sk"]["S"] == sk]
     set_attribute(aws, pk, sk, name)
     time.advance(KEY_FRESH_MS / 1000)
@@ -84,7 +90,7 @@ def test_a_key_in_use_that_is_revoked_opens_nothing_three_seconds_later(
 def test_a_new_key_is_good_although_it_was_tried_before(store: ProjectStore) -> None:
     assert store.find_key("rb_live_soon") is KeyProblem.UNKNOWN
     store.issue_key("dev", api_key="rb_live_soon")
-    assert store.find_key("rb_live_soon") == PROJECT
+    assert opened(store, "rb_live_soon") == PROJECT
 
 
 def test_a_kept_key_is_not_read_again_and_many_are_not_kept_for_ever(
@@ -93,15 +99,15 @@ def test_a_kept_key_is_not_read_again_and_many_are_not_kept_for_ever(
     monkeypatch.setattr(projects, "_MAX_CACHED", 2)
     store = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb(), time)
     issued = [store.issue_key("dev") for _ in range(5)]
-    assert [store.find_key(key) for key in issued] == [PROJECT] * 5
+    assert [opened(store, key) for key in issued] == [PROJECT] * 5
     assert len(store._cached) <= 2
     monkeypatch.setattr(store, "_read_key", lambda *_: None)
-    assert store.find_key(issued[-1]) == PROJECT
+    assert opened(store, issued[-1]) == PROJECT
 
 
 def test_an_expired_key_opens_nothing(store: ProjectStore, time: FakeTime) -> None:
     issued = store.issue_key("dev", expires_at=to_rfc3339(START_MS + 1_000))
-    assert store.find_key(issued) == PROJECT
+    assert opened(store, issued) == PROJECT
     time.advance(1)
     assert store.find_key(issued) is KeyProblem.EXPIRED
 
@@ -126,7 +132,7 @@ def test_no_key_is_issued_for_a_project_that_does_not_exist(store: ProjectStore,
 
 def test_a_local_stage_may_choose_its_key(store: ProjectStore) -> None:
     assert store.issue_key("dev", api_key="rb_live_local_development_only") == "rb_live_local_development_only"
-    assert store.find_key("rb_live_local_development_only") == PROJECT
+    assert opened(store, "rb_live_local_development_only") == PROJECT
 
 
 # --- rows from before keys had ids ----------------------------------------------------------------------------------
@@ -147,7 +153,7 @@ def old_key(aws: Aws) -> str:
 
 
 def test_a_key_and_a_project_without_the_newer_rows_are_good(store: ProjectStore, aws: Aws, old_key: str) -> None:
-    assert store.find_key(old_key) == Project("old", "Old", ("judge",))
+    assert opened(store, old_key) == Project("old", "Old", ("judge",))
     assert KeyStore(aws.names["ProjectsTable"], Clients.dynamodb()).list_all("old") == []
 
 
@@ -165,7 +171,7 @@ def test_such_rows_get_the_newer_ones_when_they_are_seeded_again(
     (listed,) = [record for record in registry.page(10).rows if record.project.project_id == "old"]
     (known,) = keys.list_all("old")
     assert listed.created_at == known.created_at == to_rfc3339(START_MS)
-    assert store.find_key(old_key) == Project("old", "Old", ("judge",))
+    assert opened(store, old_key) == Project("old", "Old", ("judge",))
 
 
 # --- the last use of a key ------------------------------------------------------------------------------------------
@@ -180,7 +186,7 @@ def test_a_keys_last_use_is_noted_once_a_minute(store: ProjectStore, aws: Aws, t
     issued = store.issue_key("dev")
     noted: list[str] = []
     for _ in range(45):  # three minutes of a request every four seconds, each of which reads the key anew
-        assert store.find_key(issued) == PROJECT
+        assert opened(store, issued) == PROJECT
         noted.append(last_use(aws) or "")
         time.advance(4)
     assert noted[0] == to_rfc3339(START_MS)
@@ -213,7 +219,7 @@ def test_a_use_that_cannot_be_noted_is_logged_and_not_tried_again_for_a_minute(
 
     monkeypatch.setattr(Clients.dynamodb(), "update_item", refuse)
     for _ in range(16):
-        assert store.find_key(issued) == PROJECT
+        assert opened(store, issued) == PROJECT
         time.advance(4)
     assert len(tries) == 2
     assert [line["message"] for line in logged] == ["Last use of a key not recorded"] * 2
@@ -233,7 +239,7 @@ def test_busy_rows_of_a_project_are_tried_again_and_not_for_ever(aws: Aws, store
     codes = refuse_transactions(aws.monkeypatch)
     codes += ["TransactionConflict", "", "TransactionConflict"]
     store.create_project(PROJECT)
-    assert store.find_key(store.issue_key(PROJECT.project_id)) == PROJECT
+    assert opened(store, store.issue_key(PROJECT.project_id)) == PROJECT
     assert codes == []
     codes += ["TransactionConflict"] * 100
     with pytest.raises(RowsContendedError):

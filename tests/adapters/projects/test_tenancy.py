@@ -14,6 +14,8 @@ import pytest
 from functions.aws.clients import Clients
 from functions.aws.payloads import Payloads
 from functions.clock import now_ms, to_rfc3339
+from functions.handlers import api_document
+from functions.http.rights import RIGHTS
 from functions.ids import new_id
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
@@ -81,6 +83,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("GET", "/api/problems"): Row(200),
     ("GET", "/api/problems/{name}"): Row(200, "problem"),
     ("DELETE", "/api/problems/{name}"): Row(200, "problem"),
+    ("GET", "/api/key"): Row(200),
     ("GET", "/api/results"): Row(200),
     ("GET", "/api/result/{id}"): Row(200, "result"),
     ("GET", "/api/result/{id}/output"): Row(200, "result", query={"stream": "stdout"}),
@@ -152,8 +155,14 @@ LISTS = [
     for method, path in WITHOUT_ID
     if method == "GET"
     and path not in {"/api/events/poll", "/api/event-types", "/api/quiet-times", "/api/schedules", "/api/status-page"}
+    and path != "/api/key"
 ]
 """A poll has an answer of its own, the types are those of every project, and the others are single things."""
+RIGHTS_OF = {
+    (route.method, route.path.replace("+}", "}")): route.rights
+    for route in api_document.ROUTES
+    if route.security == "ApiKey"
+}
 CLOSED = ("no key", "empty key", "wrong key", "half a key", "revoked key", "expired key", "key of a disabled project")
 
 
@@ -270,6 +279,40 @@ def test_without_a_valid_key_nothing_is_revealed_and_nothing_changes(
     assert [answer.status for answer in answers] == [401] * len(answers)
     assert {answer.json["error"] for answer in answers} == {"unauthorized"}
     assert everything(aws) == before
+
+
+def test_every_keyed_route_names_its_rights_and_every_right_but_that_of_secrets_opens_one() -> None:
+    assert sorted(RIGHTS_OF) == sorted(KEYED)
+    assert () not in RIGHTS_OF.values()
+    only = {rights[0] for rights in RIGHTS_OF.values() if len(rights) == 1}
+    assert only == set(RIGHTS) - {"secrets"}
+
+
+@pytest.mark.parametrize("operation", KEYED, ids=" ".join)
+def test_a_route_opens_to_its_rights_and_tells_any_other_key_which_is_missing(
+    aws: Aws, world: World, operation: tuple[str, str]
+) -> None:
+    named, keys = RIGHTS_OF[operation], keys_of_rights(aws)
+    before = everything(aws)
+    for right in set(RIGHTS) - set(named):
+        world.keys[right] = keys[right]
+        answers = [ask(world, right, operation), ask(world, right, operation, "x")]
+        # Before the path and the body are read, so that such a key learns nothing by them.
+        answers.append(send(keys[right], operation[0], at(operation[1], "x"), b"{", content_type="text/plain"))
+        assert [answer.status for answer in answers] == [403] * 3
+        assert {answer.json["error"] for answer in answers} == {"forbidden"}
+        lacks = f"This API key lacks the right {' or '.join(named)}. "
+        assert all(answer.json["message"].startswith(lacks) for answer in answers)
+    assert everything(aws) == before
+    for right in named if operation[0] in {"GET", "HEAD"} else named[:1]:
+        world.keys[right] = keys[right]
+        assert ask(world, right, operation).status == ROWS[operation].right
+
+
+def keys_of_rights(aws: Aws) -> dict[str, str]:
+    """Issue a key for each right, with that alone."""
+    projects = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb())
+    return {right: projects.issue_key(PROJECT_ID, rights=(right,)) for right in RIGHTS}
 
 
 @pytest.mark.parametrize("operation", WITH_ID, ids=" ".join)
