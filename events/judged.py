@@ -79,10 +79,17 @@ class Compilation(Shape, frozen=True):
 
 
 CaseList = Annotated[tuple[CaseResult, ...], Meta(max_length=MAX_CASES)]
+OUT_OF_TIME = "the cases of this judge run took more than"
+"""Start of the message of cases that were not judged. An older runner has it too, and skips them."""
+SIGN_OF_LIFE_SECS = 60
+"""A runner sends progress of each judge run under way at least this often, also if no case has ended."""
 
 
 class JudgeProgress(FromExecution, frozen=True, kw_only=True, tag="judge_progress"):
-    """Cases that ended since the last progress message, without their outputs. It may be late or lost."""
+    """Cases that ended since the last progress message, without their outputs. It may be late or lost.
+
+    Without cases it says that the judge run is still under way.
+    """
 
     TIMES = ("started_at", "sent_at")
 
@@ -94,12 +101,14 @@ class JudgeCompleted(EndOfExecution, frozen=True, kw_only=True, tag="judge_compl
     """The whole outcome of one execution of a judge run.
 
     `failure`: the platform's, then nothing else is known; else null. `cases` is null if `cases_key` is not.
+    `slot_secs`: for how long it used its slots, with compilation and checkers.
     """
 
     failure: Result | None
     compile: Compilation | None
     cases: CaseList | None
     cases_key: ObjectKey | None
+    slot_secs: Measure | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()

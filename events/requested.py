@@ -166,7 +166,11 @@ class Case(Shape, frozen=True, rename={"stdin": "stdin_base64", "expected": "exp
 
 
 class Group(Shape, frozen=True):
-    """A group, and the groups that must pass before it counts."""
+    """A group, and the groups that must pass before it counts.
+
+    `stop`: after its first failure its other cases are skipped, and the groups that require it. An older runner, which
+    ignores it, judges them all. None: as `Judging.stop` says.
+    """
 
     id: Name
     requires: Annotated[tuple[Name, ...], Meta(max_length=50)]

@@ -104,6 +104,7 @@ class Settings:
 
     offered_languages: tuple[str, ...]
     limit_ceilings: tuple[str, ...]  # raised ones, such as judge.memory_mb=4096
+    judge_total_secs: int  # the most time of all cases of a judge run together
     dialects: tuple[str, ...]  # protocols of other services that this deployment serves, such as piston
     longest_wait_secs: int  # the most that a request waits for a queued run, or a poll for an event
     runner_url: str  # empty: no direct runs

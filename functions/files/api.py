@@ -193,7 +193,7 @@ class FileRoutes:
         holders = self.env[StoredFiles].holders(file)
         if holders:
             names = ", ".join(holders[:5])
-            way_out = "Change or delete what uses it first. Runs of a deleted problem may need it for up to 8 hours."
+            way_out = "Change or delete what uses it first. Runs of a deleted problem may need it for up to 18 hours."
             raise ConflictError(f"The file is used by {names}. {way_out}")
         if not self.env[StoredFiles].retire(file):
             raise ConflictError(_CHANGED)

@@ -19,8 +19,8 @@ KEPT_MS = 24 * 3_600_000
 """A file stays for so long after its last use."""
 USE_NOTED_MS = 3_600_000
 """The uses of a file are noted once in this time: most of them only read its row."""
-RUN_MAX_MS = 7 * 3_600_000
-"""A run needs its files for so long at most: six hours of waiting, and its repetitions."""
+RUN_MAX_MS = 17 * 3_600_000
+"""A run needs its files for so long at most: six hours of waiting, and twice five hours of a judge run."""
 UPLOAD_SECS = 900
 """An upload must begin within this time."""
 UPLOADING_MS = 2 * 3_600_000

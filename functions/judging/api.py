@@ -119,7 +119,8 @@ class JudgeRoutes:
         key = idempotency_key(event.headers)
         rules = program_rules(env, event, project)
         body = json_body(event, BODY_MAX_BYTES)
-        request = parse_judge_request(body, rules, partial(env[StoredProblems].use, project.project_id))
+        find_problem = partial(env[StoredProblems].use, project.project_id)
+        request = parse_judge_request(body, rules, find_problem, env.settings.judge_total_secs)
         new = NewSubmission(project, request, key, secs, event.correlation_id, event.traceparent)
         accepted = accept_and_wait(env, app, new, begun, JudgeResults)
         row = accepted.submission

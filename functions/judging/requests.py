@@ -118,12 +118,10 @@ def _to_checker(checker: CheckerRequest) -> Checker:
     return Checker(kind=checker.kind, program=to_shape(program, CheckerProgram))
 
 
-MAX_SECS = 300
-"""The longest judge run, without its compile steps and checker programs."""
+TOTAL_SECS = 3_600
+"""The ceiling of the time of all cases, unless the operator sets another one (`JudgeTotalSecs`)."""
 PLAN_MAX_BYTES = 65_536
 """The names, points and groups of all cases, as a row holds them."""
-CHECKERS_SECS = 120
-"""Added to the budget of a judge run with checker programs, for all of them together."""
 # The version of a message depends on these limits, and the cases are not always in it.
 _OF_ALL_CASES = frozenset({"file_size_mb", "open_files"})
 _LIMIT_OF_ALL_CASES = "This limit holds for all cases. Set it in limits of the judge run."
@@ -147,12 +145,12 @@ class ValidJudgeRun(ValidSubmission):
     plan: Plan
     judging: Judging | None = field(default=None, repr=False)
     problem: ProblemVersion | None = field(default=None, repr=False)
-    budget_secs: int
+    total_secs: int
 
     @property
     def wall_budget_secs(self) -> int:
-        """Wall time of all cases and checkers in whole seconds, without compile steps."""
-        return self.budget_secs
+        """Wall time of all cases in whole seconds, without compile steps and checkers."""
+        return self.total_secs
 
     @property
     def said(self) -> dict[str, Any]:
@@ -192,8 +190,10 @@ def _no_problem(text: str) -> ProblemVersion:
     raise NotFoundError(f"There is no problem {text}.")
 
 
-def parse_judge_request(raw: bytes, rules: ProgramRules, find_problem: FindProblem = _no_problem) -> ValidJudgeRun:
-    """Check a request body. Raises ServiceError."""
+def parse_judge_request(
+    raw: bytes, rules: ProgramRules, find_problem: FindProblem = _no_problem, most_secs: int = TOTAL_SECS
+) -> ValidJudgeRun:
+    """Check a request body. `most_secs`: the ceiling of the time of all cases. Raises ServiceError."""
     body, problems, project = read_body(raw), Problems(), rules.project
     request = checked(JudgeBody, body, REFUSED_FIELDS, problems)
     submission, limit_rules = checked_program(request, body, problems, rules)
@@ -206,7 +206,7 @@ def parse_judge_request(raw: bytes, rules: ProgramRules, find_problem: FindProbl
         problems.add(FieldProblem(name, text) for name in _OF_PROBLEM if getattr(request, name))
         problems.add(refusals)
         problems.refuse()
-        return _of_problem(submission, find_problem(request.problem), rules)
+        return _of_problem(submission, find_problem(request.problem), rules, most_secs)
     if not request.cases:
         text = "This field is required, or problem. It must not be empty."
         problems.add([FieldProblem("cases", text, of=("problem",))])
@@ -226,13 +226,12 @@ def parse_judge_request(raw: bytes, rules: ProgramRules, find_problem: FindProbl
     problems.add(refusals)
     problems.refuse()
     judging = to_judging(request, limits)
-    has_programs = any(judging.checkers[case.checker].program is not None for case in judging.cases)
     return _judge_run(
         replace(submission, program=replace(program, files=files)),
         unanswered_warnings(request),
         plan=plan,
         judging=judging,
-        budget_secs=_budget_secs(program, limits, has_programs=has_programs),
+        total_secs=min(most_secs, _sum_secs(program, limits, plan.passes)),
     )
 
 
@@ -241,7 +240,9 @@ def _judge_run(submission: ValidSubmission, warnings: tuple[str, ...], **values:
     return ValidJudgeRun(**own | {"warnings": (*submission.warnings, *warnings)}, **values)
 
 
-def _of_problem(submission: ValidSubmission, version: ProblemVersion, rules: ProgramRules) -> ValidJudgeRun:
+def _of_problem(
+    submission: ValidSubmission, version: ProblemVersion, rules: ProgramRules, most_secs: int
+) -> ValidJudgeRun:
     """Return a judge run of a stored problem, whose limits must fit the language. Raises InvalidFieldsError."""
     texts, program = [], submission.program
     language, profile = Language(program.language), Profile(program.profile)
@@ -267,14 +268,14 @@ def _of_problem(submission: ValidSubmission, version: ProblemVersion, rules: Pro
         version.warnings,
         plan=plan,
         problem=version,
-        budget_secs=_budget_secs(program, limits_of_cases, has_programs=bool(version.checker_languages)),
+        total_secs=min(most_secs, _sum_secs(program, limits_of_cases, plan.passes)),
     )
 
 
-def _budget_secs(program: Program, limits: Sequence[Mapping[str, int | float]], *, has_programs: bool) -> int:
+def _sum_secs(program: Program, limits: Sequence[Mapping[str, int | float]], passes: int) -> int:
+    """Return the wall time that all cases take at most within their limits, in whole seconds."""
     default_secs = wall_secs(program)
-    secs = min(MAX_SECS, sum(own.get("wall_time_secs", default_secs) for own in limits))
-    return math.ceil(secs + (CHECKERS_SECS if has_programs else 0))
+    return math.ceil(passes * sum(own.get("wall_time_secs", default_secs) for own in limits))
 
 
 def case_limit_problems(index: int, own: Mapping[str, Any], wrong: Iterable[FieldProblem]) -> Iterator[FieldProblem]:

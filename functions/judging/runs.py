@@ -5,7 +5,16 @@ from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
 from events import MessageInvalidError
-from events.judged import MAX_CASES_BYTES, CaseResult, CaseResults, Compilation, JudgeCompleted, JudgeProgress
+from events.judged import (
+    MAX_CASES_BYTES,
+    OUT_OF_TIME,
+    SIGN_OF_LIFE_SECS,
+    CaseResult,
+    CaseResults,
+    Compilation,
+    JudgeCompleted,
+    JudgeProgress,
+)
 from events.message import MAX_MESSAGE_BYTES, as_fields, read, write
 from events.vocabulary import Integrity, Outcome
 from functions.aws.dynamodb.conditional import ConditionalUpdate, check, put
@@ -32,7 +41,7 @@ from functions.judging.views import (
 from functions.submissions.completed_event import submission_event
 from functions.submissions.model import (
     INLINE_OUTPUT_MAX_BYTES,
-    RUN_GRACE_SECS,
+    LONGEST_RUN_MS,
     Completion,
     Status,
     Submission,
@@ -45,7 +54,7 @@ from functions.webhooks.vocabulary import EVENT_JUDGED
 # They have no outputs and no messages of checkers, so a deleted judge run leaves nothing of its program behind.
 
 KEPT_SECS = 86_400
-LONG_MS = RUN_GRACE_SECS * MS_PER_SEC
+LONG_MS = SIGN_OF_LIFE_SECS * MS_PER_SEC // 2
 """From this age on, progress moves the due time of a judge run. No judge run is due earlier."""
 
 
@@ -71,7 +80,8 @@ class ProgressStore(Table):
             due = ("#due_at_ms = #run_budget_ms + :now",)
             update = ConditionalUpdate({}, condition, {**values, "now": self._clock()}, computed=due)
             is_open = update.action(self.table_name, at)
-        transact(self._client, {"row": is_open, "progress": put(self.table_name, to_item(item))})
+        progress = [put(self.table_name, to_item(item))] if message.cases else []
+        transact(self._client, {"row": is_open, "progress": progress})
 
     def cases(self, row: Submission) -> tuple[CaseResult, ...]:
         """Return the finished cases of a judge run's current execution, by index."""
@@ -90,7 +100,7 @@ _PREFIX = "PROGRESS#"
 
 def _is_long(message: JudgeProgress) -> bool:
     """Tell whether a judge run comes near its due time: it may wait for its slot between two cases."""
-    return from_rfc3339(message.sent_at) - from_rfc3339(message.started_at) >= LONG_MS
+    return LONG_MS <= from_rfc3339(message.sent_at) - from_rfc3339(message.started_at) < LONGEST_RUN_MS
 
 
 def _prefix(execution_id: str) -> str:
@@ -147,6 +157,10 @@ def _cut_outputs(cases: Sequence[JudgedCase], kept_bytes: int) -> None:
                 case[f"{name}_truncated"] = True
 
 
+_NOT_JUDGED = frozenset({Outcome.JUDGE_ERROR, Outcome.SKIPPED})
+"""Outcomes of cases for which no time was left. An older runner skips them."""
+
+
 class JudgedRuns:
     """Judge runs for the parts that end and announce submissions."""
 
@@ -169,15 +183,18 @@ class JudgedRuns:
             raise MessageInvalidError("cases", "not those of the request")
         scored = score(plan, outcomes_of(plan, cases))
         inline, key = self._store_cases(message, cases)
+        messages = (case.checker_message or "" for case in cases if case.outcome in _NOT_JUDGED)
+        out_of_time = next((text for text in messages if text.startswith(OUT_OF_TIME)), None)
         return Completion(
-            result={},
+            result={} if out_of_time is None else {"error_message": out_of_time},
             integrity=Integrity.COMPLETE.value,
             judged=counts(scored),
-            has_judge_error=any(case.outcome is Outcome.JUDGE_ERROR for case in cases),
+            has_judge_error=any(case.outcome is Outcome.JUDGE_ERROR for case in cases) or out_of_time is not None,
             compilation=_stored_compilation(message.compile),
             cases=inline,
             cases_key=key,
             case_keys=tuple(_object_keys(cases)),
+            slot_secs=message.slot_secs or 0,
             **common,
         )
 

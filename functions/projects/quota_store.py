@@ -254,13 +254,16 @@ class QuotaStore(Table):
             if self._remove(claim, windows, taken):
                 return
 
-    def release(self, claim: QuotaClaim) -> None:
-        """Stop counting a run that is final or gone as in flight. Repeating the call is safe."""
-        self._remove(claim, (), None)
+    def release(self, claim: QuotaClaim, more_units: int = 0) -> None:
+        """Stop counting a run that is final or gone as in flight. Repeating the call is safe.
 
-    def release_action(self, claim: QuotaClaim) -> Any:
+        `more_units`: the run counts as so many more in the limit of a day.
+        """
+        self._remove(claim, (), None, more_units)
+
+    def release_action(self, claim: QuotaClaim, more_units: int = 0) -> Any:
         """Return the release as an action of a transaction. It has no condition, so it never cancels one."""
-        expression, values = _deletion(claim.entry)
+        expression, values = _deletion(claim.entry, more_units)
         return {
             "Update": {
                 "TableName": self.table_name,
@@ -341,9 +344,9 @@ class QuotaStore(Table):
         )
         return (_to_charged(claim, written) if written is not None else None), item
 
-    def _remove(self, claim: QuotaClaim, windows: tuple[str, ...], taken: Usage | None) -> bool:
+    def _remove(self, claim: QuotaClaim, windows: tuple[str, ...], taken: Usage | None, more_units: int = 0) -> bool:
         """Remove an entry, and subtract one from each of the windows. False if it is gone or a window has ended."""
-        expression, values = _deletion(claim.entry)
+        expression, values = _deletion(claim.entry, more_units)
         condition = "contains(in_flight, :text)"
         values[":text"] = {"S": claim.entry.text}
         if taken is not None and windows:
@@ -375,12 +378,16 @@ def _to_charged(claim: QuotaClaim, item: Item) -> Charged:
     return Charged(claim, to_usage(item), endpoints_version_of(item))
 
 
-def _deletion(entry: InFlight) -> tuple[str, dict[str, Any]]:
-    """Return the update expression that removes an entry, and its values."""
-    expression, values = "DELETE in_flight :entry", {":entry": {"SS": [entry.text]}}
+def _deletion(entry: InFlight, more_units: int) -> tuple[str, dict[str, Any]]:
+    """Return the update expression that removes an entry and adds to the count of the day, and its values."""
+    expression = "DELETE in_flight :entry"
+    values: dict[str, Any] = {":entry": {"SS": [entry.text]}}
     if entry.key:
         expression += ", in_flight_keys :keys"
         values[":keys"] = {"SS": [entry.key]}
+    if more_units:
+        expression += " ADD day_count :more_units"
+        values[":more_units"] = {"N": str(more_units)}
     return expression, values
 
 

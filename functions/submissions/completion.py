@@ -170,7 +170,7 @@ class Completer:
         """
         final = self._final(row, completion)
         update = self._submissions.final_update(final, completion, only_pending=only_pending)
-        published = self._write([update], row, final)
+        published = self._write([update], row, final, completion.more_units)
         return None if published is None else self._end(final, published)
 
     def complete_new(self, row: Submission, completion: Completion, claim: Claim | None) -> Ended:
@@ -180,7 +180,8 @@ class Completer:
         """
         final = self._final(row, completion)
         for _ in range(_TRIES):
-            published = self._write(self._submissions.new_final(final, claim), row, final)
+            new_final = self._submissions.new_final(final, claim)
+            published = self._write(new_final, row, final, completion.more_units)
             if published is not None:
                 return self._end(final, published)
             if claim is not None:
@@ -240,12 +241,12 @@ class Completer:
         self._env[ArtifactStore].add(final.project_id, final.submission_id, final.stored_artifacts, final.ttl)
         return final
 
-    def _write(self, of_row: list[Any], row: Submission, final: Submission) -> Publication | None:
+    def _write(self, of_row: list[Any], row: Submission, final: Submission, more_units: int) -> Publication | None:
         """Write the final row, its webhooks and the release of its quota. None if a condition of the row failed."""
         webhooks = self._webhooks.plan(row, final)
         # A runner that was broken into might report bytes of runs without network.
         used_bytes = network_bytes(final.evidence) if row.network else 0
-        release = [self._quotas.release_action(row.quota_claim)]
+        release = [self._quotas.release_action(row.quota_claim, more_units)]
         if used_bytes:
             release.append(self._quotas.network.count_action(row.project_id, used_bytes))
         for _ in tries(sleep=self._sleep):
@@ -253,7 +254,7 @@ class Completer:
             refusal = transact(self._env.dynamodb, {"row": of_row, "webhooks": webhooks.actions, "quota": release})
             reach("complete.after_write")
             if refusal is None:
-                return webhooks if release else self._released(row, webhooks, used_bytes)
+                return webhooks if release else self._released(row, webhooks, used_bytes, more_units)
             if "row" in refusal.failed:
                 return None
             if "webhooks" in refusal.failed:  # the event was cancelled
@@ -263,9 +264,9 @@ class Completer:
                 release = []
         raise UnavailableError(_CONTENDED, 1)
 
-    def _released(self, row: Submission, webhooks: Publication, used_bytes: int) -> Publication:
+    def _released(self, row: Submission, webhooks: Publication, used_bytes: int, more_units: int) -> Publication:
         try:
-            self._quotas.release(row.quota_claim)
+            self._quotas.release(row.quota_claim, more_units)
             if used_bytes:
                 self._quotas.network.count(row.project_id, used_bytes)
         except (ClientError, BotoCoreError) as error:

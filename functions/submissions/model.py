@@ -8,6 +8,7 @@ from math import ceil
 from typing import Annotated, Any
 
 from events.files import PlacedFile, read_files, write_files
+from events.judged import SIGN_OF_LIFE_SECS
 from events.program import Program
 from events.variables import Environment
 from events.vocabulary import CANCELLATIONS
@@ -27,10 +28,18 @@ CLAIM_SECS = 86_400
 COMPILE_BUDGET_SECS = 30
 RUN_GRACE_SECS = 60
 """The sweeper repeats a run older than the compile budget + the wall budget + this."""
+JUDGE_SILENCE_SECS = 4 * SIGN_OF_LIFE_SECS
+"""The sweeper repeats a judge run whose runner has been silent for so long: it sends progress each minute."""
+LONGEST_RUN_MS = 5 * 3_600_000
+"""From its start on. A longer judge run counts as lost, even if its runner still sends progress."""
 DIRECT_DUE_SECS = 35
 """The sweeper queues a direct run without a result after this time: no request lasts longer than 30 s."""
 CASES_PER_RUN = 10
 """Cases of a judge run that count as one run in the quota of a day."""
+FREE_SLOT_SECS = 300
+"""A judge run that uses its slots for longer counts as one run more in the quota of a day for each minute more."""
+_MOST_SLOT_SECS = 86_400
+"""The count of a runner that was broken into is not believed beyond this."""
 
 
 MARK_OF_CHECK = "check_run_id"
@@ -204,7 +213,8 @@ class Completion:
     Each stream is either bytes or an object key. `started_at` None keeps the value of the row. In a judge run, `result`
     is empty unless the platform failed, and `judged` holds counts and points. `has_judge_error`: a checker failed, so
     the status is `error`. `artifacts`: None if the request asked for none. `stored` has the files that the program
-    left, each as in the result object with its object `key`; `skipped` has others that were asked for.
+    left, each as in the result object with its object `key`; `skipped` has others that were asked for. `slot_secs`: for
+    how long a judge run used slots.
     """
 
     completed_at: str
@@ -228,6 +238,12 @@ class Completion:
     cases: bytes | None = field(default=None, repr=False)
     cases_key: str | None = None
     case_keys: tuple[str, ...] = ()
+    slot_secs: float = 0
+
+    @property
+    def more_units(self) -> int:
+        """The runs that it counts as in the quota of a day, beside those that were charged at its start."""
+        return ceil(max(0, min(self.slot_secs, _MOST_SLOT_SECS) - FREE_SLOT_SECS) / 60)
 
     @property
     def verdict(self) -> str | None:

@@ -21,6 +21,7 @@ from functions.errors import UnavailableError
 from functions.submissions.model import (
     CLAIM_SECS,
     COMPILE_BUDGET_SECS,
+    JUDGE_SILENCE_SECS,
     RUN_GRACE_SECS,
     Claim,
     Completion,
@@ -71,9 +72,18 @@ def list_shard(project_id: str, number: int) -> str:
     return f"{project_id}#{number}"
 
 
-def run_budget_ms(wall_budget_secs: int) -> int:
-    """Return the time in `running` after which the sweeper repeats the run."""
-    return (COMPILE_BUDGET_SECS + wall_budget_secs + RUN_GRACE_SECS) * MS_PER_SEC
+def run_budget_ms(row: Submission) -> int:
+    """Return the time in `running` after which the sweeper repeats the run. Progress of a judge run begins it anew."""
+    return JUDGE_SILENCE_SECS * MS_PER_SEC if row.kind is Kind.JUDGE else _whole_budget_ms(row)
+
+
+def repeat_budget_ms(row: Submission) -> int:
+    """Return the same of a repeated run. That of a judge run may wait for long before it sends progress."""
+    return max(run_budget_ms(row), _whole_budget_ms(row))
+
+
+def _whole_budget_ms(row: Submission) -> int:
+    return (COMPILE_BUDGET_SECS + row.wall_budget_secs + RUN_GRACE_SECS) * MS_PER_SEC
 
 
 def encode_submission(row: Submission) -> dict[str, AttributeValueTypeDef]:
@@ -86,7 +96,7 @@ def encode_submission(row: Submission) -> dict[str, AttributeValueTypeDef]:
             "list_shard": list_shard(row.project_id, int(row.submission_id[-1], 16) % LIST_SHARDS),
             "list_key": created_key(row.created_at, row.submission_id),
             "due_shard": due_shard(row.submission_id) if row.due_at_ms is not None else None,
-            "run_budget_ms": run_budget_ms(row.wall_budget_secs),
+            "run_budget_ms": run_budget_ms(row),
         }
     )
 

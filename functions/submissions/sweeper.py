@@ -32,7 +32,7 @@ from functions.ids import new_id
 from functions.submissions.completion import Completer
 from functions.submissions.model import NOT_RUN, PENDING_MAX_MS, Status, Submission
 from functions.submissions.queues import Queues, requested_again
-from functions.submissions.store import LIST_SHARDS, SubmissionStore, list_shard, run_budget_ms, submission_key
+from functions.submissions.store import LIST_SHARDS, SubmissionStore, list_shard, repeat_budget_ms, submission_key
 from functions.webhooks.alerts import Alerts
 from functions.webhooks.deliveries.model import HINTED_MS, RUN_ENDPOINT_ID
 from functions.webhooks.deliveries.publication import DeliveryHints, Hint
@@ -318,7 +318,7 @@ class Sweep:
             )
         else:
             self._is_empty(row.priority)  # read before the send
-            self._send_again(row, rerun_id, now + run_budget_ms(row.wall_budget_secs), taken_until_ms)
+            self._send_again(row, rerun_id, now + repeat_budget_ms(row), taken_until_ms)
 
     def _send_again(self, row: Submission, execution_id: str, due_at_ms: int, taken_until_ms: int) -> None:
         try:

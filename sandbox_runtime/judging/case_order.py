@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from threading import Lock
 
 from events.judged import CaseResult
-from events.requested import Judging
+from events.requested import Group, Judging
 from events.vocabulary import Outcome
 from sandbox_runtime.judging.judgement import SKIPPED
 
@@ -45,8 +45,7 @@ class CaseOrder:
         self._outcomes: dict[int, str] = {}
         self._results: list[CaseResult] = []
         self._told = 0
-        self._skips_all = False
-        self._reason: str | None = None
+        self._end: tuple[Outcome, str | None] | None = None
 
     @property
     def results(self) -> tuple[CaseResult, ...]:
@@ -83,10 +82,10 @@ class CaseOrder:
             self._again.append(index)
             self._again.sort()
 
-    def skip_all(self, reason: str | None = None) -> None:
-        """Skip every case that nobody has taken. `reason`: for the client."""
+    def end_all(self, outcome: Outcome = Outcome.SKIPPED, reason: str | None = None) -> None:
+        """Give this outcome to every case that nobody has taken and no failure skips. `reason`: for the client."""
         with self._lock:
-            self._skips_all, self._reason = True, reason
+            self._end = outcome, reason
             self._move_on()
 
     def new_results(self) -> list[CaseResult]:
@@ -99,10 +98,12 @@ class CaseOrder:
         while (index := len(self._results)) < self._count:
             result = self._early.pop(index, None)
             if result is None:
-                is_taken = index < self._next
-                if is_taken or not (self._skips_all or is_skipped(self._judging, self._outcomes, index)):
+                if index < self._next:  # it is taken
+                    return
+                end = (SKIPPED.outcome, None) if is_skipped(self._judging, self._outcomes, index) else self._end
+                if end is None:
                     return
                 self._next = index + 1
-                result = CaseResult(index, SKIPPED.outcome, self._reason, None, None)
+                result = CaseResult(index, *end, None, None)
             self._outcomes[index] = result.outcome
             self._results.append(result)

@@ -158,12 +158,9 @@ def feedback_of(stderr: bytes, mark: str) -> Feedback:
 CHECK_CPU_SECS = 10
 CHECK_WALL_SECS = 20
 # All checks and compilations of checkers in one judge run, and the time for which interactors outlive their programs.
-# The sweeper counts on it.
-ALL_CHECKS_SECS = 120.0
+# A judge run with a total of its own has that total for them too, if it is longer.
+ALL_CHECKS_SECS = 120
 INPUT, OUTPUT, ANSWER = "input", "output", "answer"
-_OUT_OF_TIME = Judgement(
-    vocabulary.Outcome.JUDGE_ERROR, f"the checkers of this judge run took more than {ALL_CHECKS_SECS:g} s together"
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,14 +194,24 @@ class ReadyProgram:
 
 
 class CheckerPrograms:
-    """The checker programs of one judge run. Safe for threads. `languages`: those that this runner offers."""
+    """The checker programs of one judge run. Safe for threads.
+
+    `languages`: those that this runner offers. `least_secs`: the checks have at least this time.
+    """
 
     def __init__(
-        self, judging: Judging, languages: Mapping[str, Language], cache: CompileCache, project_id: str
+        self,
+        judging: Judging,
+        languages: Mapping[str, Language],
+        cache: CompileCache,
+        project_id: str,
+        least_secs: int = 0,
     ) -> None:
         self._judging, self._languages, self._cache, self._project_id = judging, languages, cache, project_id
         self._ready: dict[int, ReadyProgram | Judgement] = {}
-        self._secs_left = ALL_CHECKS_SECS
+        secs = max(ALL_CHECKS_SECS, least_secs)
+        self._secs_left = float(secs)
+        self._out_of_time = _error(f"the checkers of this judge run took more than {secs} s together", "")
         self._lock = Lock()
 
     def ready(self, step_runs: StepRuns, index: int) -> ReadyProgram | Judgement | None:
@@ -223,7 +230,7 @@ class CheckerPrograms:
     def check(self, step_runs: StepRuns, ready: ReadyProgram, case: Case, output: bytes) -> Judgement:
         """Check an output. Raises JailError and ExecutionDrainedError."""
         if self._secs_left <= 0:
-            return _OUT_OF_TIME
+            return self._out_of_time
         files = _files_of(case)
         if ready.program.protocol == "testlib":
             args: tuple[str, ...] = (INPUT, OUTPUT, ANSWER)
@@ -242,7 +249,7 @@ class CheckerPrograms:
         A judgement: the checkers of the judge run have no time left.
         """
         if self._secs_left <= 0:
-            return _OUT_OF_TIME
+            return self._out_of_time
         files = _files_of(case)
         # testlib: input, a file for the interactor's own output, answer. Kattis: as a validator.
         second = (OUTPUT, ANSWER) if ready.program.protocol == "testlib" else (ANSWER, DIRECTORY)
@@ -263,7 +270,7 @@ class CheckerPrograms:
         if language.compile is None:
             return ReadyProgram(program, language, None)
         if self._secs_left <= 0:
-            return _OUT_OF_TIME
+            return self._out_of_time
         compiled = compile_program(
             step_runs, language, language.compile, program.code, self._cache, self._project_id, files=files
         )

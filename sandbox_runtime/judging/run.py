@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 
 from events import vocabulary
 from events.files import StoredFile
-from events.judged import CaseResult, CaseRun, Compilation, JudgeCompleted
+from events.judged import OUT_OF_TIME, CaseResult, CaseRun, Compilation, JudgeCompleted
 from events.message import format_time, parse_time
-from events.requested import Case, JudgeRequested, Judging
+from events.requested import STANDARD_TOTAL_SECS, Case, JudgeRequested, Judging
 from events.vocabulary import Phase, Verdict
 from sandbox_runtime.classify import Classification
 from sandbox_runtime.executor import CompileCache, Jail, report
@@ -31,10 +31,7 @@ from sandbox_runtime.languages import Language, run_spec
 if TYPE_CHECKING:
     from events.completed import Result
 
-# The sum of the wall times of all cases. The functions count on it: they take a longer judge run for lost.
-ALL_CASES_SECS = 300.0
 _CANCELLED = "the judge run was cancelled"
-_OUT_OF_TIME = f"the cases of this judge run took more than {ALL_CASES_SECS:g} s together"
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +71,18 @@ class JudgeRun:
         self._own_inputs = {case: checked_inputs(request, language, setting.inputs_folder, case) for case in cases}
         self._limits = tuple(_limits(request, case, language) for case in judging.cases)
         self._order = CaseOrder(judging)
-        self._secs_left = ALL_CASES_SECS
-        self._lock = Lock()  # of the totals and the time left
+        self._total_secs = request.total_secs or STANDARD_TOTAL_SECS
+        self._secs_left = float(self._total_secs)
+        self._slot_secs = 0.0
+        self._lock = Lock()  # of the totals and the times
         self._overtime_secs = MOST_OVERTIME_SECS
         self.case_secs = 0.0
         """The wall time of the last case, with its checker."""
         self._kept = KeptOutputs(setting.store)
         self._totals = Totals()
-        self._programs = CheckerPrograms(judging, setting.languages, setting.compile_cache, request.project_id)
+        self._programs = CheckerPrograms(
+            judging, setting.languages, setting.compile_cache, request.project_id, request.total_secs or 0
+        )
         self._artifact: bytes | None = None
         self._compilation: Compilation | None = None
         self._is_compiled = language.compile is None
@@ -106,8 +107,16 @@ class JudgeRun:
         `is_shared`: another slot judges cases meanwhile. Raises JailError and ExecutionDrainedError.
         """
         if self._is_cancelled:
-            self._order.skip_all(_CANCELLED)
+            self._order.end_all(reason=_CANCELLED)
             return True
+        begun_at = monotonic()
+        try:
+            return self._turn(jail, is_shared=is_shared)
+        finally:
+            with self._lock:
+                self._slot_secs += monotonic() - begun_at
+
+    def _turn(self, jail: Jail, *, is_shared: bool) -> bool:
         step_runs = StepRuns(jail, self._setting.stop, self._overtime_secs)
         if not self._is_compiled:
             self._compile(step_runs)
@@ -116,7 +125,7 @@ class JudgeRun:
             self._judge(step_runs, index, is_shared=is_shared)
             self.case_secs = monotonic() - begun_at
         if self._is_cancelled:
-            self._order.skip_all(_CANCELLED)
+            self._order.end_all(reason=_CANCELLED)
         if not is_shared:
             self._overtime_secs = step_runs.overtime_secs
         return not step_runs.is_slot_suspect
@@ -142,6 +151,7 @@ class JudgeRun:
             compile=None if self._failure else self._compilation,
             cases=self._order.results,
             cases_key=None,
+            slot_secs=self._slot_secs,
             metrics=self._totals.metrics(queue_ms),
             evidence=self._totals.evidence,
         )
@@ -172,7 +182,7 @@ class JudgeRun:
         if found.verdict is Verdict.IE:
             self._failure = report.result(found)
         elif compiled.artifact is None:
-            self._order.skip_all()
+            self._order.end_all()
         self._compilation = Compilation(
             result=report.result(found),
             stderr=stderr,
@@ -262,10 +272,12 @@ class JudgeRun:
     def _end(self, index: int, ran: Outcome, found: Classification, judgement: Judgement) -> None:
         with self._lock:
             self._totals.add_run(ran, found)
-            self._secs_left -= ran.wall_usec / 1e6
-            is_out_of_time = self._secs_left <= 0
+            # Without the overtime of a busy host: cases within their limits fit into a total that is the sum of these.
+            self._secs_left -= min(ran.wall_usec / 1e6, self._limits[index].wall_time_secs)
+            is_out_of_time = self._secs_left < 0
         if is_out_of_time:
-            self._order.skip_all(_OUT_OF_TIME)
+            message = f"{OUT_OF_TIME} {self._total_secs} s together, so this one was not judged"
+            self._order.end_all(vocabulary.Outcome.JUDGE_ERROR, message)
         self._put(index, judgement, self._case_run(index, ran, found))
 
     def _check(self, step_runs: StepRuns, case: Case, checker: ReadyProgram | None, ran: Outcome) -> Judgement:

@@ -61,6 +61,7 @@ class JudgeTurns(Turns):
                 if not isinstance(begun, JudgeRun):
                     return self._ended(begun if isinstance(begun, NotRun) else self._correlated(begun)), True
                 self._run = begun
+                self._report([])
             is_usable = self._judge(self._run, slot)
         except (ExecutionDrainedError, TransportError, FileMismatchError, FilesUnavailableError) as error:
             return self._ended(self._stopped_by(error)), slot.healthy
@@ -68,7 +69,7 @@ class JudgeTurns(Turns):
             log_sandbox_failure(self._ids(), error)
             return self._ended(NotRun.SANDBOX_FAILED), False
         except BaseException:
-            self._watched.close()
+            self._end_reports()
             raise
         if not self._run.is_over:
             return None, is_usable
@@ -210,9 +211,12 @@ class JudgeTurns(Turns):
         _LOG.error(phrase, extra={**self._ids(), "step": error.operation, "code": error.code})
 
     def _ended(self, answer: Completed | NotRun) -> Completed | NotRun:
+        self._end_reports()
+        return answer
+
+    def _end_reports(self) -> None:
         self._watched.close()
         self._parts.progress.drop(self._request.execution_id)
-        return answer
 
     def _correlated(self, answer: JudgeCompleted) -> JudgeCompleted:
         return answer.changed(correlation_id=self._correlation_id)

@@ -14,7 +14,7 @@ from queue import Empty, SimpleQueue
 from threading import Event, Lock
 from time import monotonic
 
-from events.judged import CaseResult, JudgeProgress
+from events.judged import SIGN_OF_LIFE_SECS, CaseResult, JudgeProgress
 from events.message import format_time
 from events.runner import ExecutionStarted, RunnerHeartbeat
 from sandbox_runtime.retry import Backoff, start_background
@@ -305,7 +305,7 @@ class Reports:
         self.sender.put(Outgoing(message.serialise(), on_sent, lambda _code: None, give_up_at))
 
 
-# Report finished cases of judge runs while they go on, at most twice a second for each run.
+# Report finished cases of judge runs while they go on, at most twice a second and at least once a minute for each run.
 
 PERIOD_SECS = 0.5
 MOST_CASES = 200
@@ -315,20 +315,27 @@ MOST_CASES = 200
 class ProgressReports:
     """Collects results and calls `send` for each run that has new ones. One thread serves all runs.
 
-    A run that ends within PERIOD_SECS sends none: its completion has all results.
+    A run that ends within PERIOD_SECS sends none: its completion has all results. One without new results sends an
+    empty message each SIGN_OF_LIFE_SECS, also while it waits for its slot.
     """
 
     def __init__(self, send: Callable[[JudgeProgress], None]) -> None:
         self._send = send
         self._unsent: dict[str, JudgeProgress] = {}
+        self._under_way: dict[str, tuple[float, JudgeProgress]] = {}
         self._lock = Lock()
         self._has_some = Event()
         self._closed = Event()
         start_background(self._run, stop=self._closed)
 
     def add(self, progress: JudgeProgress) -> None:
-        """Add new results of a run. They are sent without outputs and messages, and `sent_at` is set then."""
+        """Add new results of a run. They are sent without outputs and messages, and `sent_at` is set then.
+
+        The first call, perhaps without results, begins its signs of life.
+        """
         with self._lock:
+            if progress.cases or progress.execution_id not in self._under_way:
+                self._under_way[progress.execution_id] = monotonic(), progress.changed(cases=())
             known = self._unsent.get(progress.execution_id)
             cases = progress.cases if known is None else known.cases + progress.cases
             self._unsent[progress.execution_id] = progress.changed(cases=cases)
@@ -338,19 +345,31 @@ class ProgressReports:
         """Forget the results of a run that has ended: send no progress after its completion."""
         with self._lock:
             self._unsent.pop(execution_id, None)
+            self._under_way.pop(execution_id, None)
 
     def close(self) -> None:
         self._closed.set()
         self._has_some.set()
 
     def _run(self) -> None:
-        while self._has_some.wait() and not self._closed.wait(PERIOD_SECS):
+        while not self._closed.is_set():
+            self._has_some.wait(SIGN_OF_LIFE_SECS / 4)
+            if self._closed.wait(PERIOD_SECS):
+                return
             self._has_some.clear()
-            with self._lock:
-                unsent, self._unsent = self._unsent, {}
-            for progress in unsent.values():
-                for cases in batched(map(_without_texts, progress.cases), MOST_CASES):
-                    self._send(progress.changed(cases=cases, sent_at=format_time(datetime.now(UTC))))
+            self._send_all()
+
+    def _send_all(self) -> None:
+        with self._lock:
+            unsent, self._unsent = self._unsent, {}
+            now = monotonic()
+            silent = [last for since, last in self._under_way.values() if now - since >= SIGN_OF_LIFE_SECS]
+            self._under_way |= {last.execution_id: (now, last) for last in silent}
+        for progress in unsent.values():
+            for cases in batched(map(_without_texts, progress.cases), MOST_CASES):
+                self._send(progress.changed(cases=cases, sent_at=format_time(datetime.now(UTC))))
+        for progress in silent:
+            self._send(progress.changed(sent_at=format_time(datetime.now(UTC))))
 
 
 def _without_texts(case: CaseResult) -> CaseResult:

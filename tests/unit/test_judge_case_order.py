@@ -55,6 +55,6 @@ def test_a_failure_skips_cases_that_nobody_has_taken() -> None:
 
 def test_all_cases_are_skipped_when_there_is_nothing_to_run() -> None:
     order = CaseOrder(judging([case()] * 3))
-    order.skip_all()
+    order.end_all()
     assert order.take() is None
     assert [one.outcome for one in order.results] == ["skipped"] * 3

@@ -133,11 +133,12 @@ def test_equal_checkers_are_sent_once() -> None:
         ({}, 7),  # the default wall time of Python
         ({"limits": {"wall_time_secs": 1.5}, "cases": [CASE, CASE]}, 3),
         ({"cases": [CASE | {"limits": {"wall_time_secs": 0.5}}, CASE]}, 8),
-        ({"cases": [CASE] * 200}, 300),
-        ({"limits": {"wall_time_secs": 1}, "checker": PROGRAM, "cases": [CASE] * 3}, 123),
+        ({"cases": [CASE] * 200}, 1400),
+        ({"limits": {"wall_time_secs": 25}, "cases": [CASE] * 200}, 3600),
+        ({"limits": {"wall_time_secs": 1}, "checker": PROGRAM, "cases": [CASE] * 3}, 3),
     ],
 )
-def test_the_budget_is_that_of_the_cases_and_their_checkers(body: dict[str, Any], secs: int) -> None:
+def test_the_total_is_the_sum_of_the_limits_of_the_cases_within_the_ceiling(body: dict[str, Any], secs: int) -> None:
     assert parse(**body).wall_budget_secs == secs
 
 

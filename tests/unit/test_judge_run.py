@@ -291,6 +291,12 @@ def test_the_first_bytes_of_all_cases_together_are_bounded() -> None:
     assert sorted(stored) == list(range(48, 60))
 
 
+def test_a_judge_run_says_for_how_long_it_used_its_slot() -> None:
+    completed = judge(judge_requested([case()]), RecordedSlot(outcome()))
+    assert completed.slot_secs is not None
+    assert 0 < completed.slot_secs < 60
+
+
 def test_times_are_summed_and_the_worst_evidence_is_kept() -> None:
     worst = outcome(evidence={"controls_missing": ("seccomp",)}, usage={"memory_peak_bytes": 9 << 20})
     completed = judge(judge_requested([case()] * 3), RecordedSlot(outcome(), worst, outcome()))
@@ -303,16 +309,39 @@ def test_times_are_summed_and_the_worst_evidence_is_kept() -> None:
     assert completed.evidence.isolation_mode == "permissive"
 
 
-def test_all_cases_together_have_a_limit() -> None:
-    slot = RecordedSlot(outcome(wall_usec=200_000_000))
-    completed = judge(judge_requested([case()] * 4), slot)
-    assert [(found.outcome, found.checker_message) for found in completed.cases or ()] == [
-        ("passed", None),
-        ("passed", None),
-        ("skipped", "the cases of this judge run took more than 300 s together"),
-        ("skipped", "the cases of this judge run took more than 300 s together"),
-    ]
-    assert len(slot.specs) == 2
+SLEEPING = outcome(exit_code=None, stop_reason=StopReason.WALL_LIMIT, wall_usec=100_010_000)
+LONG = case(limits=RequestedLimits(wall_time_secs=100))
+
+
+@pytest.mark.parametrize(("total_secs", "judged"), [(None, 4), (300, 4), (499, 5), (3600, 6)])
+def test_cases_beyond_the_total_are_errors_of_the_judge_and_no_failures(total_secs: int | None, judged: int) -> None:
+    slot = RecordedSlot(SLEEPING)
+    completed = judge(judge_requested([LONG] * 6, total_secs=total_secs), slot)
+    assert outcomes(completed) == ["failed"] * judged + ["judge_error"] * (6 - judged)
+    messages = {found.checker_message for found in (completed.cases or ())[judged:]}
+    over = f"the cases of this judge run took more than {total_secs or 300} s together, so this one was not judged"
+    assert messages <= {over}
+    assert len(slot.specs) == judged
+
+
+def test_cases_that_all_meet_their_limits_fit_into_a_total_that_is_the_sum_of_these() -> None:
+    completed = judge(judge_requested([LONG] * 50, total_secs=5000), RecordedSlot(SLEEPING))
+    assert outcomes(completed) == ["failed"] * 50
+
+
+def test_a_sleeping_group_costs_no_case_of_another_group_its_points() -> None:
+    groups = (Group("slow", ()), Group("easy", ()))
+    cases = [*[LONG.changed(group="slow")] * 4, case(group="easy")]
+    slot = RecordedSlot(*[SLEEPING] * 4, outcome())
+    completed = judge(judge_requested(cases, groups=groups, total_secs=410), slot)
+    assert outcomes(completed) == ["failed"] * 4 + ["passed"]
+
+
+def test_a_failed_group_stays_skipped_when_the_time_is_over() -> None:
+    groups = (Group("slow", ()), Group("easy", ()))
+    cases = [*[LONG.changed(group="slow")] * 4, case(group="easy")]
+    completed = judge(judge_requested(cases, groups=groups, stop="group", total_secs=50), RecordedSlot(SLEEPING))
+    assert outcomes(completed) == ["failed", "skipped", "skipped", "skipped", "judge_error"]
 
 
 def busy(wall_secs: float) -> Outcome:

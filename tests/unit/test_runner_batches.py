@@ -259,6 +259,33 @@ def test_progress_with_the_longest_messages_of_all_checkers_fits_into_a_message(
     assert len({message.sent_at for message in sent}) == len(sent), "the functions keep a row for each"
 
 
+def test_a_judge_run_without_new_results_tells_that_it_is_under_way_until_it_ends(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(progress, "PERIOD_SECS", 0.01)
+    monkeypatch.setattr(progress, "SIGN_OF_LIFE_SECS", 0.04)
+    sent: list[JudgeProgress] = []
+    reports = progress.ProgressReports(sent.append)
+    now = "2026-11-26T12:00:00.000Z"
+    begun = JudgeProgress(
+        submission_id=str(uuid4()), execution_id=str(uuid4()), node_id="node", started_at=now, sent_at=now, cases=()
+    )
+    reports.add(begun)
+    until(lambda: len(sent) >= 2)
+    assert {message.cases for message in sent} == {()}
+    assert all(JudgeProgress.parse(message.serialise()).sent_at > now for message in sent)
+    reports.add(begun.changed(cases=(CaseResult(0, Outcome.PASSED, None, None, None),)))
+    until(lambda: any(message.cases for message in sent))
+    until(lambda: sent[-1].cases == ())
+    reports.drop(begun.execution_id)
+    reports.add(begun.changed(execution_id=str(uuid4())))
+    until(lambda: sent[-1].execution_id != begun.execution_id)
+    told = len([message for message in sent if message.execution_id == begun.execution_id])
+    until(lambda: len(sent) >= told + 4)
+    assert len([message for message in sent if message.execution_id == begun.execution_id]) == told
+    reports.close()
+
+
 def test_a_run_that_fails_is_over_too(monkeypatch: pytest.MonkeyPatch) -> None:
     told: list[ExecutionStarted] = []
     runs = LongRuns(told.append)

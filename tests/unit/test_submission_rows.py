@@ -62,6 +62,7 @@ JUDGE = replace(
 JUDGE_ROW = {name: value for name, value in PENDING_ROW.items() if name != "asked_directly"} | {
     "summary": '{"kind":"judge","cases":2}',
     "plan": '{"cases":[{},{}],"groups":[]}',
+    "run_budget_ms": 240_000,  # until a silent runner counts as lost; version 0.1 had the whole time of its cases
 }
 COMPLETION = Completion(
     completed_at="2026-11-24T12:00:01.000Z",

@@ -11,13 +11,13 @@ from typing import Any
 from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.table import Page, Table, bounds, merge, query_page
 from functions.clock import MS_PER_SEC, to_rfc3339
-from functions.submissions.model import FINAL_STATUSES, PENDING_MAX_MS, Kind, Submission
+from functions.submissions.model import FINAL_STATUSES, LONGEST_RUN_MS, PENDING_MAX_MS, Kind, Submission
 from functions.submissions.store import JUDGE_SUMMARY_START, LIST_SHARDS, created_key, list_shard, submission_of
 
 _ITEMS_PER_FILTERED_QUERY = 500
 _SORT_KEY = "list_key"
-_LONGEST_RUN_MS = 3_600_000
-"""A run that is not pending any more ends sooner."""
+_LONGEST_MS = PENDING_MAX_MS + 2 * LONGEST_RUN_MS
+"""From the creation of a run to its end: a lost one is repeated once."""
 
 
 class SubmissionList(Table):
@@ -60,7 +60,7 @@ class SubmissionList(Table):
         if since_ms is not None:
             conditions.append("#completed_at >= :since")
             values["since"] = to_rfc3339(since_ms)
-            first = to_rfc3339(since_ms - PENDING_MAX_MS - _LONGEST_RUN_MS)
+            first = to_rfc3339(since_ms - _LONGEST_MS)
         between = bounds(after, first, ascending=ascending)
         return self._merged(
             project_id,

@@ -313,7 +313,91 @@ def test_progress_of_a_long_judge_run_moves_its_due_time(aws: Aws, project_key: 
     assert pipeline.submissions.get(run) == after
 
 
+def test_a_sign_of_life_moves_the_due_time_and_leaves_no_row(aws: Aws, project_key: str, pipeline: Pipeline) -> None:
+    run = judge(project_key).json["id"]
+    execution = requested(aws).execution_id
+    pipeline.submissions.mark_started(run, execution, "runner-1", "2026-11-24T12:00:00.000Z")
+    items = len(aws.items("SubmissionsTable"))
+    for minute in range(1, 60):
+        pipeline.time.advance(60)
+        assert pipeline.record(progress(run, execution, sent_at=f"2026-11-24T12:{minute:02}:00.000Z")) == []
+        assert pipeline.sweep()["handled"] == 0
+    assert len(aws.items("SubmissionsTable")) == items
+    # Five hours after its start it counts as lost, whatever its runner says.
+    assert pipeline.record(progress(run, execution, sent_at="2026-11-24T17:00:00.000Z")) == []
+    pipeline.time.advance(241)
+    assert pipeline.sweep()["handled"] == 1
+
+
+@pytest.mark.parametrize("cases", [2, 200])
+def test_a_lost_judge_run_is_repeated_within_five_minutes(
+    aws: Aws, project_key: str, pipeline: Pipeline, cases: int
+) -> None:
+    body = {"cases": [CASES[0]] * cases, "limits": {"wall_time_secs": 25}}
+    run = judge(project_key, body).json["id"]
+    execution = requested(aws).execution_id
+    pipeline.submissions.mark_started(run, execution, "runner-1", "2026-11-24T12:00:00.000Z")
+    pipeline.time.advance(80)
+    assert pipeline.record(progress(run, execution, result(0), sent_at="2026-11-24T12:01:20.000Z")) == []
+    pipeline.time.advance(239)
+    assert pipeline.sweep()["handled"] == 0
+    pipeline.time.advance(2)
+    assert pipeline.sweep()["handled"] == 1
+    (again,) = aws.messages("BatchQueue")
+    assert again["execution_id"] != execution
+    # It may wait for a slot. When it has begun and is silent again, the judge run ends.
+    pipeline.time.advance(239)
+    assert pipeline.sweep()["handled"] == 0
+    started = {"started_at": "2026-11-24T12:10:00.000Z", "sent_at": "2026-11-24T12:11:00.000Z"}
+    sign = json.loads(progress(run, again["execution_id"])) | started
+    assert pipeline.record(json.dumps(sign)) == []
+    pipeline.time.advance(241)
+    pipeline.sweep()
+    ended = get(project_key, f"/api/judge/{run}").json
+    assert (ended["status"], ended["error_message"]) == ("error", "the run did not come to an end, twice")
+
+
+@pytest.mark.parametrize(
+    ("cases", "ceiling", "total_secs"), [(1, 3600, None), (42, 3600, None), (43, 3600, 301), (200, 600, 600)]
+)
+def test_a_message_has_the_total_of_the_cases_within_the_ceiling_of_the_operator(
+    aws: Aws, project_key: str, monkeypatch: pytest.MonkeyPatch, cases: int, ceiling: int, total_secs: int | None
+) -> None:
+    monkeypatch.setenv("JUDGE_TOTAL_SECS", str(ceiling))
+    judge_handler.ENV.forget()
+    assert judge(project_key, {"cases": [CASES[0]] * cases}).status == 202
+    assert requested(aws).total_secs == total_secs
+
+
 # --- ends ---------------------------------------------------------------------------------------------------------
+
+
+OUT_OF_TIME = "the cases of this judge run took more than 300 s together"
+
+
+@pytest.mark.parametrize("outcome", ["judge_error", "skipped"])
+def test_cases_that_were_not_judged_for_want_of_time_are_an_error_also_of_an_older_runner(
+    aws: Aws, project_key: str, pipeline: Pipeline, outcome: str
+) -> None:
+    hidden = [case | {"visibility": "hidden"} for case in CASES]
+    run = judge(project_key, {"cases": hidden}).json["id"]
+    cases = [result(0, "failed"), result(1, outcome, checker_message=OUT_OF_TIME)]
+    assert pipeline.record(completed(run, cases, execution_id=requested(aws).execution_id)) == []
+    ended = get(project_key, f"/api/judge/{run}").json
+    assert (ended["status"], ended["error_message"]) == ("error", OUT_OF_TIME)
+
+
+@pytest.mark.parametrize(("slot_secs", "units"), [(None, 1), (300, 1), (301, 2), (3600, 56), (1e300, 1436)])
+def test_slot_minutes_beyond_five_count_in_the_quota_of_the_day(
+    aws: Aws, project_key: str, pipeline: Pipeline, slot_secs: float | None, units: int
+) -> None:
+    run = judge(project_key).json["id"]
+    more: dict[str, Any] = {} if slot_secs is None else {"slot_secs": slot_secs}
+    message = completed(run, execution_id=requested(aws).execution_id, **more)
+    for _ in range(2):
+        assert pipeline.record(message) == []
+    usage = whole_usage(aws, PROJECT_ID)
+    assert (usage.minute.count, usage.day.count, usage.in_flight) == (1, units, 0)
 
 
 def test_a_second_result_changes_nothing(aws: Aws, project_key: str, pipeline: Pipeline) -> None:

@@ -132,6 +132,25 @@ def test_a_run_is_released_once_and_windows_stay(quotas: QuotaStore) -> None:
     assert quotas.charge(run("key").quota_claim, Quota(9, 9, 1)).usage.in_flight == 1
 
 
+@pytest.mark.parametrize("name", [None, "key"])
+def test_a_run_that_took_long_counts_as_more_in_the_day_once(quotas: QuotaStore, aws: Aws, name: str | None) -> None:
+    row = run(name) if name else run()
+    quotas.charge(row.quota_claim, PLENTY)
+    for _ in range(2):
+        quotas.release(row.quota_claim, 7)
+        assert counts(quotas) == (1, 8, 0)
+    quotas.charge(row.quota_claim, PLENTY)
+    aws.client("dynamodb").transact_write_items(TransactItems=[quotas.release_action(row.quota_claim, 2)])
+    assert counts(quotas) == (2, 11, 0)
+    with pytest.raises(QuotaRefusedError):
+        quotas.charge(run().quota_claim, Quota(99, 11, 99))
+
+
+def test_a_late_release_with_more_units_leaves_a_quota_that_still_works(quotas: QuotaStore) -> None:
+    quotas.release(run().quota_claim, 5)
+    assert quotas.charge(run().quota_claim, PLENTY).usage.in_flight == 1
+
+
 def test_a_run_is_released_once(quotas: QuotaStore) -> None:
     row = run("key")
     taken = quotas.charge(row.quota_claim, PLENTY).usage
