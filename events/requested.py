@@ -174,6 +174,7 @@ class Group(Shape, frozen=True):
 
     id: Name
     requires: Annotated[tuple[Name, ...], Meta(max_length=50)]
+    stop: bool | None = None
 
 
 class Judging(Shape, frozen=True):

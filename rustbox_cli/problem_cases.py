@@ -49,7 +49,6 @@ class CaseFolder:
     checker: dict[str, Any] | None = None
     limits: dict[str, float] = field(default_factory=dict)
     groups: list[dict[str, Any]] = field(default_factory=list)
-    stop: str | None = None
     has_score_files: bool = False
 
 
@@ -92,7 +91,7 @@ def read_case_folder(
     limits = _limits(folder / ".timelimit", package)
     if needs_answers:
         _refuse_unanswered(cases, checker)
-    return CaseFolder(cases, checker, limits, scoring.groups, scoring.stop, has_score_files=scoring.has_score_files)
+    return CaseFolder(cases, checker, limits, scoring.groups, has_score_files=scoring.has_score_files)
 
 
 def _read_case(

@@ -26,11 +26,10 @@ _INSTEAD = "Give --without-groups to get one point a case."
 
 @dataclass
 class Scoring:
-    """`groups` as the service takes them. `of_case`: group and points of a case, by its input. `stop`: None: never."""
+    """`groups` as the service takes them. `of_case`: group and points of a case, by its input."""
 
     groups: list[dict[str, Any]] = field(default_factory=list)
     of_case: dict[Path, dict[str, Any]] = field(default_factory=dict)
-    stop: str | None = None
 
     @property
     def has_score_files(self) -> bool:
@@ -46,9 +45,11 @@ class Scoring:
         points: float | None,
         each: float,
         requires: Iterable[str],
+        stops: bool,
     ) -> None:
-        """Add a group of cases with `each` points."""
+        """Add a group of cases with `each` points. `stops`: skip the cases after its first failure."""
         group: dict[str, Any] = {"id": name, "aggregate": aggregate, "points": points, "requires": [*requires]}
+        group["stop"] = True if stops and len(cases) > 1 else None
         self.groups.append({key: value for key, value in group.items() if value is not None and value != []})
         self.of_case |= {case: {"group": name, "points": each} for case in cases}
 
@@ -74,19 +75,20 @@ def _read_test_groups(data: Path, inputs: Sequence[Path]) -> Scoring:
     names = {name: id_of(name) for name in members}
     for name, cases in members.items():
         if name == "sample":
-            scoring.add(name, cases, "pass_fail", points=0, each=0, requires=())
+            scoring.add(name, cases, "pass_fail", points=0, each=0, requires=(), stops=False)
             continue
         own = top if name == "secret" else _Settings(data / name)
         aggregate = own.aggregate("sum" if own is top else "pass-fail")
+        stops = aggregate != "sum"  # the other cases cannot change its score
         most = own.most_points(100 if own is top else "unbounded")
         requires = dict.fromkeys([*words_of(top.values.get("require_pass")), *words_of(own.values.get("require_pass"))])
         ids = [names.get(required, required) for required in requires]
         if most is None:
             points = None if aggregate == "sum" else MOST_POINTS
-            scoring.add(names[name], cases, aggregate, points=points, each=MOST_POINTS, requires=ids)
+            scoring.add(names[name], cases, aggregate, points=points, each=MOST_POINTS, requires=ids, stops=stops)
         else:
             each = most / len(cases) if aggregate == "sum" else most
-            scoring.add(names[name], cases, aggregate, points=most, each=each, requires=ids)
+            scoring.add(names[name], cases, aggregate, points=most, each=each, requires=ids, stops=stops)
     return scoring
 
 
@@ -164,7 +166,6 @@ class _LegacyReader:
     def __init__(self, data: Path, inputs: Sequence[Path], *, has_score_files: bool) -> None:
         self._data, self._inputs, self._has_score_files = data, inputs, has_score_files
         self._scoring = Scoring()
-        self._breaks: set[bool] = set()  # of the groups whose score depends on it
 
     def scoring(self) -> Scoring:
         root = self._folder(self._data, {})
@@ -179,9 +180,6 @@ class _LegacyReader:
             scale = 0 if folder in samples and ignores_sample else 1 / share
             rejecting = self._add(folder, scale, requires)
             requires = [*requires, *rejecting] if root.breaks else requires
-        if len(self._breaks) > 1:
-            raise refused(f"{self._data}: on_reject is break in some groups and continue in others. {_INSTEAD}")
-        self._scoring.stop = "group" if self._breaks == {True} else None
         return self._scoring
 
     def _check_order(self, parent: _Folder, folders: list[_Folder]) -> None:
@@ -206,18 +204,17 @@ class _LegacyReader:
             inner = folder.all_folders()
             if any(one.mode != "min" or one.accept_score != folder.accept_score for one in inner if one.cases):
                 raise refused(f"{folder.path}: Rustbox does not support the smallest of different scores. {_INSTEAD}")
-            self._scoring.add(name, folder.all_cases(), "min", points=scale * each, each=each, requires=requires)
+            least, cases = scale * each, folder.all_cases()
+            self._scoring.add(name, cases, "min", points=least, each=each, requires=requires, stops=folder.breaks)
             return [name] if folder.may_reject else []
         rejecting: list[str] = []
         parts = len(folder.cases) + len(folder.folders)
         scale = scale / parts if folder.mode == "avg" else scale
         if folder.cases:
-            count = len(folder.cases)
-            if count > 1:
-                self._breaks.add(folder.breaks)
             # The service adds the points of cases itself. It takes no group with more than MOST_POINTS.
-            points = None if scale == 1 else scale * each * count
-            self._scoring.add(name, folder.cases, "sum", points=points, each=each, requires=requires)
+            points = None if scale == 1 else scale * each * len(folder.cases)
+            stops = folder.breaks
+            self._scoring.add(name, folder.cases, "sum", points=points, each=each, requires=requires, stops=stops)
             rejecting.append(name)
         self._check_order(folder, folder.folders)
         for inside in folder.folders:

@@ -81,6 +81,11 @@ class GroupRequest(StrictModel):
     requires: Annotated[list[Name], Field(max_length=MAX_GROUPS)] | None = Field(
         default=None, description="Groups that must pass, or this one counts nothing."
     )
+    stop: bool | None = Field(
+        default=None,
+        description="true: skip its other cases, and the groups that require it, after its first failure. By default "
+        "as the field stop of the judge run says.",
+    )
 
 
 class CasesRequest(Protocol):

@@ -85,7 +85,9 @@ def to_judging(request: CasesRequest, limits: list[dict[str, int | float]]) -> J
                 expected_object=_unplaced(expected),
             )
         )
-    groups = tuple(Group(id=group.id, requires=tuple(group.requires or ())) for group in request.groups or ())
+    groups = tuple(
+        Group(id=group.id, requires=tuple(group.requires or ()), stop=group.stop) for group in request.groups or ()
+    )
     return Judging(
         checkers=tuple(checkers),
         cases=tuple(cases),

@@ -116,7 +116,7 @@ def _body(api: Api, options: dict[str, Any]) -> tuple[dict[str, Any], bool]:
         "cases": folder.cases,
         "checker": checker,
         "groups": folder.groups or None,
-        "stop": "first_failure" if options["stop"] else folder.stop,
+        "stop": "first_failure" if options["stop"] else None,
     }
     return {name: value for name, value in body.items() if value is not None}, folder.has_score_files
 
@@ -256,7 +256,6 @@ def push_problem(
             "cases": cases,
             "checker": {"kind": checker} if checker else found.checker,
             "groups": found.groups or None,
-            "stop": found.stop,
             "limits": found.limits or None,
         }
         given = {field: value for field, value in body.items() if value is not None}

@@ -14,17 +14,23 @@ FAILURES = frozenset({Outcome.WRONG_ANSWER, Outcome.PRESENTATION_ERROR, Outcome.
 """A partial answer is none, and an error of the judge says nothing about the program."""
 
 
+def stops(judging: Judging, group: Group) -> bool:
+    """Whether a failure in this group skips its other cases."""
+    return judging.stop == "group" if group.stop is None else group.stop
+
+
 def is_skipped(judging: Judging, outcomes: Mapping[int, str], index: int) -> bool:
     """Whether a case is skipped. `outcomes`: of the cases so far, by index.
 
-    With `group`, the rest of a group is skipped after its first failure, and so are the groups that require it.
+    Where a group stops, its rest is skipped after its first failure, and so are the groups that require it.
     """
-    if judging.stop == "never":
+    stopping: set[str | None] = {group.id for group in judging.groups if stops(judging, group)}
+    if judging.stop != "first_failure" and not stopping:
         return False
     failed = [at for at, outcome in outcomes.items() if outcome in FAILURES]
     if judging.stop == "first_failure":
         return bool(failed)
-    lost = {judging.cases[at].group for at in failed} - {None}
+    lost = stopping & {judging.cases[at].group for at in failed}
     while more := {group.id for group in judging.groups if group.id not in lost and lost.intersection(group.requires)}:
         lost |= more
     return judging.cases[index].group in lost

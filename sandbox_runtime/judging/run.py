@@ -21,7 +21,7 @@ from sandbox_runtime.executor import CompileCache, Jail, report
 from sandbox_runtime.executor.compilation import Compiled, checked_inputs, compile_program, refused_source
 from sandbox_runtime.executor.step_runs import MOST_OVERTIME_SECS, RunStop, StepRuns
 from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome
-from sandbox_runtime.judging.case_order import CaseOrder
+from sandbox_runtime.judging.case_order import CaseOrder, stops
 from sandbox_runtime.judging.completion import CACHED_COMPILATION, KeptOutputs, Store, Totals
 from sandbox_runtime.judging.interaction import LendSlot, interact, judgement_of_both
 from sandbox_runtime.judging.judgement import CUT, SKIPPED, Judgement, of_output, of_run
@@ -89,7 +89,8 @@ class JudgeRun:
         self._has_begun = not self._is_compiled  # a case has shown that the source can be run
         self._failure: Result | None = None
         # An interaction needs two slots itself, and with `stop` a result decides whether the next case is judged.
-        self._is_shareable = judging.stop == "never" and all(one.kind != "interactor" for one in judging.checkers)
+        can_stop = judging.stop != "never" or any(stops(judging, group) for group in judging.groups)
+        self._is_shareable = not can_stop and all(one.kind != "interactor" for one in judging.checkers)
 
     @property
     def is_over(self) -> bool:

@@ -221,3 +221,15 @@ def test_a_misspelt_field_of_a_part_is_refused_with_a_suggestion(
 def test_a_field_of_a_part_that_is_like_none_has_no_suggestion() -> None:
     found = problems(cases=[{"frobnicate": 1, "checker": {"input": 1}}])
     assert found["cases[0].frobnicate"] == found["cases[0].checker.input"] == "There is no such field."
+
+
+def test_a_group_may_stop_for_itself() -> None:
+    cases = [CASE | {"group": "a"}, CASE | {"group": "b"}]
+    groups = [{"id": "a", "stop": True}, {"id": "b"}]
+    judging = parse(cases=cases, groups=groups).judging
+    assert judging is not None
+    assert [group.stop for group in judging.groups] == [True, None]
+    assert (
+        parse(cases=cases, groups=groups).body_sha256
+        != parse(cases=cases, groups=[{"id": "a"}, {"id": "b"}]).body_sha256
+    )

@@ -253,6 +253,28 @@ def test_skipped_cases_do_not_run(stop: str, wanted: list[str]) -> None:
     assert len(slot.specs) == len([word for word in wanted if word != "skipped"])
 
 
+@pytest.mark.parametrize(
+    ("stop", "of_groups", "wanted"),
+    [
+        ("never", {"a": True}, ["wrong_answer", "skipped", "wrong_answer", "passed", "skipped"]),
+        ("never", {"b": True}, ["wrong_answer", "passed", "wrong_answer", "skipped", "passed"]),
+        ("never", {"a": False}, ["wrong_answer", "passed", "wrong_answer", "passed", "passed"]),
+        ("group", {"b": False}, ["wrong_answer", "skipped", "wrong_answer", "passed", "skipped"]),
+        ("group", {"a": False, "b": False}, ["wrong_answer", "passed", "wrong_answer", "passed", "passed"]),
+        ("first_failure", {"a": False}, ["wrong_answer"] + ["skipped"] * 4),
+    ],
+)
+def test_a_group_says_for_itself_whether_it_stops(stop: str, of_groups: dict[str, bool], wanted: list[str]) -> None:
+    groups = tuple(
+        Group(name, requires, of_groups.get(name)) for name, requires in (("a", ()), ("b", ()), ("c", ("a",)))
+    )
+    cases = [case(expected=b"x" if at in {0, 2} else b"42", group=group) for at, group in enumerate("aabbc")]
+    run = begin(judge_requested(cases, groups=groups, stop=stop))
+    found = judge(judge_requested(cases, groups=groups, stop=stop), RecordedSlot())
+    assert outcomes(found) == wanted
+    assert (run.shareable > 1) == ("skipped" not in wanted and stop == "never")
+
+
 def test_the_end_is_seen_in_the_turn_of_the_last_case_that_runs() -> None:
     run = begin(judge_requested([case(expected=b"x"), case(), case()], stop="first_failure"))
     run.turn(RecordedSlot())

@@ -33,17 +33,18 @@ def read(folder: Path, problem: str, cases: str, settings: dict[str, str], **opt
 def scored(
     found: CaseFolder, failed: str = "", points: dict[str, float] | None = None, shares: dict[str, float] | None = None
 ) -> float:
-    """The score of a program that fails these cases, as the service computes it; `stop` skips cases as in a runner."""
+    """The score of a program that fails these cases, as the service computes it; groups stop as in a runner."""
     body = JudgeBody.model_validate_json(
         json.dumps({"language": "python", "code": "x", "cases": found.cases, "groups": found.groups or None})
     )
     assert not list(find_problems(body, tuple(Language)))
-    outcomes, lost = [], set()
+    outcomes, lost = list[CaseOutcome](), set[str | None]()
+    stopping = {group["id"] for group in found.groups if group.get("stop")}
     for case in found.cases:
-        if found.stop == "group" and case["group"] in lost:
+        if case.get("group") in stopping & lost:
             outcomes.append(CaseOutcome(Outcome.SKIPPED))
         elif case["id"] in failed.split():
-            lost.add(case["group"])
+            lost.add(case.get("group"))
             outcomes.append(CaseOutcome(Outcome.WRONG_ANSWER))
         else:
             name = case["id"]
@@ -188,6 +189,25 @@ def test_groups_of_legacy_packages_inside_of_groups_have_the_score_of_the_defaul
     assert scored(read(tmp_path, LEGACY, cases, settings), failed) == expected
 
 
+def stopping(found: CaseFolder) -> set[str]:
+    return {group["id"] for group in found.groups if group.get("stop")}
+
+
+def test_groups_stop_whose_other_cases_cannot_change_their_score(tmp_path: Path) -> None:
+    assert stopping(read(tmp_path / "sum", NEW, THREE, A | B)) == {"secret/a"}
+    assert stopping(read(tmp_path / "min", NEW, THREE, A | MIN)) == {"secret/a", "secret/b"}
+    assert stopping(read(tmp_path / "one case", NEW, "secret/a/1 secret/b/1", A | MIN)) == set()
+
+
+def test_groups_of_a_legacy_package_stop_where_on_reject_is_break(tmp_path: Path) -> None:
+    assert stopping(read(tmp_path / "generated", LEGACY, THREE, GENERATED)) == {"secret/a", "secret/b"}
+    assert stopping(read(tmp_path / "continue", LEGACY, THREE, LEGACY_GROUPS)) == {"secret/a", "secret/b"}
+    mixed = {"testdata.yaml": "on_reject: continue\n", "secret/b/testdata.yaml": "on_reject: break\n"}
+    found = read(tmp_path / "mixed", LEGACY, THREE, mixed)
+    assert stopping(found) == {"secret/b"}
+    assert (scored(found, "secret/a/1"), scored(found, "secret/b/1"), scored(found, "secret/b/2")) == (4, 3, 4)
+
+
 CUSTOM_SCORE = "type: scoring\nvalidation: custom score\n"
 VALIDATOR = "print(1)\n"
 
@@ -239,7 +259,6 @@ def test_a_validator_may_multiply_the_score_of_a_case(
         (LEGACY, {"secret/testdata.yaml": "grader_flags: avg\n"}, "an average with on_reject: break"),
         (LEGACY, {"secret/testdata.yaml": "grader_flags: min\n", "secret/a/testdata.yaml": ""}, None),
         (LEGACY, {"secret/testdata.yaml": "grader_flags: min\n", "secret/a/testdata.yaml": "x: 1"}, "the smallest"),
-        (LEGACY, {"secret/a/testdata.yaml": "on_reject: continue"}, "break in some groups"),
         (LEGACY, {"secret/a/testdata.yaml": "accept_score: .inf"}, "accept_score needs a number"),
         (LEGACY, {"secret/a/testdata.yaml": "accept_score: [1]"}, "accept_score needs a number"),
         (LEGACY, {"secret/a/testdata.yaml": "[" * 100_000}, "not valid YAML"),
