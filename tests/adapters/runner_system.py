@@ -206,6 +206,14 @@ class Direct(System):
         client.request("POST", "/v1/execute", body.encode(), {"Authorization": f"Bearer {TOKEN}"})
         return client
 
+    def run_held(self) -> tuple[HeldSlot, ExecutionRequested, http.client.HTTPConnection]:
+        """Start with one slot, and return it with the request that runs there and its client."""
+        slot, request = HeldSlot(), requested()
+        self.start(lambda: slot)
+        client = self.send(request.serialise())
+        assert slot.begun.wait(PATIENCE_SECS)
+        return slot, request, client
+
     def close(self) -> None:
         """Close the clients' connections, then stop the worker."""
         for client in self.clients:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sandbox_runtime.jail import Slot, SlotConfig
 from sandbox_runtime.jail.spec import GuestFile, JailSpec, Limits, Outcome
+from tests.guest_files import guest
 from tests.jail.slots import PYTHON, slot_config
 from tests.jail.weakened.limits import SLOWNESS
 
@@ -36,42 +37,10 @@ PLACES = (
 
 
 # Takes its name when all is ready, then waits until it is stopped.
-SERVER = """
-import ctypes, select
-servers = []
-for family, address in PLACES:
-    server = socket.socket(family)
-    server.bind(address)
-    server.listen()
-    servers.append(server)
-open("/dev/shm/neighbour", "w").write("secret")
-print(len(servers), "servers", flush=True)
-ctypes.CDLL(None).prctl(15, b"neighbour")
-while True:
-    for server in select.select(servers, [], [])[0]:
-        server.accept()[0].send(b"secret")
-"""
+SERVER = guest("neighbours/server.py")
 
 
-CLIENT = """
-import os
-for family, address in PLACES:
-    try:
-        with socket.socket(family) as client:
-            client.connect(address)
-            print("ESCAPED", address, client.recv(100))
-    except OSError:
-        pass
-for path in ("/dev/shm/neighbour", "/tmp/neighbour"):
-    if os.path.exists(path):
-        print("ESCAPED", path)
-for pid in range(1, 400):
-    try:
-        if open(f"/proc/{pid}/comm").read() == "neighbour\\n":
-            print("ESCAPED", pid)
-    except OSError:
-        pass
-"""
+CLIENT = guest("neighbours/client.py")
 
 
 MakeSlot = Callable[[SlotConfig], Slot]

@@ -14,6 +14,7 @@ from sandbox_runtime.jail import CONTROLS, Slot, open_slot
 from sandbox_runtime.languages import Language, binds, prepare, toolchain_digest, version
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.entry import Compile, compile_limits
+from tests.guest_files import guest
 from tests.jail.guest_requests import request
 from tests.jail.language_programs.table import COMPILED
 from tests.jail.processes import memory_of
@@ -27,19 +28,7 @@ const char *volatile marker = "%s";
 int main(void) { int n; if (scanf("%%d", &n) != 1) return 1; printf("%%d\\n", n + 1); }
 """
 # Replaces its own file, by name and by what /proc shows of it, and tells whether it could.
-SPOILS_ITSELF = r"""#include <stdio.h>
-#include <unistd.h>
-#include <fcntl.h>
-#include <sys/stat.h>
-static const char script[] = "#!/bin/sh\necho spoilt\n";
-int main(void) {
-    int through_proc = open("/proc/self/exe", O_WRONLY);
-    int is_gone = unlink("/box/solution") == 0;
-    int fd = open("/box/solution", O_WRONLY | O_CREAT | O_TRUNC, 0755);
-    int is_written = write(fd, script, sizeof script - 1) == sizeof script - 1;
-    printf("%d %d %d\n", through_proc, is_gone, is_written);
-}
-"""
+SPOILS_ITSELF = guest("compilers/spoils_itself.c")
 
 
 # "Compiles" by running the source, so that a compile step can do what a hostile one would like to do.

@@ -14,6 +14,7 @@ import pytest
 from sandbox_runtime.executor import execute
 from sandbox_runtime.jail import open_slot
 from sandbox_runtime.languages import Language, binds, warm_start
+from tests.guest_files import guest
 from tests.jail import slots
 from tests.jail.guest_requests import request
 
@@ -29,29 +30,8 @@ for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
     signal.signal(number, signal.SIG_IGN)
 os.execv(sys.executable, [sys.executable, "-m", "sandbox_runtime", "run", *sys.argv[1:]])
 """
-IN_PYTHON = r"""
-import json, signal
-from pathlib import Path
-state = dict(line.split(":\t") for line in Path("/proc/self/status").read_text().splitlines() if line.startswith("Sig"))
-interrupt = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-print(json.dumps([int(state["SigIgn"], 16), int(state["SigBlk"], 16), interrupt]))
-"""
-IN_C = r"""
-#define _GNU_SOURCE
-#include <signal.h>
-#include <stdio.h>
-int main(void) {
-    unsigned long ignored = 0, blocked = 0;
-    sigset_t mask;
-    sigprocmask(SIG_SETMASK, 0, &mask);
-    for (int number = 1; number <= SIGRTMAX; number++) {
-        struct sigaction action;
-        if (sigaction(number, 0, &action) == 0 && action.sa_handler == SIG_IGN) ignored |= 1UL << (number - 1);
-        if (sigismember(&mask, number) == 1) blocked |= 1UL << (number - 1);
-    }
-    printf("[%lu, %lu, true]\n", ignored, blocked);
-}
-"""
+IN_PYTHON = guest("inherited/signals.py")
+IN_C = guest("inherited/signals.c")
 PRIORITY = "import os; print(os.sched_getscheduler(0), os.getpriority(os.PRIO_PROCESS, 0))"
 # The two that an interpreter itself ignores.
 OF_PYTHON = 1 << (signal.SIGPIPE - 1) | 1 << (signal.SIGXFSZ - 1)

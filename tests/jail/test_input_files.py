@@ -26,6 +26,7 @@ from sandbox_runtime.jail import (
 from sandbox_runtime.jail.controls.own_inodes import open_inputs
 from sandbox_runtime.jail.protocol import inputs_table
 from sandbox_runtime.languages import LANGUAGES, warm_start
+from tests.guest_files import guest
 from tests.jail.slots import PYTHON, slot_config
 from tests.jail.weakened.limits import SLOWNESS
 
@@ -93,18 +94,7 @@ def printed(outcome: Outcome) -> Any:
     return json.loads(outcome.stdout)
 
 
-TREE = """
-import json, os
-found = {}
-for folder, _, names in os.walk("."):
-    for name in [*names, "."]:
-        path = os.path.normpath(os.path.join(folder, name))
-        facts = os.stat(path)
-        text = None if name == "." else open(path, "rb").read().decode("latin-1")
-        found[path] = [oct(facts.st_mode & 0o7777), facts.st_uid == os.getuid(), text]
-found.pop("solution.py")
-print(json.dumps(found))
-"""
+TREE = guest("inputs/tree.py")
 
 
 def test_files_lie_at_their_paths_and_belong_to_the_guest(slot: Slot, folder: Folder) -> None:
@@ -129,34 +119,13 @@ def test_files_lie_at_their_paths_and_belong_to_the_guest(slot: Slot, folder: Fo
     assert found["data/shown"] == found['data/of "another" name\\#%s é'] == ["0o444", False, "stored"]
 
 
-WRITE = """
-import json, mmap, os
-def outcome(act):
-    try:
-        act()
-    except OSError as error:
-        return error.strerror
-    return "done"
-acts = {
-    "write": lambda: open(NAME, "r+b").write(b"x"),
-    "append": lambda: open(NAME, "ab"),
-    "truncate": lambda: os.truncate(NAME, 0),
-    "by descriptor": lambda: os.open(f"/proc/self/fd/{os.open(NAME, os.O_RDONLY)}", os.O_RDWR),
-    "map": lambda: mmap.mmap(os.open(NAME, os.O_RDONLY), 4, mmap.MAP_SHARED, mmap.PROT_WRITE),
-    "mode": lambda: os.chmod(NAME, 0o666),
-    "owner": lambda: os.chown(NAME, os.getuid(), os.getuid()),
-    "times": lambda: os.utime(NAME, (1, 1)),
-    "attribute": lambda: os.setxattr(NAME, "user.a", b"x"),
-    "link": lambda: os.link(NAME, "linked"),
-}
-print(json.dumps({name: outcome(act) for name, act in acts.items()}))
-"""
+WRITE = guest("inputs/write.py")
 
 
 def test_no_guest_writes_through_a_read_only_file(slot: Slot, folder: Folder) -> None:
     shown = folder.store("shown", b"shared by all runs", read_only=True)
     before = folder.place(shown.sha256).stat()
-    found = printed(slot.run(python(f"NAME = 'shown'{WRITE}", shown, folder=folder)))
+    found = printed(slot.run(python(f"NAME = 'shown'\n{WRITE}", shown, folder=folder)))
     assert "done" not in found.values(), found
     after = folder.place(shown.sha256).stat()
     assert folder.place(shown.sha256).read_bytes() == b"shared by all runs"
@@ -165,7 +134,7 @@ def test_no_guest_writes_through_a_read_only_file(slot: Slot, folder: Folder) ->
 
 
 def test_no_guest_changes_a_read_only_file_of_the_message(slot: Slot) -> None:
-    found = printed(slot.run(python(f"NAME = 'kept'{WRITE}", inline("kept", b"text", read_only=True))))
+    found = printed(slot.run(python(f"NAME = 'kept'\n{WRITE}", inline("kept", b"text", read_only=True))))
     assert [name for name, how in found.items() if how == "done"] in ([], ["link"]), found
 
 

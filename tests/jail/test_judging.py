@@ -17,10 +17,10 @@ from sandbox_runtime.jail import Slot
 from sandbox_runtime.judging import Setting, interaction, programs
 from sandbox_runtime.judging import run as judge_run
 from sandbox_runtime.languages import Language, RequestRefusedError
+from tests.guest_files import guest
 from tests.jail.judging.pairs import CHECKERS, INTERACTORS, SLEEP, Pair
 from tests.jail.judging.programs import BISECT, GUESS, KATTIS_SUM, program, with_testlib
 from tests.jail.judging.runs import Judge, begun, results
-from tests.jail.judging.spies import SPY
 from tests.jail.language_programs.table import NAMES, PROGRAMS, cpu_secs
 from tests.judge_requests import case, judge_requested, no_object
 
@@ -201,7 +201,7 @@ def test_a_program_finds_nothing_of_its_judge(judge: Judge, kind: str) -> None:
         checker = program(code, kind=kind, args=(SECRET,), files=(CheckerFile("secret.txt", secret),))
     other = case(b"other " + secret, secret)
     cases = [other, case(b"", secret), other, case(b"", secret, checker=0)]
-    found = results(judge(judge_requested(cases, code=SPY.encode(), checkers=(checker,))))
+    found = results(judge(judge_requested(cases, code=guest("judges/spy.py").encode(), checkers=(checker,))))
     for index in (1, 3):
         ran = found[index].run
         assert ran is not None
@@ -211,7 +211,7 @@ def test_a_program_finds_nothing_of_its_judge(judge: Judge, kind: str) -> None:
 
 def test_the_spy_finds_the_input_of_its_own_case(judge: Judge) -> None:
     """Its own input is its own: so we know that it looks."""
-    (found,) = results(judge(judge_requested([case(SECRET.encode(), None)], code=SPY.encode())))
+    (found,) = results(judge(judge_requested([case(SECRET.encode(), None)], code=guest("judges/spy.py").encode())))
     assert found.run is not None
     assert b"FOUND" in found.run.stdout.head
 

@@ -22,6 +22,7 @@ from sandbox_runtime.jail import (
     open_slot,
 )
 from sandbox_runtime.jail.controls.cgroup import v1, v2
+from tests.guest_files import guests
 from tests.jail.slots import PYTHON, PYTHON_FORK
 from tests.jail.weakened.limits import SLOWNESS
 
@@ -31,53 +32,7 @@ COLD_BYTES = 100 * MIB
 LARGE = Limits(10 * SLOWNESS, 30 * SLOWNESS, 512 * MIB, 16, 3000, 200 * MIB, 10_000)
 ARGV = (PYTHON, "-u", "solution.py")
 
-PREDECESSORS = MappingProxyType(
-    {
-        "heap": "x = bytearray(150 << 20)",
-        "file_in_memory": "open('/tmp/x', 'wb').write(bytes(150 << 20))",
-        "shared_memory": "open('/dev/shm/x', 'wb').write(bytes(150 << 20))",
-        "system_v_segment": """
-import ctypes
-libc = ctypes.CDLL(None)
-libc.shmat.restype = ctypes.c_void_p
-address = libc.shmat(libc.shmget(0, 150 << 20, 0o1600), None, 0)
-assert address not in (None, ctypes.c_void_p(-1).value)
-ctypes.memset(address, 1, 150 << 20)
-""",
-        "socket_buffers": """
-import socket
-kept, sent = [], 0
-while sent < 110 << 20:
-    a, b = socket.socketpair()
-    a.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 20)
-    a.setblocking(False)
-    try:
-        while True:
-            sent += a.send(bytes(4096))
-    except BlockingIOError:
-        pass
-    kept.append((a, b))
-""",
-        "page_cache": "import os\nfd = os.open('/opt/cold/data', os.O_RDONLY)\nwhile os.read(fd, 1 << 20): pass",
-        "out_of_memory": "x = bytearray(1 << 30)",
-        "forks": """
-import os
-full, over = os.pipe(), os.pipe()
-for _ in range(8):
-    if not os.fork():
-        x = bytearray(15 << 20)
-        os.write(full[1], b'x')
-        os.close(over[1])
-        os.read(over[0], 1)
-        os._exit(0)
-for _ in range(8):
-    os.read(full[0], 1)
-os.close(over[1])
-for _ in range(8):
-    os.wait()
-""",
-    }
-)
+PREDECESSORS = guests("memory_peak")
 # The last one's limit is little above what it needs.
 SUCCESSORS = MappingProxyType({"small": (0, 256), "large": (120, 144)})
 

@@ -6,59 +6,14 @@ from pathlib import Path
 
 import pytest
 
+from tests.guest_files import guest
 from tests.jail.metadata_world import SECRET
 
 ROOT = Path(__file__).parents[2]
 WORLD = Path(__file__).with_name("metadata_world.py")
 
-PYTHON = """
-import os, socket, urllib.request
-for url in ("http://169.254.169.254/latest/meta-data/iam/security-credentials/", "http://169.254.170.2/v2/credentials/"):
-    for method in ("GET", "PUT"):
-        try:
-            print(urllib.request.urlopen(urllib.request.Request(url, method=method), timeout=2).read().decode())
-        except OSError as error:
-            print("refused", method, error)
-print(dict(os.environ))
-for pid in filter(str.isdigit, os.listdir("/proc")):
-    for name in ("environ", "cmdline"):
-        try:
-            print(open(f"/proc/{pid}/{name}").read())
-        except OSError as error:
-            print("refused", pid, name, error)
-try:
-    print(os.listdir("/sys/class/net"), open("/proc/net/fib_trie").read())
-except OSError as error:
-    print("refused", error)
-"""
-C = """
-#include <arpa/inet.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
-extern char **environ;
-int main(void) {
-    const char *addresses[] = {"169.254.169.254", "169.254.170.2"};
-    for (int i = 0; i < 2; i++) {
-        struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons(80)};
-        inet_pton(AF_INET, addresses[i], &to.sin_addr);
-        int stream = socket(AF_INET, SOCK_STREAM, 0);
-        if (stream < 0 || connect(stream, (struct sockaddr *)&to, sizeof to)) {
-            puts("refused");
-            continue;
-        }
-        const char *request = "GET /latest/meta-data/ HTTP/1.0\\r\\n\\r\\n";
-        char answer[4096] = {0};
-        write(stream, request, strlen(request));
-        for (ssize_t got, have = 0; (got = read(stream, answer + have, sizeof answer - 1 - have)) > 0;) have += got;
-        puts(answer);
-    }
-    for (char **variable = environ; *variable; variable++) puts(*variable);
-    return 0;
-}
-"""
+PYTHON = guest("metadata/thief.py")
+C = guest("metadata/thief.c")
 
 
 def _in_world(*command: str) -> str:

@@ -12,22 +12,12 @@ import pytest
 
 from sandbox_runtime.jail import BindMount, Outcome, Slot, SlotConfig, WarmStart, open_slot
 from sandbox_runtime.languages import Language, binds
+from tests.guest_files import guest
 from tests.jail.neighbours import python, run_client_beside_server
 from tests.jail.slots import PYTHON, PYTHON_FORK, TOOLCHAINS, slot_config
 from tests.jail.weakened.slots import WeakenedSlot
 
-ALL_PLACES = """
-import os
-PLACES = ["/proc/self/exe", "/usr/bin/true", "/usr/lib", "/dev/null", "/dev/urandom", "/", "/lib", "/etc/ld.so.cache"]
-for place, _, files in os.walk("/opt"):
-    PLACES += [place, *(place + "/" + name for name in files[:1])]
-kept = []
-for place in PLACES[:20]:
-    kept.append(os.open(place, os.O_RDONLY))
-    facts = os.fstat(kept[-1])
-    print(f"{facts.st_dev}:{facts.st_ino}", place)
-print(len(kept), "places", flush=True)
-"""
+ALL_PLACES = guest("inodes/all_places.py")
 HOLD = ALL_PLACES + "import ctypes, signal\nctypes.CDLL(None).prctl(15, b'neighbour')\nsignal.pause()\n"
 # In the warm interpreter and in one that is started for the run.
 STARTS = {"warm": True, "cold": False} if PYTHON_FORK else {"cold": False}
@@ -126,24 +116,7 @@ with open_slot(SlotConfig("mounts", 14, warm={warm})):
 
 
 # A root of the runner that is an overlay itself, as in a container, or an overlay on an overlay.
-ON_OVERLAYS = """
-import os, sys
-from pathlib import Path
-sys.path.insert(0, sys.argv[1])
-from sandbox_runtime.jail import advice, probe_host, read_facts, syscalls
-from sandbox_runtime.jail.controls import own_inodes
-ours, own_inodes.SOURCE = own_inodes.SOURCE, "overlay"
-os.unshare(os.CLONE_NEWNS)
-syscalls.mount("", "/", None, syscalls.MS_REC | syscalls.MS_PRIVATE)
-for _ in range(int(sys.argv[2])):
-    files = own_inodes.HostFiles(Path("/sys"))
-    files.show_tree(Path("/usr"), Path("/usr"))
-    files.close()
-own_inodes.SOURCE = ours
-support = probe_host()
-print(*support.missing)
-print(*(line for line in advice(read_facts(), support) if "own_inodes" in line))
-"""
+ON_OVERLAYS = guest("inodes/on_overlays.py")
 
 
 @pytest.mark.parametrize(("overlays", "missing"), [(0, ""), (1, ""), (2, "own_inodes")])

@@ -15,6 +15,7 @@ from events.completed import ExecutionCompleted
 from sandbox_runtime.jail import FilterFamily, GuestFile, JailSpec, Limits, Slot, StopReason
 from sandbox_runtime.jail.controls.seccomp.filters import INIT, SIMPLE_RULES, UNKNOWN, call_numbers, read_policy
 from sandbox_runtime.languages import LANGUAGES, Language, compile_spec
+from tests.guest_files import guest
 from tests.jail.hostile.catalogue import CHOSEN_LANGUAGES
 from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import SLOWNESS
@@ -205,44 +206,7 @@ def test_init_is_filtered_and_without_new_privileges_while_a_guest_runs() -> Non
     assert {int(status[name], 16) for name in ("CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb")} == {0}
 
 
-CONFINED_AS_INIT = """
-import ctypes, mmap, os, socket, sys
-sys.path.insert(0, sys.argv[1])
-from sandbox_runtime.jail import syscalls
-from sandbox_runtime.jail.controls.seccomp import INIT, build_programs
-
-def refused(call, *arguments):
-    try:
-        call(*arguments)
-    except OSError as error:
-        return error.errno
-    return 0
-
-attempts = [
-    (os.fork,), (os.posix_spawn, "/bin/true", ["true"], {}), (os.execv, "/bin/true", ["true"]), (socket.socket,),
-    (os.open, "/dev/null", os.O_RDONLY), (os.kill, os.getpid(), 0), (os.open, "/dev/null", os.O_RDWR),
-    (os.open, "made", os.O_RDONLY | os.O_CREAT),
-    (os.unlink, "made"), (os.chmod, "made", 0), (os.mkdir, "made"), (os.setuid, 0), (os.pipe,), (os.dup, 1),
-    (mmap.mmap, -1, 4096, mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS, mmap.PROT_READ | mmap.PROT_EXEC),
-    (syscalls.prctl, "name", 15), (syscalls.mount, "x", "/tmp", "tmpfs", 0), (os.chdir, "/"), (os.memfd_create, "x"),
-]
-ours = [
-    lambda: mmap.mmap(-1, 4096).close(), lambda: bytearray(1 << 22), lambda: os.waitpid(child, 0),
-]
-child = os.posix_spawn("/bin/true", ["true"], {})
-syscalls.prctl("set no_new_privs", syscalls.PR_SET_NO_NEW_PRIVS, 1)
-build_programs()[INIT].load()
-answers = []
-for call, *arguments in attempts:
-    try:
-        answers.append(refused(call, *arguments))
-    except syscalls.JailError as error:
-        answers.append(error.errno)
-for call in ours:
-    call()
-os.write(1, repr(sorted(set(answers))).encode())
-os._exit(0)
-"""
+CONFINED_AS_INIT = guest("seccomp/confined_as_init.py")
 
 
 def test_the_filter_of_init_lets_it_do_its_work_and_nothing_else() -> None:

@@ -11,65 +11,21 @@ from events.requested import ExecutionRequested
 from sandbox_runtime.executor import NO_CACHE, CompileCache, execute
 from sandbox_runtime.jail import Slot
 from sandbox_runtime.languages import Language, RequestRefusedError
+from tests.guest_files import GUESTS
 from tests.jail.guest_requests import request
 
-PROGRAMS: dict[str, tuple[str, dict[str, str]]] = {
-    "python": (
-        "from shapes import area\nfrom pack.deep import one\nprint(area(6, 7 * one))",
-        {"shapes.py": "def area(a, b): return a * b", "pack/__init__.py": "", "pack/deep.py": "one = 1"},
-    ),
-    "c": (
-        '#include <stdio.h>\n#include "util.h"\nint main(void) { printf("%d\\n", twice(21)); }',
-        {
-            "util.h": "int twice(int);",
-            "src/twice.c": '#include "util.h"\nint twice(int a) { return 2 * a; }',
-            "-weird @name.c": "int unused_here = 1;",
-        },
-    ),
-    "cpp": (
-        '#include <iostream>\n#include "util.hpp"\nint main() { std::cout << twice(21) << "\\n"; }',
-        {
-            "util.hpp": "int twice(int); int half(int);",
-            "twice.cc": '#include "util.hpp"\nint twice(int a) { return half(4 * a); }',
-            "lib/half.cpp": '#include "util.hpp"\nint half(int a) { return a / 2; }',
-        },
-    ),
-    "java": (
-        (
-            "import shapes.Area;\npublic class Main { public static void main(String[] a) {"
-            " System.out.println(Area.of(6, Helper.SEVEN)); } }"
-        ),
-        {
-            "Helper.java": "class Helper { static final int SEVEN = 7; }",
-            "shapes/Area.java": "package shapes; public class Area { public static int of(int a, int b) {return a*b;}}",
-        },
-    ),
-    "javascript": (
-        'import { area } from "./lib/area.js";\nconsole.log(area(6, 7));',
-        {"lib/area.js": "export const area = (a, b) => a * b;"},
-    ),
-    "typescript": (
-        'import { area } from "./lib/area";\nconsole.log(area(6, 7));',
-        {"lib/area.ts": "export const area = (a: number, b: number): number => a * b;"},
-    ),
-    "go": (
-        'package main\n\nimport "fmt"\n\nfunc main() { fmt.Println(twice(21)) }\n',
-        {
-            "twice.go": "package main\n\nfunc twice(a int) int { return 2 * a }\n",
-            "twice_test.go": "package main\n\nfunc twice(a int) int { return 0 }\n",
-            "other/not_here.go": "package other\n",
-        },
-    ),
-    "rust": (
-        'mod area;\nfn main() { println!("{}", area::deep::of(6, 7)); }',
-        {"area/mod.rs": "pub mod deep;", "area/deep.rs": "pub fn of(a: i32, b: i32) -> i32 { a * b }"},
-    ),
-    "lua": (
-        'local area = require("lib.area")\nprint(area(6, 7))',
-        {"lib/area.lua": "return function(a, b) return a * b end"},
-    ),
-    "bash": ("source lib/area.sh\narea 6 7", {"lib/area.sh": "area() { echo $(($1 * $2)); }"}),
-}
+FOLDERS = {folder.name: folder for folder in sorted((GUESTS / "several_sources").iterdir())}
+"""Of each language: `main.…` and its other files."""
+
+
+def program(language: str) -> tuple[str, dict[str, str]]:
+    """Return the code and the other files by path."""
+    folder = FOLDERS[language]
+    (main,) = folder.glob("main.*")
+    others = (path for path in sorted(folder.rglob("*")) if path.is_file() and path != main)
+    return main.read_text(), {str(path.relative_to(folder)): path.read_text() for path in others}
+
+
 OPTIONS: dict[str, tuple[str, tuple[str, ...], str]] = {
     "c": (
         '#include <stdio.h>\nint main(void) { printf("%ld %s %d\\n", __STDC_VERSION__, WORD, N); }',
@@ -115,9 +71,9 @@ def stdout(completed: ExecutionCompleted) -> str:
     return completed.stdout.inline.decode()
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", FOLDERS)
 def test_a_program_of_several_files_runs(slot: Slot, languages: Mapping[str, Language], name: str) -> None:
-    code, files = PROGRAMS[name]
+    code, files = program(name)
     asked = request(name, code.encode()).changed(files=placed(files))
     assert stdout(run(slot, languages[name], asked)) == "42\n"
 

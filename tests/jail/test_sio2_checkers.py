@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from events.requested import CheckerFile
+from tests.guest_files import guest
 from tests.jail.judging.programs import program
 from tests.jail.judging.runs import Judge, results
 from tests.judge_requests import case, judge_requested
@@ -13,23 +14,7 @@ WRAPPER = Path(__file__).parents[2] / "examples" / "sio2-checker" / "wrapper.cpp
 ECHO = b"import sys\nsys.stdout.write(sys.stdin.read())\n"
 # As the checkers of sinol packages are: it compares one number, gives half of the points for a near one, and its main
 # ends without return.
-CHECKER = """
-#include <bits/stdc++.h>
-using namespace std;
-int main(int argc, char *argv[]) {
-    ifstream in(argv[1]), out(argv[2]), hint(argv[3]);
-    long long found, wanted;
-    hint >> wanted;
-    if (!(out >> found)) { cout << "WRONG\\nno number\\n0\\n"; exit(0); }
-    if (found == 13) abort();
-    if (found == 14) { cout << "MAYBE\\n"; return 0; }
-    if (found == 15) { cout << "OK" << endl; return 0; }
-    if (found == 16) { cout << "OK\\nthird\\n100/3\\n"; return 0; }
-    if (found == wanted) cout << "OK\\n\\n100\\n";
-    else if (abs(found - wanted) == 1) cout << "OK\\nnear\\n50\\n";
-    else cout << "WRONG\\nexpected another number\\n0\\n" << string(1 << 17, 'x');
-}
-"""
+CHECKER = guest("judges/sio2.h")
 CASES = [
     (b"7", "passed", None, None),
     (b"8", "partial", 5.0, "points 5.000000 near"),

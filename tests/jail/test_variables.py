@@ -5,37 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from events.completed import ExecutionCompleted
+from tests.guest_files import guests
 from tests.jail.language_programs.table import NAMES
 
 Run = Callable[..., ExecutionCompleted]
-READS = {
-    "python": b'import os\nprint(os.environ.get("GREETING", "none"), os.environ["PATH"])\n',
-    "c": b"""#include <stdio.h>
-#include <stdlib.h>
-int main(void) { char *g = getenv("GREETING"); printf("%s %s\\n", g ? g : "none", getenv("PATH")); }
-""",
-    "cpp": b"""#include <cstdlib>
-#include <iostream>
-int main() { auto g = std::getenv("GREETING"); std::cout << (g ? g : "none") << " " << std::getenv("PATH") << "\\n"; }
-""",
-    "java": b"""public class Main {
-  public static void main(String[] a) {
-    System.out.println(System.getenv().getOrDefault("GREETING", "none") + " " + System.getenv("PATH"));
-  }
-}
-""",
-    "javascript": b'console.log(process.env.GREETING ?? "none", process.env.PATH);\n',
-    "typescript": b'const g: string = process.env.GREETING ?? "none";\nconsole.log(g, process.env.PATH);\n',
-    "go": b"""package main
-import ("fmt"; "os")
-func main() { g, ok := os.LookupEnv("GREETING"); if !ok { g = "none" }; fmt.Println(g, os.Getenv("PATH")) }
-""",
-    "rust": b"""use std::env::var;
-fn main() { println!("{} {}", var("GREETING").unwrap_or("none".into()), var("PATH").unwrap()); }
-""",
-    "lua": b'print((os.getenv("GREETING") or "none") .. " " .. os.getenv("PATH"))\n',
-    "bash": b'echo "${GREETING-none} $PATH"\n',
-}
+READS = guests("variables")
 
 
 def stdout(completed: ExecutionCompleted) -> bytes:

@@ -1,4 +1,6 @@
 import ipaddress
+import json
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -8,6 +10,13 @@ from functions.webhooks.webhook_url import AddressRefusedError, Destination, che
 
 LONG_LABEL = "a" * 63
 LONG_HOST = f"{LONG_LABEL}.{LONG_LABEL}.{LONG_LABEL}.{'a' * 57}.com"  # 253 characters
+URLS: dict[str, dict[str, list[str]]] = json.loads(Path(__file__).with_name("webhook_urls.json").read_text())
+TOO_LONG = ("https://a.co/" + "x" * 2036, f"https://{LONG_LABEL}a.com/", f"https://a{LONG_HOST}/")
+
+
+def urls(kind: str) -> list[tuple[str, str]]:
+    """Return (code of the refusal, URL)."""
+    return [(code, url) for code, refused in URLS[kind].items() for url in refused]
 
 
 @pytest.mark.parametrize(
@@ -43,112 +52,7 @@ def test_public_url_gives_its_target(url: str, target: Destination) -> None:
     assert check_url(url) == target
 
 
-@pytest.mark.parametrize(
-    ("code", "url"),
-    [
-        ("bad_syntax", ""),
-        ("bad_syntax", "https://a.co/" + "x" * 2036),
-        ("bad_syntax", " https://hooks.example.com/"),
-        ("bad_syntax", "https://hooks.example.com/ "),
-        ("bad_syntax", "https://hooks.example.com/\n"),
-        ("bad_syntax", "https://hooks.exam\tple.com/"),
-        ("bad_syntax", "https://hooks.example.com/a\r\nhost: 127.0.0.1"),
-        ("bad_syntax", "https://hooks.example.com/\x00"),
-        ("bad_syntax", "https://hooks.example.com/\x7f"),
-        ("bad_syntax", "https://hooks.example.com\\@127.0.0.1/"),
-        ("bad_syntax", "https://hooks.example.com/\\x"),
-        ("bad_syntax", "https:\\\\hooks.example.com/"),
-        ("bad_syntax", "https://127%2e0%2e0%2e1/"),
-        ("bad_syntax", "https://hooks.example.com%00.evil.example/"),
-        ("bad_syntax", "https://bücher.example/"),
-        ("bad_syntax", "https://hooks.example。com/"),
-        ("bad_syntax", "https://①②⑦.⓪.⓪.①/"),
-        ("bad_syntax", "https://"),
-        ("bad_syntax", "https:///x"),
-        ("bad_syntax", "https://?x"),
-        ("bad_syntax", "https:hooks.example.com"),
-        ("bad_syntax", "https:/hooks.example.com/"),
-        ("bad_syntax", "https://:443/"),
-        ("bad_syntax", "https://./"),
-        ("bad_syntax", "https://hooks.example.com../"),
-        ("bad_syntax", "https://hooks..example.com/"),
-        ("bad_syntax", "https://.example.com/"),
-        ("bad_syntax", "https://-hooks.example.com/"),
-        ("bad_syntax", "https://hooks-.example.com/"),
-        ("bad_syntax", "https://hooks,example.com/"),
-        ("bad_syntax", "https://hooks.example.com;/"),
-        ("bad_syntax", f"https://{LONG_LABEL}a.com/"),
-        ("bad_syntax", f"https://a{LONG_HOST}/"),
-        ("bad_syntax", "https://::1/"),
-        ("bad_syntax", "https://hooks.example.com:443:443/"),
-        ("bad_syntax", "https://[::1/"),
-        ("bad_syntax", "https://[]/"),
-        ("bad_syntax", "https://[hooks.example.com]/"),
-        ("bad_syntax", "https://[::1]x:443/"),
-        ("bad_syntax", "https://[fe80::1%25eth0]/"),
-        ("bad_scheme", "hooks.example.com/x"),
-        ("bad_scheme", "//hooks.example.com/x"),
-        ("bad_scheme", "http://hooks.example.com/"),
-        ("bad_scheme", "HTTP://hooks.example.com:443/"),
-        ("bad_scheme", "ftp://hooks.example.com/"),
-        ("bad_scheme", "file:///etc/passwd"),
-        ("bad_scheme", "javascript:alert(1)"),
-        ("bad_scheme", "gopher://hooks.example.com:443/"),
-        ("bad_scheme", "https+http://hooks.example.com/"),
-        ("bad_port", "https://hooks.example.com:80/"),
-        ("bad_port", "https://hooks.example.com:22/"),
-        ("bad_port", "https://hooks.example.com:0/"),
-        ("bad_port", "https://hooks.example.com:65536/"),
-        ("bad_port", "https://hooks.example.com:65979/"),  # 443 after a 16-bit overflow
-        ("bad_port", "https://hooks.example.com:0443/"),
-        ("bad_port", "https://hooks.example.com:+443/"),
-        ("bad_port", "https://hooks.example.com:-443/"),
-        ("bad_port", "https://hooks.example.com:4_43/"),
-        ("bad_port", "https://hooks.example.com:443a/"),
-        ("bad_port", "https://hooks.example.com:/"),
-        ("userinfo", "https://user@hooks.example.com/"),
-        ("userinfo", "https://user:pass@hooks.example.com/"),
-        ("userinfo", "https://hooks.example.com@127.0.0.1/"),
-        ("userinfo", "https://hooks.example.com:443@127.0.0.1/"),
-        ("userinfo", "https://@hooks.example.com/"),
-        ("fragment", "https://hooks.example.com/#x"),
-        ("fragment", "https://hooks.example.com#@127.0.0.1/"),
-        ("fragment", "https://hooks.example.com/x#"),
-        ("ip_literal", "https://127.0.0.1/"),
-        ("ip_literal", "https://127.0.0.1./"),
-        ("ip_literal", "https://93.184.216.34/"),
-        ("ip_literal", "https://127.1/"),
-        ("ip_literal", "https://0x7f.1/"),
-        ("ip_literal", "https://0X7F000001/"),
-        ("ip_literal", "https://0x/"),
-        ("ip_literal", "https://0177.0.0.1/"),
-        ("ip_literal", "https://2130706433/"),
-        ("ip_literal", "https://0/"),
-        ("ip_literal", "https://1.2.3.0x4/"),
-        ("ip_literal", "https://256.256.256.256/"),
-        ("ip_literal", "https://hooks.1/"),
-        ("ip_literal", "https://[::1]/"),
-        ("ip_literal", "https://[::ffff:127.0.0.1]/"),
-        ("ip_literal", "https://[2606:2800:220:1::1]:443/"),
-        ("reserved_name", "https://localhost/"),
-        ("reserved_name", "https://LOCALHOST./"),
-        ("reserved_name", "https://a.localhost/"),
-        ("reserved_name", "https://intranet/"),
-        ("reserved_name", "https://router/"),
-        ("reserved_name", "https://metadata.google.internal/"),
-        ("reserved_name", "https://metadata.google.internal./"),
-        ("reserved_name", "https://printer.local/"),
-        ("reserved_name", "https://host.localdomain/"),
-        ("reserved_name", "https://nas.home.arpa/"),
-        ("reserved_name", "https://home.arpa/"),
-        ("reserved_name", "https://box.lan/"),
-        ("reserved_name", "https://hr.corp/"),
-        ("reserved_name", "https://wiki.intranet/"),
-        ("reserved_name", "https://abcdef.onion/"),
-        ("reserved_name", "https://hooks.test/"),
-        ("reserved_name", "https://hooks.invalid/"),
-    ],
-)
+@pytest.mark.parametrize(("code", "url"), [*urls("refused"), *(("bad_syntax", url) for url in TOO_LONG)])
 def test_url_that_could_reach_us_or_mean_two_things_is_refused(code: str, url: str) -> None:
     with pytest.raises(AddressRefusedError) as refused:
         check_url(url)
@@ -178,31 +82,7 @@ def test_development_flag_allows_local_targets(url: str, target: Destination) ->
     assert check_url(url, allow_insecure=True) == target
 
 
-@pytest.mark.parametrize(
-    ("code", "url"),
-    [
-        ("userinfo", "http://a@127.0.0.1/"),
-        ("fragment", "http://127.0.0.1/#"),
-        ("bad_syntax", "http://127.0.0.1\\@x/"),
-        ("bad_syntax", "http://[::1%1]/"),
-        ("bad_port", "http://127.0.0.1:70000/"),
-        ("bad_scheme", "file:///etc/passwd"),
-        ("ip_literal", "http://10.0.0.1/"),
-        ("ip_literal", "http://169.254.169.254/latest/meta-data/"),
-        ("ip_literal", "http://93.184.216.34/"),
-        ("ip_literal", "http://0.0.0.0/"),
-        ("ip_literal", "http://127.1/"),
-        ("ip_literal", "http://2130706433/"),
-        ("ip_literal", "http://0x7f.0.0.1/"),
-        ("ip_literal", "http://[fe80::1]/"),
-        ("ip_literal", "http://[::]/"),
-        ("ip_literal", "http://[::ffff:127.0.0.1]/"),
-        ("ip_literal", "http://[fd00:ec2::254]/"),
-        ("reserved_name", "http://receiver:65535/"),
-        ("reserved_name", "http://a.localhost/"),
-        ("reserved_name", "http://metadata.google.internal/"),
-    ],
-)
+@pytest.mark.parametrize(("code", "url"), urls("refused_in_development"))
 def test_development_flag_still_wants_a_clean_url(code: str, url: str) -> None:
     with pytest.raises(AddressRefusedError) as refused:
         check_url(url, allow_insecure=True)

@@ -6,7 +6,7 @@ from threading import Event
 
 import pytest
 
-from events.requested import Checker, CheckerProgram, Requested
+from events.requested import Checker, CheckerProgram, ExecutionRequested, Requested
 from events.vocabulary import CheckerKind, Language, Protocol
 from sandbox_runtime.jail.spec import JailSpec, Outcome
 from sandbox_runtime.worker import control
@@ -32,11 +32,17 @@ def cancel(system: Direct, request: Requested) -> bool:
     return ran
 
 
-def test_a_cancelled_run_ends_with_its_output_and_its_message_is_gone(system: Direct) -> None:
+def endless(system: Direct, language: str = "python", **changes: str) -> ExecutionRequested:
+    """Start, and return a request that runs until it is stopped."""
     begun = Event()
-    system.start(lambda: EndlessSlot(begun.set))
-    request = system.request()
+    system.start(lambda: EndlessSlot(begun.set), **changes)
+    request = system.request(language=language)
     assert begun.wait(PATIENCE_SECS)
+    return request
+
+
+def test_a_cancelled_run_ends_with_its_output_and_its_message_is_gone(system: Direct) -> None:
+    request = endless(system)
     assert cancel(system, request)
     completed = system.completion(request)
     result = completed["result"]
@@ -85,10 +91,7 @@ def test_a_run_that_waits_for_a_slot_never_begins(system: Direct) -> None:
 
 def test_the_control_object_stops_a_run_that_lasts(system: Direct, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(control, "PERIOD_SECS", 0.05)
-    begun = Event()
-    system.start(lambda: EndlessSlot(begun.set))
-    request = system.request()
-    assert begun.wait(PATIENCE_SECS)
+    request = endless(system)
     for text in (b"{", b"[]", b'{"cancelled": {"no id": 1}}'):  # whatever is there, the runner goes on
         system.put_control(text)
     system.put_control(json.dumps({"cancelled": {request.submission_id: 1}}).encode())
@@ -110,10 +113,7 @@ class StepsUntilCancelled(EndlessSlot):
 
 
 def test_a_cancelled_compile_step_is_the_end(system: Direct) -> None:
-    begun = Event()
-    system.start(lambda: EndlessSlot(begun.set))
-    request = system.request(language="c")
-    assert begun.wait(PATIENCE_SECS)
+    request = endless(system, language="c")
     assert cancel(system, request)
     result = system.completion(request)["result"]
     assert (result["verdict"], result["cause"], result["phase"]) == ("SIG", "cancelled", "compile")
@@ -151,10 +151,7 @@ def test_a_cancelled_judge_run_keeps_its_finished_cases(
 
 
 def test_a_drain_is_no_cancel_and_a_cancel_ends_also_while_the_runner_drains(system: Direct) -> None:
-    begun = Event()
-    system.start(lambda: EndlessSlot(begun.set), DRAIN_SECS="30")
-    request = system.request()
-    assert begun.wait(PATIENCE_SECS)
+    request = endless(system, DRAIN_SECS="30")
     system.worker.drain()
     assert cancel(system, request)
     assert system.completion(request)["result"]["cause"] == "cancelled"

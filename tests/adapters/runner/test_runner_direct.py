@@ -204,10 +204,7 @@ def test_a_request_that_cannot_run_is_refused(
 
 
 def test_an_unknown_language_is_refused_while_every_slot_is_busy(system: Direct) -> None:
-    slot = HeldSlot()
-    system.start(lambda: slot)
-    client = system.send(requested().serialise())
-    assert slot.begun.wait(PATIENCE_SECS)
+    slot, _, client = system.run_held()
     assert system.ask(requested(language="rust")) == (422, {"error": "language_not_offered"})
     slot.may_end.set()
     assert client.getresponse().status == 200
@@ -256,22 +253,14 @@ def test_a_submission_that_runs_is_not_run_beside_itself(system: Direct) -> None
 
 
 def test_the_result_of_a_caller_that_left_goes_to_the_completions_queue(system: Direct) -> None:
-    slot = HeldSlot()
-    system.start(lambda: slot)
-    request = requested()
-    client = system.send(request.serialise())
-    assert slot.begun.wait(PATIENCE_SECS)
+    slot, request, client = system.run_held()
     client.close()
     slot.may_end.set()
     assert system.completion(request)["result"]["verdict"] == "AC"
 
 
 def test_the_message_of_a_direct_run_that_its_caller_gave_up_is_deleted_at_the_end(system: Direct) -> None:
-    slot = HeldSlot()
-    system.start(lambda: slot)
-    request = requested()
-    client = system.send(request.serialise())
-    assert slot.begun.wait(PATIENCE_SECS)
+    slot, request, client = system.run_held()
     system.put(request.serialise())
     until(lambda: system.counts() == (0, 1))
     client.close()
@@ -284,11 +273,7 @@ def test_the_message_of_a_direct_run_that_its_caller_gave_up_is_deleted_at_the_e
 
 
 def test_a_direct_run_with_a_message_in_the_queue_is_also_completed_there(system: Direct) -> None:
-    slot = HeldSlot()
-    system.start(lambda: slot)
-    request = requested()
-    client = system.send(request.serialise())
-    assert slot.begun.wait(PATIENCE_SECS)
+    slot, request, client = system.run_held()
     system.put(request.serialise())
     until(lambda: system.counts() == (0, 1))
     slot.may_end.set()
@@ -308,10 +293,7 @@ def test_a_message_that_follows_a_direct_answer_runs_because_the_answer_may_have
 
 
 def test_a_drain_ends_running_programs_and_takes_no_more(system: Direct) -> None:
-    slot = HeldSlot()
-    system.start(lambda: slot)
-    client = system.send(requested().serialise())
-    assert slot.begun.wait(PATIENCE_SECS)
+    slot, _, client = system.run_held()
     system.worker.drain()
     until(lambda: system.worker._capacity._state.is_closed)
     assert system.ask(requested())[0] == 503

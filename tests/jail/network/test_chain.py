@@ -17,6 +17,7 @@ from sandbox_runtime.jail.controls.cgroup.detect import _mounts
 from sandbox_runtime.network.proxy import EgressProxy, ProxySettings
 from sandbox_runtime.network.proxy.client import memory_limits
 from sandbox_runtime.network.proxy.settings import HOST_NAME
+from tests.guest_files import guests
 from tests.jail.guest_requests import Run
 from tests.jail.network.targets import Targets
 from tests.jail.network.worlds import serve, stop
@@ -141,49 +142,7 @@ class Killer:
         os.kill(self.proxy.pid, signal.SIGKILL)
 
 
-FLOODS = {
-    "10,000 connects": """
-for _ in range(10_000):
-    s = socket.socket()
-    s.settimeout(5)
-    try: s.connect((address, PORT))
-    except OSError as error: refused[type(error).__name__] += 1
-    s.close()
-print("refused", sum(refused.values()) > 9_000)
-""",
-    "connections that stay open": """
-kept = []
-for _ in range(20):
-    s = socket.socket()
-    s.connect((address, PORT))
-    kept.append(s)
-print("refused", True)
-""",
-    "a scan of ports": """
-reached = []
-for port in range(1, 5_000):
-    with socket.socket() as s:
-        s.settimeout(5)
-        if s.connect_ex((address, port)) == 0: reached.append(port)
-print("refused", set(reached) <= {PORT})
-""",
-    "a scan of addresses": """
-reached = 0
-for number in range(2, 5_000):
-    with socket.socket() as s:
-        s.settimeout(5)
-        reached += s.connect_ex((f"198.18.{number >> 8}.{number & 255}", PORT)) == 0
-print("refused", reached == 0)
-""",
-    "datagrams to all ports": """
-import errno
-s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-for port in range(1, 5_000):
-    try: s.sendto(b"x", (address, port))
-    except ConnectionRefusedError: pass
-print("refused", True)
-""",
-}
+FLOODS = guests("floods")
 
 
 @pytest.mark.parametrize("flood", FLOODS)

@@ -15,6 +15,7 @@ from sandbox_runtime.languages import compile_spec, run_spec
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.python import PYTHON
 from sandbox_runtime.worker.slots import RUNS_PER_TEMPLATE
+from tests.guest_files import guest
 from tests.jail.weakened.limits import SLOWNESS, patient
 
 MIB = 1 << 20
@@ -104,25 +105,7 @@ SERVED = (
         "os.mkfifo('/tmp/pipe'); os.makedirs('a/b/c'); os.unlink('solution.py'); os.closerange(0, 3); os._exit(5)", 5
     ),
 )
-_LOOK_AND_LEAVE_PYTHON = """
-import builtins, glob, os, sys, time
-marker = sys.stdin.readline().strip()
-print(getattr(sys, "left", ""), getattr(builtins, "left", ""), os.environ)
-for place in ("/tmp", "/dev/shm", "."):
-    print(os.listdir(place))
-for pattern in ("/tmp/*", "/dev/shm/*", "./*", "/proc/[0-9]*/environ", "/proc/[0-9]*/cmdline"):
-    for path in glob.glob(pattern):
-        try:
-            print(open(path, errors="replace").read())
-        except OSError:
-            pass
-for place in ("/tmp", "/dev/shm", "."):
-    open(f"{place}/{marker}", "w").write(marker)
-    if not os.path.lexists(f"{place}/link"):
-        os.symlink("/etc/passwd", f"{place}/link")
-os.chmod(f"/tmp/{marker}", 0)
-sys.left = builtins.left = os.environ["MARKER"] = marker
-"""
+_LOOK_AND_LEAVE_PYTHON = guest("reuse/look_and_leave.py")
 _C_SOURCE = b"""
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,7 +1,5 @@
-"""A contestant's program that looks everywhere for the secrets of its judge."""
-
-# The pattern is built at run time, so that neither the source nor its copies in memory match it.
-SPY = r"""
+# Looks everywhere for the secrets of its judge. The pattern is built at run time, so that neither the source nor its
+# copies in memory match it.
 import mmap, os, re, sys
 pattern = re.compile(b"SEC" + b"RET-[0-9a-f]{32}")
 seen = set()
@@ -58,4 +56,3 @@ for process in (name for name in os.listdir("/proc") if name.isdigit()):
         except OSError:
             pass
 print("looked")
-"""

@@ -1,0 +1,1 @@
+open('/tmp/x', 'wb').write(bytes(150 << 20))

@@ -1,0 +1,1 @@
+open('/dev/shm/x', 'wb').write(bytes(150 << 20))

@@ -1,0 +1,2 @@
+echo "$RANDOM$RANDOM$RANDOM$RANDOM"
+echo "$SRANDOM"

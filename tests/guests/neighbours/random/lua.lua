@@ -1,0 +1,2 @@
+print(math.random(0))
+print(tostring({}))

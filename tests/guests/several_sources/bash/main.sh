@@ -1,0 +1,2 @@
+source lib/area.sh
+area 6 7

@@ -1,0 +1,2 @@
+#include "util.h"
+int twice(int a) { return 2 * a; }

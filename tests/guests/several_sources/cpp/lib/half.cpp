@@ -1,0 +1,2 @@
+#include "util.hpp"
+int half(int a) { return a / 2; }

@@ -1,0 +1,3 @@
+#include <iostream>
+#include "util.hpp"
+int main() { std::cout << twice(21) << "\n"; }

@@ -1,0 +1,3 @@
+package main
+
+func twice(a int) int { return 2 * a }

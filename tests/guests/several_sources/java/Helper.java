@@ -1,0 +1,1 @@
+class Helper { static final int SEVEN = 7; }

@@ -1,0 +1,2 @@
+import { area } from "./lib/area.js";
+console.log(area(6, 7));

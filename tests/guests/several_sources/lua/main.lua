@@ -1,0 +1,2 @@
+local area = require("lib.area")
+print(area(6, 7))

@@ -1,0 +1,3 @@
+from shapes import area
+from pack.deep import one
+print(area(6, 7 * one))

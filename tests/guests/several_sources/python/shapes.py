@@ -1,0 +1,1 @@
+def area(a, b): return a * b

@@ -1,0 +1,2 @@
+mod area;
+fn main() { println!("{}", area::deep::of(6, 7)); }

@@ -1,0 +1,1 @@
+export const area = (a: number, b: number): number => a * b;

@@ -1,0 +1,2 @@
+import { area } from "./lib/area";
+console.log(area(6, 7));

@@ -1,0 +1,1 @@
+console.log(process.env.GREETING ?? "none", process.env.PATH);

@@ -1,0 +1,1 @@
+print((os.getenv("GREETING") or "none") .. " " .. os.getenv("PATH"))
