@@ -17,6 +17,7 @@ from rustbox_cli.program_input import language_of
 # Settings of problem packages: their YAML files, numbers, words and names.
 
 _ID_CHARS, _HASH_CHARS = 64, 8
+_STATEMENTS = {"problem.html", "problem.pdf", "problem.txt", "problem_statement", "statement"}
 
 
 def refused(message: str) -> CommandError:
@@ -48,9 +49,14 @@ def _scalar(value: object) -> str:
 
 
 def refuse_links_out(folder: Path) -> None:
-    """Raise CommandError if a link of a package leads to a file elsewhere: its author could read your files by it."""
+    """Raise CommandError if a link of a package leads to a file elsewhere: its author could read your files by it.
+
+    Statements are never read, and those of DOMjudge are such links.
+    """
     root = folder.resolve()
     for path in folder.rglob("*"):
+        if path.relative_to(folder).parts[0] in _STATEMENTS:
+            continue
         if path.is_symlink() and not path.resolve().is_relative_to(root):
             raise refused(f"{path} is a link to a file outside of {folder}. Replace it by the file.")
 
@@ -84,6 +90,7 @@ _TOLERANCES = {
 _GROUP_FILES = ("test_group.yaml", "testdata.yaml")
 _SCRIPTS = {"build", "run"}
 _INTERPRETED = {"bash", "javascript", "lua", "python"}
+_DEFAULT_PASSES = 2
 _FLAGS = {"case_sensitive", "space_change_sensitive"}
 _INSTEAD = "Give --checker to compare with a built-in one."
 
@@ -161,7 +168,7 @@ def read_utf8(path: Path) -> str:
 def _own_validator(folder: Path, problem: dict[str, Any]) -> dict[str, Any] | None:
     """Return the package's validator as a checker program or an interactor; None: it uses the default one."""
     kinds = {*words_of(problem.get("validation")), *words_of(problem.get("type"))}
-    if "custom" in kinds:
+    if "custom" in kinds and not (folder / "output_validator").is_dir():
         programs = sorted(path for path in (folder / "output_validators").glob("*") if path.name[0] != ".")
         if len(programs) != 1:
             raise refused(f"{folder} has {len(programs)} output validators; one can judge. {_INSTEAD}")
@@ -170,11 +177,12 @@ def _own_validator(folder: Path, problem: dict[str, Any]) -> dict[str, Any] | No
         program = folder / "output_validator"
     else:
         return None
-    if missing := kinds & {"multi-pass"}:
-        raise refused(
-            f"{folder} needs a validator of the kind {min(missing)}, which the service does not have. {_INSTEAD}"
-        )
-    return {"kind": "interactor" if "interactive" in kinds else "program", **_program(program)}
+    checker = {"kind": "interactor" if "interactive" in kinds else "program", **_program(program)}
+    if "multi-pass" in kinds:
+        limits = problem.get("limits")
+        passes = limits.get("validation_passes") if isinstance(limits, dict) else None
+        checker["passes"] = _DEFAULT_PASSES if passes is None else int(number(passes, "validation_passes"))
+    return checker
 
 
 def _program(path: Path) -> dict[str, Any]:

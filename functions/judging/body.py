@@ -5,6 +5,7 @@ from typing import Annotated, Protocol
 
 from pydantic import Field
 
+from events.requested import MAX_PASSES
 from events.vocabulary import CheckerKind, Language, Stop, canonical
 from events.vocabulary import Protocol as CheckerProtocol
 from functions.errors import FieldProblem
@@ -41,6 +42,11 @@ class CheckerRequest(StrictModel):
     args: Arguments | None = Field(default=None, description="More arguments of the checker program.")
     files: Annotated[dict[FileName, Text], Field(max_length=MAX_FILES)] | None = Field(
         default=None, repr=False, description="Files beside the source of the checker program, by name: testlib.h."
+    )
+    passes: Annotated[int, Field(ge=2, le=MAX_PASSES)] | None = Field(
+        default=None,
+        description="Of a multi-pass problem: how often the program runs on a case at most. A checker program of the "
+        "protocol kattis writes the input of the next pass into nextpass.in.",
     )
 
 
@@ -135,7 +141,7 @@ _MOST_NAMED = 20
 """Cases in a warning."""
 _PROGRAM_KINDS = frozenset({CheckerKind.PROGRAM, CheckerKind.INTERACTOR})
 _TOKEN_OPTIONS = ("case_sensitive", "float_abs", "float_rel")
-_PROGRAM_OPTIONS = ("language", "code", "protocol", "args", "files")
+_PROGRAM_OPTIONS = ("language", "code", "protocol", "args", "files", "passes")
 _NO_GROUP = "There is no group with this id in groups."
 _NEEDED = ("language", "code", "protocol")
 
@@ -211,6 +217,8 @@ def _program_problems(place: str, checker: CheckerRequest, offered: tuple[Langua
     if checker.language and canonical(checker.language) not in offered:
         text = f"This language is not supported. Offered: {', '.join(offered) or 'none at the moment'}."
         yield FieldProblem(f"{place}.language", text)
+    if checker.passes is not None and checker.protocol is CheckerProtocol.TESTLIB:
+        yield FieldProblem(f"{place}.passes", "Needs the protocol kattis.", of=(f"{place}.protocol",))
     size = len((checker.code or "").encode())
     if size > CODE_MAX_BYTES:
         yield FieldProblem(f"{place}.code", f"Has {size:,} bytes, the limit is {CODE_MAX_BYTES:,} bytes.")

@@ -43,6 +43,7 @@ from functions.submissions.queues import judge_requested
 
 def to_plan(request: CasesRequest) -> Plan:
     """Return what scores and answers need."""
+    checkers = [request.checker, *(case.checker for case in request.cases)]
     return Plan(
         tuple(
             PlannedCase(
@@ -57,6 +58,7 @@ def to_plan(request: CasesRequest) -> Plan:
             PlannedGroup(group.id, group.points, group.aggregate or Aggregate.PASS_FAIL, tuple(group.requires or ()))
             for group in request.groups or ()
         ),
+        max((checker.passes or 1 for checker in checkers if checker is not None), default=1),
     )
 
 
@@ -117,7 +119,7 @@ def _to_checker(checker: CheckerRequest) -> Checker:
         "files": tuple(CheckerFile(name=name, content=text.encode()) for name, text in files),
         "code_base64": (checker.code or "").encode(),
     }
-    return Checker(kind=checker.kind, program=to_shape(program, CheckerProgram))
+    return Checker(kind=checker.kind, program=to_shape(program, CheckerProgram), passes=checker.passes)
 
 
 TOTAL_SECS = 3_600

@@ -16,8 +16,8 @@ from sandbox_runtime.classify import Classification, classify
 from sandbox_runtime.executor.step_runs import ExecutionDrainedError, Jail, RunStop, was_drained
 from sandbox_runtime.jail import GuestPipes
 from sandbox_runtime.jail.spec import JailSpec, Outcome
-from sandbox_runtime.judging.judgement import Judgement, of_run
-from sandbox_runtime.judging.programs import INPUT, ReadyProgram
+from sandbox_runtime.judging.judgement import Judgement, NextPass, of_run
+from sandbox_runtime.judging.programs import INPUT, ReadyProgram, read_next_pass, with_next_pass
 
 # Wire two programs by pipes: what one writes, the other one reads. The bytes of the first one are recorded.
 #
@@ -187,11 +187,15 @@ type LendSlot = Callable[[], AbstractContextManager[Jail]]
 
 
 class BothEnds(NamedTuple):
-    """The outcomes of program and interactor, and whether the interactor's output ended first."""
+    """The outcomes of program and interactor, and whether the interactor's output ended first.
+
+    `after`: of a multi-pass case, see `read_next_pass`.
+    """
 
     program: Outcome
     interactor: Outcome
     is_interactor_first: bool
+    after: NextPass | Judgement | None = None
 
 
 def interact(
@@ -211,6 +215,8 @@ def interact(
             answering = threads.submit(_answer, other, second, stop, relay.second.close)
             ran = _answer(program, first, stop, relay.first.close)
             answered = answering.result()
+            # Another judge run may borrow the slot next, and then the working directory is gone.
+            after = read_next_pass(answered.box) if second.keeps_box else None
         is_interactor_first = relay.has_second_ended_first
     finally:
         written, told = relay.close()
@@ -222,6 +228,7 @@ def interact(
         # Its output was for the program, and is no message of the judge.
         replace(answered, stdout=b"", stdout_cut=told[1]),
         is_interactor_first,
+        after,
     )
 
 
@@ -245,6 +252,7 @@ def judgement_of_both(interactor: ReadyProgram, ends: BothEnds, found: Classific
         decided = Judgement(vocabulary.Outcome.JUDGE_ERROR, INTERACTOR_CUT)
     else:
         decided = interactor.judgement(answered, classify(answered, Phase.RUN), name="interactor")
+        decided = with_next_pass(decided, ends.after)
     has_accepted = decided.outcome in {vocabulary.Outcome.PASSED, vocabulary.Outcome.PARTIAL}
     if own is None or (ends.is_interactor_first and not has_accepted):
         return decided

@@ -9,6 +9,7 @@ from itertools import chain, zip_longest
 from events.requested import Checker
 from events.vocabulary import Outcome, Verdict
 from sandbox_runtime.classify import OUTPUT_TOO_LONG, Classification
+from sandbox_runtime.jail.spec import InputFile
 
 # Compare an output with the expected one. Pure functions on bytes, because neither needs to be text.
 #
@@ -114,12 +115,20 @@ def _are_same_special(expected: bytes, found: bytes) -> bool:
 
 
 @dataclass(frozen=True, slots=True)
+class NextPass:
+    """The program of a multi-pass case runs again with this input. `kept`: the checker's files of the passes so far."""
+
+    stdin: bytes
+    kept: tuple[InputFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Judgement:
     """`outcome`: a word of the message. `points`: from a checker, for a partial answer or an accepted one.
 
     `share`: from a checker, of the points of an accepted case, in place of `points`.
 
-    `team_message`: of a checker for the contestant; `message` is for the judge.
+    `team_message`: of a checker for the contestant; `message` is for the judge. `next_pass`: None: this is the end.
     """
 
     outcome: Outcome
@@ -127,6 +136,7 @@ class Judgement:
     points: float | None = None
     team_message: str | None = None
     share: float | None = None
+    next_pass: NextPass | None = None
 
 
 PASSED = Judgement(Outcome.PASSED)

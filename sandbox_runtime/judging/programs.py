@@ -14,11 +14,13 @@ from events import vocabulary
 from events.judged import MAX_CHECKER_MESSAGE_CHARACTERS
 from events.requested import Case, CheckerProgram, Judging
 from events.vocabulary import Phase, Verdict
+from sandbox_runtime.artifacts import collect, content_of
 from sandbox_runtime.classify import Classification
 from sandbox_runtime.executor.compilation import CompileCache, compile_program
 from sandbox_runtime.executor.step_runs import StepRuns
-from sandbox_runtime.jail.spec import GuestFile, JailSpec, Outcome
-from sandbox_runtime.judging.judgement import Judgement
+from sandbox_runtime.jail import Box
+from sandbox_runtime.jail.spec import GuestFile, InputFile, JailSpec, Outcome
+from sandbox_runtime.judging.judgement import Judgement, NextPass
 from sandbox_runtime.languages import DEFAULT_PROFILE, Language, run_spec
 
 # The meaning of a checker program's exit code. Pure functions.
@@ -106,16 +108,22 @@ def _error(problem: str, text: str) -> Judgement:
 # Feedback files of Kattis validators: they write them into the directory that is their third argument.
 #
 # A shell runs the validator, in the validator's jail, and prints the files to standard error after it. So the runner
-# opens no file that a program made, and the bounds of the output hold for them too.
+# opens no file that a program made, and the bounds of the output hold for them too. The files that a validator keeps
+# from one pass to the next are in its working directory, and are read as artifacts are.
 
 DIRECTORY = "/tmp/"  # noqa: S108 - of the validator's own jail
+_KEPT = "feedback"
+KEPT_DIRECTORY = f"/box/{_KEPT}/"
+_KEPT_MOST_MB = 8
+_NEXT_INPUT = f"{_KEPT}/nextpass.in"
 _SHELL = "/bin/sh"
 _FILES, _MOST_BYTES = 5, 16_384
 # The shell lets go of both streams, because they are pipes to a program if the validator is an interactor. Standard
 # input needs the detour: a command in the background gets an empty one.
 _SCRIPT = f"""
-mark=$1
-shift
+mark=$1 folder=$2
+shift 2
+[ -d "$folder" ] || mkdir "$folder"
 exec 3<&0
 "$@" <&3 3<&- &
 exec <&- >&- 3<&-
@@ -123,19 +131,19 @@ wait $!
 code=$?
 for name in judgemessage judgeerror teammessage score score_multiplier; do
     printf %s "$mark" >&2
-    [ -f {DIRECTORY}$name.txt ] && head -c {_MOST_BYTES} {DIRECTORY}$name.txt >&2 2>/dev/null
+    [ -f "$folder$name.txt" ] && head -c {_MOST_BYTES} "$folder$name.txt" >&2 2>/dev/null
 done
 exit $code
 """
 
 
-def with_feedback(spec: JailSpec, mark: str) -> JailSpec:
-    """Return the run of a validator that prints its feedback files.
+def with_feedback(spec: JailSpec, mark: str, folder: str = DIRECTORY) -> JailSpec:
+    """Return the run of a validator that prints its feedback files, of this folder.
 
     `mark`: a secret word. It parts the files from the output, which may quote the contestant's.
     """
     limits = replace(spec.limits, max_processes=spec.limits.max_processes + 1)
-    return replace(spec, argv=(_SHELL, "-c", _SCRIPT, _SHELL, mark, *spec.argv), limits=limits)
+    return replace(spec, argv=(_SHELL, "-c", _SCRIPT, _SHELL, mark, folder, *spec.argv), limits=limits)
 
 
 class Feedback(NamedTuple):
@@ -155,6 +163,34 @@ def feedback_of(stderr: bytes, mark: str) -> Feedback:
     return Feedback(message, team, score, multiplier)
 
 
+type KeptFiles = tuple[InputFile, ...]
+"""The feedback directory of a multi-pass case."""
+
+
+def read_next_pass(box: Box | None) -> NextPass | Judgement | None:
+    """Read the feedback directory after a pass. None: no pass follows. A judgement: it cannot be kept."""
+    collected = collect(box, (f"{_KEPT}/**",), {})
+    if box is None or collected.skipped:  # after too many files nobody knows whether a next pass is there
+        text = "".join(f": {file.path} ({file.reason})" for file in collected.skipped[:1])
+        return _error(f"the validator's files cannot be kept{text}", "")
+    if sum(file.size for file in collected.artifacts) > _KEPT_MOST_MB << 20:
+        return _error(f"the validator's files have more than {_KEPT_MOST_MB} MiB", "")
+    contents = {file.path: content_of(box, file) for file in collected.artifacts}
+    stdin = contents.pop(_NEXT_INPUT, None)
+    if stdin is None:
+        return None
+    return NextPass(stdin, tuple(InputFile(path, len(content), content=content) for path, content in contents.items()))
+
+
+def with_next_pass(judgement: Judgement, after: NextPass | Judgement | None) -> Judgement:
+    """Add the next pass, if the validator wrote its input."""
+    if isinstance(after, NextPass) and judgement.outcome == vocabulary.Outcome.PASSED:
+        return replace(judgement, next_pass=after)
+    if after is None or judgement.outcome == vocabulary.Outcome.JUDGE_ERROR:
+        return judgement
+    return after if isinstance(after, Judgement) else _error("the validator wrote nextpass.in and did not accept", "")
+
+
 CHECK_CPU_SECS = 10
 CHECK_WALL_SECS = 20
 # All checks and compilations of checkers in one judge run, and the time for which interactors outlive their programs.
@@ -172,9 +208,17 @@ class ReadyProgram:
     artifact: bytes | None
     mark: str = field(default_factory=secrets.token_hex)
 
-    def spec(self, stdin: bytes, args: tuple[str, ...], files: tuple[GuestFile, ...]) -> JailSpec:
-        """Build a run with these arguments before its own ones, and these files beside its own ones."""
-        limits = self.language.run_limits(DEFAULT_PROFILE, cpu_time_secs=CHECK_CPU_SECS, wall_time_secs=CHECK_WALL_SECS)
+    def spec(
+        self, stdin: bytes, args: tuple[str, ...], files: tuple[GuestFile, ...], kept: KeptFiles | None = None
+    ) -> JailSpec:
+        """Build a run with these arguments before its own ones, and these files beside its own ones.
+
+        `kept`: of the passes so far; None: it is no multi-pass case.
+        """
+        asked = {"cpu_time_secs": CHECK_CPU_SECS, "wall_time_secs": CHECK_WALL_SECS}
+        if kept is not None:
+            asked["file_size_mb"] = _KEPT_MOST_MB
+        limits = self.language.run_limits(DEFAULT_PROFILE, **asked)
         spec = run_spec(
             self.language,
             self.program.code,
@@ -183,8 +227,13 @@ class ReadyProgram:
             stdin=stdin,
             args=(*args, *self.program.args),
             files=(*_own_files(self.program), *files),
+            inputs=kept or (),
         )
-        return with_feedback(spec, self.mark) if self.program.protocol == "kattis" else spec
+        if self.program.protocol != "kattis":
+            return spec
+        if kept is None:
+            return with_feedback(spec, self.mark)
+        return with_feedback(replace(spec, keeps_box=True), self.mark, KEPT_DIRECTORY)
 
     def judgement(self, ran: Outcome, found: Classification, *, name: str = "checker") -> Judgement:
         """Judge by its end. `name`: of its kind, for messages."""
@@ -227,8 +276,10 @@ class CheckerPrograms:
                 self._ready[index] = self._compiled(step_runs, program)
             return self._ready[index]
 
-    def check(self, step_runs: StepRuns, ready: ReadyProgram, case: Case, output: bytes) -> Judgement:
-        """Check an output. Raises JailError and ExecutionDrainedError."""
+    def check(
+        self, step_runs: StepRuns, ready: ReadyProgram, case: Case, output: bytes, kept: KeptFiles | None = None
+    ) -> Judgement:
+        """Check an output. `kept`: see `ReadyProgram.spec`. Raises JailError and ExecutionDrainedError."""
         if self._secs_left <= 0:
             return self._out_of_time
         files = _files_of(case)
@@ -236,14 +287,15 @@ class CheckerPrograms:
             args: tuple[str, ...] = (INPUT, OUTPUT, ANSWER)
             spec = ready.spec(b"", args, (*files, GuestFile(OUTPUT, output)))
         else:
-            spec = ready.spec(output, (INPUT, ANSWER, DIRECTORY), files)
+            spec = ready.spec(output, (INPUT, ANSWER, DIRECTORY if kept is None else KEPT_DIRECTORY), files, kept)
         wall_secs = min(spec.limits.wall_time_secs, self._secs_left)
         ran, found = step_runs.run(replace(spec, limits=replace(spec.limits, wall_time_secs=wall_secs)), Phase.RUN)
         with self._lock:
             self._secs_left -= ran.wall_usec / 1e6
-        return ready.judgement(ran, found)
+        judgement = ready.judgement(ran, found)
+        return judgement if kept is None else with_next_pass(judgement, read_next_pass(ran.box))
 
-    def interactor_spec(self, ready: ReadyProgram, case: Case) -> JailSpec | Judgement:
+    def interactor_spec(self, ready: ReadyProgram, case: Case, kept: KeptFiles | None = None) -> JailSpec | Judgement:
         """Build the run of an interactor. Its pipes and its wall limit come with the program's.
 
         A judgement: the checkers of the judge run have no time left.
@@ -252,8 +304,9 @@ class CheckerPrograms:
             return self._out_of_time
         files = _files_of(case)
         # testlib: input, a file for the interactor's own output, answer. Kattis: as a validator.
-        second = (OUTPUT, ANSWER) if ready.program.protocol == "testlib" else (ANSWER, DIRECTORY)
-        return ready.spec(b"", (INPUT, *second), files)
+        directory = DIRECTORY if kept is None else KEPT_DIRECTORY
+        second = (OUTPUT, ANSWER) if ready.program.protocol == "testlib" else (ANSWER, directory)
+        return ready.spec(b"", (INPUT, *second), files, kept)
 
     def count_interaction(self, program: Outcome, interactor: Outcome) -> None:
         """Count the time for which an interactor outlived its program. The program's own time counts elsewhere."""

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from threading import Lock
 from time import monotonic
@@ -25,7 +25,7 @@ from sandbox_runtime.judging.case_order import CaseOrder, stops
 from sandbox_runtime.judging.completion import CACHED_COMPILATION, KeptOutputs, Store, Totals
 from sandbox_runtime.judging.interaction import LendSlot, interact, judgement_of_both
 from sandbox_runtime.judging.judgement import CUT, SKIPPED, Judgement, of_output, of_run
-from sandbox_runtime.judging.programs import CheckerPrograms, ReadyProgram
+from sandbox_runtime.judging.programs import CheckerPrograms, KeptFiles, ReadyProgram
 from sandbox_runtime.languages import Language, run_spec
 
 if TYPE_CHECKING:
@@ -73,6 +73,7 @@ class JudgeRun:
         self._order = CaseOrder(judging)
         self._total_secs = request.total_secs or STANDARD_TOTAL_SECS
         self._secs_left = float(self._total_secs)
+        self._out_of_time = f"{OUT_OF_TIME} {self._total_secs} s together, so this one was not judged"
         self._slot_secs = 0.0
         self._lock = Lock()  # of the totals and the times
         self._overtime_secs = MOST_OVERTIME_SECS
@@ -199,6 +200,37 @@ class JudgeRun:
         if isinstance(checker, Judgement):
             self._put(index, checker, None)
             return
+        most_passes = self._judging.checkers[case.checker].passes
+        kept: KeptFiles | None = None if most_passes is None else ()
+        before: Outcome | None = None
+        for _ in range(most_passes or 1):
+            ended = self._pass(step_runs, index, case, checker, kept, is_shared=is_shared)
+            if ended is None:
+                return
+            ran, found, judgement = ended
+            ran = ran if before is None else _together(before, ran)
+            after, before = judgement.next_pass, ran
+            if after is None:
+                break
+            if ran.wall_usec / 1e6 > self._secs_left:
+                judgement = Judgement(vocabulary.Outcome.JUDGE_ERROR, self._out_of_time)
+                break
+            case, kept = case.changed(stdin=after.stdin), after.kept
+        else:
+            judgement = Judgement(vocabulary.Outcome.JUDGE_ERROR, f"the validator wants more than {most_passes} passes")
+        self._end(index, ran, found, judgement)
+
+    def _pass(
+        self,
+        step_runs: StepRuns,
+        index: int,
+        case: Case,
+        checker: ReadyProgram | None,
+        kept: KeptFiles | None,
+        *,
+        is_shared: bool,
+    ) -> tuple[Outcome, Classification, Judgement] | None:
+        """Run the program once, and check its output. None: the case has its result by now, or is judged again."""
         inputs = self._own_inputs.get(index, self._inputs)
         spec = run_spec(
             self._language,
@@ -211,21 +243,20 @@ class JudgeRun:
         )
         spec = inputs.folder_for(spec)
         if checker is not None and self._judging.checkers[case.checker].kind == "interactor":
-            self._interact(step_runs, index, case, spec, checker)
-            return
+            return self._interact(step_runs, index, case, spec, checker, kept)
         if is_shared:
             # If the host is too busy, the case is judged again alone, and has the overtime then.
             step_runs.overtime_secs = 0
         ran, found = step_runs.run(spec, Phase.RUN)
         if self._is_source_refused(step_runs, index, ran, found):
-            return
-        judgement = of_run(found) or self._check(step_runs, case, checker, ran)
+            return None
+        judgement = of_run(found) or self._check(step_runs, case, checker, ran, kept)
         is_doubtful = found.verdict is Verdict.TLE or judgement.outcome == vocabulary.Outcome.JUDGE_ERROR
         if is_shared and is_doubtful and not self._is_cancelled:
             self._is_shareable = False
             self._order.put_back(index)
-            return
-        self._end(index, ran, found, judgement)
+            return None
+        return ran, found, judgement
 
     def _whole_case(self, index: int) -> Case:
         """Return a case with its input and its expected output, which are kept for no longer than its turn."""
@@ -236,11 +267,19 @@ class JudgeRun:
             case = case.changed(expected=read(case.expected_object), expected_object=None)
         return case
 
-    def _interact(self, step_runs: StepRuns, index: int, case: Case, spec: JailSpec, interactor: ReadyProgram) -> None:
-        other = self._programs.interactor_spec(interactor, case)
+    def _interact(
+        self,
+        step_runs: StepRuns,
+        index: int,
+        case: Case,
+        spec: JailSpec,
+        interactor: ReadyProgram,
+        kept: KeptFiles | None,
+    ) -> tuple[Outcome, Classification, Judgement] | None:
+        other = self._programs.interactor_spec(interactor, case, kept)
         if isinstance(other, Judgement):
             self._put(index, other, None)
-            return
+            return None
         repeats = 0
         while True:
             spec = step_runs.with_overtime(spec)
@@ -253,8 +292,9 @@ class JudgeRun:
             ):
                 break
             repeats += 1
-        if not self._is_source_refused(step_runs, index, ends.program, found):
-            self._end(index, ends.program, found, judgement_of_both(interactor, ends, found))
+        if self._is_source_refused(step_runs, index, ends.program, found):
+            return None
+        return ends.program, found, judgement_of_both(interactor, ends, found)
 
     def _is_source_refused(self, step_runs: StepRuns, index: int, ran: Outcome, found: Classification) -> bool:
         """Whether the interpreter refused the source. Then the compilation has failed, and every case is skipped."""
@@ -274,19 +314,21 @@ class JudgeRun:
         with self._lock:
             self._totals.add_run(ran, found)
             # Without the overtime of a busy host: cases within their limits fit into a total that is the sum of these.
-            self._secs_left -= min(ran.wall_usec / 1e6, self._limits[index].wall_time_secs)
+            passes = self._judging.checkers[self._judging.cases[index].checker].passes or 1
+            self._secs_left -= min(ran.wall_usec / 1e6, passes * self._limits[index].wall_time_secs)
             is_out_of_time = self._secs_left < 0
         if is_out_of_time:
-            message = f"{OUT_OF_TIME} {self._total_secs} s together, so this one was not judged"
-            self._order.end_all(vocabulary.Outcome.JUDGE_ERROR, message)
+            self._order.end_all(vocabulary.Outcome.JUDGE_ERROR, self._out_of_time)
         self._put(index, judgement, self._case_run(index, ran, found))
 
-    def _check(self, step_runs: StepRuns, case: Case, checker: ReadyProgram | None, ran: Outcome) -> Judgement:
+    def _check(
+        self, step_runs: StepRuns, case: Case, checker: ReadyProgram | None, ran: Outcome, kept: KeptFiles | None
+    ) -> Judgement:
         if ran.stdout_cut:
             return CUT
         if checker is None:
             return of_output(self._judging.checkers[case.checker], case.expected, ran.stdout)
-        return self._programs.check(step_runs, checker, case, ran.stdout)
+        return self._programs.check(step_runs, checker, case, ran.stdout, kept)
 
     def _case_run(self, index: int, ran: Outcome, found: Classification) -> CaseRun:
         return CaseRun(
@@ -305,6 +347,23 @@ class JudgeRun:
         message, team_message = self._kept.message(judgement.message), self._kept.message(judgement.team_message)
         outcome, points, share = judgement.outcome, judgement.points, judgement.share
         self._order.put(CaseResult(index, outcome, message, points, run, team_message, share))
+
+
+def _together(before: Outcome, last: Outcome) -> Outcome:
+    """Return the last pass of a case with the times of all of them, and the most memory."""
+    evidence = last.evidence
+    if before.evidence.cgroup is not None and evidence.cgroup is not None:
+        peak_bytes = max(before.evidence.cgroup.memory_peak_bytes, evidence.cgroup.memory_peak_bytes)
+        evidence = replace(evidence, cgroup=replace(evidence.cgroup, memory_peak_bytes=peak_bytes))
+    return replace(
+        last,
+        evidence=evidence,
+        cpu_usec=before.cpu_usec + last.cpu_usec,
+        wall_usec=before.wall_usec + last.wall_usec,
+        setup_usec=before.setup_usec + last.setup_usec,
+        cpu_wait_usec=before.cpu_wait_usec + last.cpu_wait_usec,
+        memory_peak_bytes=max(before.memory_peak_bytes, last.memory_peak_bytes),
+    )
 
 
 def _limits(request: JudgeRequested, case: Case, language: Language) -> Limits:

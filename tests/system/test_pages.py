@@ -208,13 +208,14 @@ def test_every_command_of_the_page_about_judging_works(stack: LocalStack, tmp_pa
     opened, _ = shell(stack, tmp_path)
     with opened as bash:
         printed = [bash.run(block) for block in blocks("docs/judging.md")]
-    first, folder, package, numbers, program, interactor, groups, pushed, progress = printed
+    first, folder, package, numbers, program, interactor, passes, groups, pushed, progress = printed
     assert '"passed": 1' in first
     assert "2 of 2 cases passed; score 2 of 2" in folder
     assert "2 and 1 do not make 1\n1 of 2 cases passed; score 1 of 2\nexit code 1\n" in package
     assert "['passed', 'wrong_answer']" in numbers
     assert "['passed', 'wrong_answer']" in program
     assert "['passed', 'passed']" in interactor
+    assert "['passed']" in passes
     assert groups.startswith("['passed', 'wrong_answer', 'skipped']\n\"score\":30,\"max_score\":100\n")
     assert "2 cases, 0.0 MiB, 0 files sent\n" in pushed
     assert "1 of 2 cases passed; score 1 of 2\nexit code 1\n['passed', 'passed']\n" in pushed

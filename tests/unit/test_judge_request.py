@@ -233,3 +233,24 @@ def test_a_group_may_stop_for_itself() -> None:
         parse(cases=cases, groups=groups).body_sha256
         != parse(cases=cases, groups=[{"id": "a"}, {"id": "b"}]).body_sha256
     )
+
+
+def test_the_most_passes_of_a_checker_are_in_the_plan_and_multiply_the_total() -> None:
+    program = PROGRAM | {"protocol": "kattis", "passes": 3}
+    run = parse(cases=[{}, {"checker": program | {"passes": 5}}], checker=program, limits={"wall_time_secs": 2})
+    assert run.judging is not None
+    assert [checker.passes for checker in run.judging.checkers] == [3, 5]
+    assert (run.plan.passes, run.total_secs) == (5, 2 * 2 * 5)
+
+
+@pytest.mark.parametrize(
+    ("checker", "sentence"),
+    [
+        (PROGRAM | {"protocol": "kattis", "passes": 1}, "2"),
+        (PROGRAM | {"protocol": "kattis", "passes": 101}, "100"),
+        (PROGRAM | {"protocol": "testlib", "passes": 2}, "Needs the protocol kattis."),
+        ({"kind": "lines", "passes": 2}, "A checker of the kind lines has no such option."),
+    ],
+)
+def test_wrong_passes_are_refused(checker: dict[str, Any], sentence: str) -> None:
+    assert sentence in problems(cases=[{}], checker=checker)["checker.passes"]

@@ -40,6 +40,11 @@ def test_a_link_inside_of_the_package_is_followed(package: Path) -> None:
     assert [case["stdin"] for case in read_case_folder(package).cases] == ["1\n", "2\n"]
 
 
+def test_a_statement_may_be_a_link(package: Path, tmp_path: Path) -> None:
+    (package / "problem.pdf").symlink_to(tmp_path / "elsewhere.pdf")
+    assert len(read_case_folder(package).cases) == 1
+
+
 def test_a_pipe_and_a_folder_are_no_cases(package: Path) -> None:
     os.mkfifo(package / "data/secret/2.in")
     (package / "data/secret/3.in").mkdir()

@@ -320,6 +320,24 @@ def test_an_interactive_validator_is_an_interactor_and_its_cases_have_no_answer(
 
 
 @pytest.mark.parametrize(
+    ("problem", "passes"),
+    [
+        ("validation: custom multi-pass\nlimits: {validation_passes: 26}", 26),  # as of DOMjudge
+        ("type: [pass-fail, multi-pass]", 2),
+        ("problem_format_version: 2025-09\ntype: multi-pass interactive\nlimits: {validation_passes: 3}", 3),
+    ],
+)
+def test_a_multi_pass_package_has_its_passes(tmp_path: Path, problem: str, passes: int) -> None:
+    write(tmp_path, {"data/secret/1.in": "1", "problem.yaml": problem, "output_validator/a.py": "x"})
+    found = read_case_folder(tmp_path)
+    assert found.checker is not None
+    assert (found.checker["kind"], found.checker["passes"]) == (
+        "interactor" if "interactive" in problem else "program",
+        passes,
+    )
+
+
+@pytest.mark.parametrize(
     ("files", "sentence"),
     [
         ({"readme": ""}, "There is no case"),
@@ -332,7 +350,14 @@ def test_an_interactive_validator_is_an_interactor_and_its_cases_have_no_answer(
         ({**CUSTOM, "output_validators/a/b.py": "", "output_validators/a/c.cc": ""}, "must have one source file"),
         ({**CUSTOM, "output_validators/a/main.cc": "", "output_validators/a/c.cc": ""}, "must have one source file"),
         ({**CUSTOM, "output_validators/a/b.py": "", "output_validators/a/build": ""}, "and no build script"),
-        ({"1.in": "", "problem.yaml": "type: [multi-pass]", "output_validator/a.py": ""}, "of the kind multi-pass"),
+        (
+            {
+                "1.in": "",
+                "problem.yaml": "type: multi-pass\nlimits: {validation_passes: x}",
+                "output_validator/a.py": "",
+            },
+            "validation_passes needs a number",
+        ),
         ({"1.in": "", "problem.yaml": "limits: {time_limit: soon}"}, "time_limit needs a number"),
         ({"1.in": "", "problem.yaml": "validator_flags: float_tolerance much"}, "float_tolerance needs a number"),
         ({"1.in": "", "problem.yaml": "a: [b"}, "is not valid YAML"),
