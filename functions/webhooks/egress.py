@@ -6,6 +6,7 @@ with the host name. We never follow redirects, use proxies from the environment,
 
 import http.client
 import io
+import re
 import socket
 import ssl
 import threading
@@ -20,6 +21,7 @@ from typing import Any
 
 from urllib3.connection import HTTPConnection, HTTPSConnection
 
+from functions.clock import now_ms
 from functions.env import Env
 from functions.webhooks.vocabulary import MAX_HEAD_BYTES, Reply
 from functions.webhooks.webhook_url import AddressRefusedError, Destination, check_url, may_dial
@@ -169,14 +171,19 @@ def dial(addresses: Iterable[str], port: int, deadline: Deadline) -> socket.sock
 
 
 class PinnedConnection(HTTPConnection):
-    """Connection of one send to a checked address. `address`: the last address that was dialled."""
+    """Connection to a checked address. `deadline`: of the send under way. `address`: the last one that was dialled."""
 
     def __init__(self, target: Destination, addresses: list[str], deadline: Deadline, **tls: Any) -> None:
         super().__init__(target.host, target.port, **tls)
         self._addresses = addresses
         self.deadline = deadline
         self.address: str | None = None
-        self.response_class = partial(_FinalResponse, deadline)  # type: ignore[assignment] # only called
+        self._dialled_ms = now_ms()
+
+    @property
+    def is_young(self) -> bool:
+        """Whether its addresses were checked lately. By the clock of the wall: Lambda stops processes for hours."""
+        return 0 <= now_ms() - self._dialled_ms < KEPT_MS
 
     def _new_conn(self) -> socket.socket:
         """Connect to the first checked address that accepts. The name is not resolved again."""
@@ -199,6 +206,44 @@ class PinnedHttpsConnection(PinnedConnection, HTTPSConnection):
     """HTTPS to a checked address. SNI, Host and the certificate check use the host name."""
 
 
+KEPT_MS = 10_000
+"""A connection is used for so long. Then the name is resolved and checked again."""
+MOST_KEPT = 64
+
+type _Place = tuple[str, str, str, int]
+"""Who may use it, scheme, host and port."""
+
+
+class KeptConnections:
+    """Connections of this process that wait for their next send, the last one first. Threads may share them."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._places: dict[PinnedConnection, _Place] = {}
+
+    def take(self, place: _Place) -> PinnedConnection | None:
+        """Take a connection that is young and open; close the others of this place."""
+        while True:
+            with self._lock:
+                connection = next((one for one in reversed(self._places) if self._places[one] == place), None)
+                if connection is None:
+                    return None
+                del self._places[connection]
+            if connection.is_young and connection.is_connected:
+                return connection
+            connection.close()
+
+    def keep(self, place: _Place, connection: PinnedConnection) -> None:
+        """Keep a connection; close those that are old or too many."""
+        with self._lock:
+            self._places[connection] = place
+            ended = [one for one in self._places if not one.is_young] or [*self._places][:-MOST_KEPT]
+            for one in ended:
+                del self._places[one]
+        for one in ended:
+            one.close()
+
+
 TOTAL_SECS = 15.0
 MAX_READ_BYTES = 64 * 1024
 MAX_ADDRESSES = 4
@@ -208,15 +253,20 @@ type Resolver = Callable[[str, int], list[str]]
 
 @dataclass(frozen=True, slots=True)
 class Wait:
-    """How long a send waits for its answer. `on_slow` is called once after `slow_secs`, while the send goes on."""
+    """How long a send waits for its answer. `on_slow` is called once after `slow_secs`, while the send goes on.
+
+    `keeper`: the project whose next sends may use the connection; "" closes it.
+    """
 
     total_secs: float = TOTAL_SECS
     slow_secs: float = TOTAL_SECS
     on_slow: Callable[[], None] | None = None
+    keeper: str = ""
 
 
 LONG = Wait()
 _slow_sends = SlowSends()
+_kept_connections = KeptConnections()
 
 
 class SendError(Exception):
@@ -265,15 +315,23 @@ class Egress:
 
     def _send_watched(self, method: str, url: str, headers: Mapping[str, str], body: bytes, wait: Wait) -> Reply:
         if wait.on_slow is None:
-            return self._send(method, url, headers, body, Deadline(min(self.total_secs, wait.total_secs)))
+            return self._send(method, url, headers, body, wait)
         with _slow_sends.watch(wait.slow_secs, wait.on_slow):
-            return self._send(method, url, headers, body, Deadline(min(self.total_secs, wait.total_secs)))
+            return self._send(method, url, headers, body, wait)
 
-    def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes, deadline: Deadline) -> Reply:
+    def _send(self, method: str, url: str, headers: Mapping[str, str], body: bytes, wait: Wait) -> Reply:
+        deadline = Deadline(min(self.total_secs, wait.total_secs))
         try:
             target = check_url(url, allow_insecure=self.allow_insecure, own_host=self.own_host)
         except AddressRefusedError as refusal:
             return Reply(deadline.elapsed_ms(), error_code=refusal.code)
+        place = (wait.keeper, target.scheme, target.host, target.port)
+        exchange = partial(_exchange, place=place, method=method, path=target.path, headers=headers, body=body)
+        if wait.keeper and (kept := _kept_connections.take(place)) is not None:
+            kept.deadline = deadline
+            reply = exchange(kept)
+            if reply.error_code not in {"connection_reset", "tls_error"}:  # the receiver closed it meanwhile
+                return reply
         try:
             addresses = self._resolve(target, deadline)
         except SendError as refusal:
@@ -282,13 +340,7 @@ class Egress:
             connection: PinnedConnection = PinnedHttpsConnection(target, addresses, deadline, ssl_context=self.trust())
         else:
             connection = PinnedConnection(target, addresses, deadline)
-        try:
-            return _exchange(connection, method, target.path, headers, body)
-        except (OSError, http.client.HTTPException, ValueError) as error:
-            code = code_of(error)
-            return Reply(deadline.elapsed_ms(), error_code=code, address=connection.address, host=target.host)
-        finally:
-            connection.close()
+        return exchange(connection)
 
     def _resolve(self, target: Destination, deadline: Deadline) -> list[str]:
         """Return allowed addresses. Raises SendError."""
@@ -317,20 +369,54 @@ class Egress:
         return addresses
 
 
-def _exchange(connection: PinnedConnection, method: str, path: str, headers: Mapping[str, str], body: bytes) -> Reply:
-    with suppress(BrokenPipeError):  # a receiver may respond before it has read the whole body
-        connection.request(method, path, body, {"accept-encoding": "identity", "connection": "close", **headers})
-    # Use http.client's reader. urllib3's would log the URL of a malformed response, and could decompress.
-    with http.client.HTTPConnection.getresponse(connection) as response:
-        head = response.read(MAX_READ_BYTES)[:MAX_HEAD_BYTES]
-        return Reply(
-            connection.deadline.elapsed_ms(),
-            status_code=response.status,
-            retry_after=response.headers.get("retry-after"),
-            head=head,
-            address=connection.address,
-            host=connection.host,
-        )
+_LINE = re.compile(r"[\t\x20-\x7e\x80-\xff]*")
+
+
+def _message(connection: PinnedConnection, start: str, headers: Mapping[str, str], body: bytes) -> bytes:
+    """Return the bytes of a request. http.client would make many calls for them. Raises ValueError."""
+    host = f"[{connection.host}]" if ":" in connection.host else connection.host
+    own = {
+        "host": host if connection.port == connection.default_port else f"{host}:{connection.port}",
+        "accept-encoding": "identity",
+        "content-length": str(len(body)),
+    }
+    lines = [start, *(f"{name}: {value}" for name, value in (own | dict(headers) | own).items())]
+    if not all(map(_LINE.fullmatch, lines)):
+        raise ValueError("a header has a control character")
+    return "\r\n".join([*lines, "", ""]).encode("latin-1") + body
+
+
+def _exchange(
+    connection: PinnedConnection, place: _Place, method: str, path: str, headers: Mapping[str, str], body: bytes
+) -> Reply:
+    """Send a request and read its response; keep the connection if `place` names a keeper, else close it."""
+    if not place[0]:
+        headers = {"connection": "close", **headers}
+    is_whole = False
+    try:
+        with suppress(BrokenPipeError):  # a receiver may respond before it has read the whole body
+            connection.send(_message(connection, f"{method} {path} HTTP/1.1", headers, body))
+        # Use http.client's reader. urllib3's would log the URL of a malformed response, and could decompress.
+        with _FinalResponse(connection.deadline, connection.sock) as response:
+            response.begin()
+            head = response.read(MAX_READ_BYTES)[:MAX_HEAD_BYTES]
+            is_whole = response.isclosed() and not response.will_close and response.status >= HTTPStatus.OK
+            return Reply(
+                connection.deadline.elapsed_ms(),
+                status_code=response.status,
+                retry_after=response.headers.get("retry-after"),
+                head=head,
+                address=connection.address,
+                host=connection.host,
+            )
+    except (OSError, http.client.HTTPException, ValueError) as error:
+        took_ms = connection.deadline.elapsed_ms()
+        return Reply(took_ms, error_code=code_of(error), address=connection.address, host=connection.host)
+    finally:
+        if is_whole and place[0]:
+            _kept_connections.keep(place, connection)
+        else:
+            connection.close()
 
 
 def code_of(error: Exception) -> str:

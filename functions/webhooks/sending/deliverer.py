@@ -103,7 +103,8 @@ class UnguardedSends:
             request = sign(self._env, delivery, target.endpoint, hint.body, self._clock()) if may_send else None
             if request is None:
                 return None
-            reply = request.send(egress, Wait(WAIT_SECS, SLOW_SECS, lambda: self._guard(target)))
+            wait = Wait(WAIT_SECS, SLOW_SECS, lambda: self._guard(target), delivery.project_id)
+            reply = request.send(egress, wait)
         return ClaimedDelivery(delivery, target.endpoint, target.lane, now), reply
 
     def note(self, sent: ClaimedDelivery, reply: Reply, endpoint: Endpoint | None) -> None:
