@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Annotated, Any
 
-from events.files import PlacedFile, read_files, write_files
+import msgspec
+
+from events.files import PlacedFile, write_files
+from events.vocabulary import Language
 from functions.aws.dynamodb.row_codec import IN_KEY, JSON, OMIT_DEFAULT, As, read, write
 
 DEFAULT_POINTS = 1.0
@@ -115,7 +118,10 @@ def read_reference(text: str) -> Reference | None:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """A problem. `version`, `cases` and `size_bytes`: of the version that was pushed last, at `pushed_at`."""
+    """A problem. `version`, `cases` and `size_bytes`: of the version that was pushed last, at `pushed_at`.
+
+    `version_times`: `created_at#version`. Versions that were pushed before the row had it have none.
+    """
 
     project_id: Annotated[str, IN_KEY]
     problem_id: Annotated[str, IN_KEY]
@@ -125,6 +131,24 @@ class Problem:
     created_at: str
     pushed_at: str
     versions: frozenset[str] = frozenset()
+    version_times: frozenset[str] = frozenset()
+
+    @property
+    def ordered_versions(self) -> list[str]:
+        """All versions, the oldest first."""
+        times = {version: time for time, _, version in (text.partition("#") for text in self.version_times)}
+        return sorted(self.versions, key=lambda version: (times.get(version, ""), version))
+
+
+class ProblemFile(PlacedFile, frozen=True):
+    """A file for the program as a problem has it. `language`: only programs in it have the file; None: all have it."""
+
+    language: Language | None = None
+
+
+def read_problem_files(text: bytes | None) -> tuple[PlacedFile, ...]:
+    """Return files of JSON, as `read_files` does."""
+    return msgspec.json.decode(text, type=tuple[ProblemFile, ...]) if text else ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,9 +162,17 @@ class ProblemContent:
     plan: Annotated[Mapping[str, Any], JSON] = field(default_factory=dict)
     limits: Annotated[Mapping[str, int | float], JSON] = field(default_factory=dict)
     case_limits: Annotated[Mapping[str, Mapping[str, int | float]], JSON] = field(default_factory=dict)
-    files: Annotated[tuple[PlacedFile, ...], As(write_files, read_files), OMIT_DEFAULT] = field(default=(), repr=False)
+    files: Annotated[tuple[PlacedFile, ...], As(write_files, read_problem_files), OMIT_DEFAULT] = field(
+        default=(), repr=False
+    )
     checker_languages: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
     warnings: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
+
+    def files_for(self, language: Language) -> tuple[PlacedFile, ...]:
+        """Return the files of a program in this language, as a message has them."""
+        names = PlacedFile.__struct_fields__
+        own = (file for file in self.files if getattr(file, "language", None) in (None, language))
+        return tuple(PlacedFile(**{name: getattr(file, name) for name in names}) for file in own)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -168,6 +200,12 @@ class ProblemVersion(ProblemContent):
     def name(self) -> str:
         """`id@version`."""
         return f"{self.problem_id}@{self.version}"
+
+    @property
+    def in_sets(self) -> dict[str, frozenset[str]]:
+        """Its elements in the sets of its problem's row."""
+        time = f"{self.created_at}#{self.version}"
+        return {"versions": frozenset({self.version}), "version_times": frozenset({time})}
 
 
 def holder_of(problem_id: str, version: str) -> str:

@@ -33,6 +33,7 @@ from functions.judging.model import (
     VERSION_CHARS,
     Problem,
     ProblemContent,
+    ProblemFile,
     ProblemVersion,
     Reference,
     holder_of,
@@ -161,7 +162,7 @@ class ProblemStore(Table):
             values,
             REMOVED_CONTENT,
         )
-        unlisted = ConditionalUpdate({}, "attribute_exists(pk)", {}, deletes={"versions": frozenset({version.version})})
+        unlisted = ConditionalUpdate({}, "attribute_exists(pk)", {}, deletes=version.in_sets)
         at = version_key(version.project_id, version.problem_id, version.version)
         actions = {
             "version": removed.action(self.table_name, at),
@@ -209,7 +210,7 @@ class ProblemStore(Table):
             "",
             {"now": now},
             computed=("#created_at = if_not_exists(#created_at, :now)",),
-            adds={"versions": frozenset({version.version})},
+            adds=version.in_sets,
         )
 
 
@@ -227,9 +228,14 @@ def version_of(request: ValidProblem) -> str:
         "cases": [_meaning(case) for case in request.judging.cases],
         "plan": content.plan,
         "limits": dict(content.limits),
-        "files": [file_meaning(file) for file in content.files],
+        "files": [_file_meaning(file) for file in content.files],
     }
     return sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:VERSION_CHARS]
+
+
+def _file_meaning(file: PlacedFile) -> dict[str, Any]:
+    language = file.language if isinstance(file, ProblemFile) else None
+    return file_meaning(file) | ({"language": language.value} if language else {})
 
 
 def _meaning(case: Case) -> dict[str, Any]:

@@ -1,13 +1,14 @@
 """Problems kept on the service: what a client sends, and what a client sees, without any part of a case."""
 
 import json
+import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Literal, NotRequired, TypedDict
 
 from pydantic import Field
 
-from events.files import MAX_CASES, PlacedFile
+from events.files import MAX_CASES, MAX_FILES, PlacedFile
 from events.limits import RaisedCeilings
 from events.requested import MAX_CASE_BYTES, Case, CaseObject, Judging
 from events.vocabulary import CheckerKind, Language, Profile, Stop
@@ -24,10 +25,10 @@ from functions.judging.body import (
     find_problems,
     unanswered_warnings,
 )
-from functions.judging.model import ID_PATTERN, Plan, Problem, ProblemContent, ProblemVersion
+from functions.judging.model import ID_PATTERN, Plan, Problem, ProblemContent, ProblemFile, ProblemVersion
 from functions.judging.requests import case_limit_problems, to_judging, to_plan
 from functions.submissions.accept.program_fields import (
-    Files,
+    FileEntry,
     LimitRules,
     RequestLimits,
     checked_files,
@@ -65,7 +66,7 @@ class ProblemDetails(ProblemSummary):
     groups: list[ProblemGroup]
     limits: dict[str, Measure]
     files: Annotated[list[str], Field(description="Paths of the files for the program.")]
-    versions: Annotated[list[VersionHash], Field(description="All that are stored.")]
+    versions: Annotated[list[VersionHash], Field(description="All that are stored, the oldest first.")]
 
 
 class ProblemPage(TypedDict):
@@ -131,8 +132,8 @@ def details_body(problem: Problem, version: ProblemVersion) -> ProblemDetails:
         "size_bytes": version.size_bytes,
         "groups": [{"id": group.id, "cases": members.count(group.id), "points": group.points} for group in plan.groups],
         "limits": dict(version.limits),
-        "files": [file.path for file in version.files],
-        "versions": sorted(problem.versions),
+        "files": list(dict.fromkeys(file.path for file in version.files)),
+        "versions": problem.ordered_versions,
     }
 
 
@@ -154,6 +155,14 @@ class ProblemCase(CaseRequest):
         return self.stdin_sha256, self.expected_sha256
 
 
+class ProblemFileEntry(FileEntry):
+    """A file for the program."""
+
+    language: Language | None = Field(
+        default=None, strict=False, description="Only programs in this language have the file; null: all have it."
+    )
+
+
 class ProblemBody(StrictModel):
     """Body of POST /api/problems. null means the default of an optional field."""
 
@@ -171,7 +180,7 @@ class ProblemBody(StrictModel):
         default=None, strict=False, description="Which cases are skipped after a failure: never (default), or others."
     )
     limits: RequestLimits | None = Field(default=None, description="Of the program; a judge run may have others.")
-    files: Files | None = Field(
+    files: Annotated[list[ProblemFileEntry], Field(max_length=MAX_FILES)] | None = Field(
         default=None, repr=False, description="Files for the program, in its working directory, in all cases."
     )
 
@@ -252,15 +261,32 @@ def _content_problems(body: ProblemBody) -> Iterator[FieldProblem]:
 
 def _files(body: ProblemBody, offered: tuple[Language, ...]) -> tuple[tuple[PlacedFile, ...], list[FieldProblem]]:
     """Check the files of the program for every language: their names must fit the program of any judge run."""
-    files: tuple[PlacedFile, ...] = ()
+    entries = body.files or []
+    common: tuple[PlacedFile, ...] = ()
+    of_languages: list[PlacedFile] = []
     problems: dict[str, FieldProblem] = {}
-    for language in offered:
-        common, wrong = checked_files(body.files or (), (), language)
-        files, of_cases = with_case_files(common, [case.files or () for case in body.cases], language)
-        wrong += of_cases
-        problems |= {problem.field: problem for problem in wrong}
+    for language in dict.fromkeys([*offered, *(entry.language for entry in entries if entry.language)]):
+        places = [place for place, entry in enumerate(entries) if entry.language in (None, language)]
+        own = {entries[place].path for place in places if entries[place].language}
+        found, wrong = checked_files([entries[place] for place in places], (), language)
+        wrong = [replace(problem, field=_in_body(problem.field, places)) for problem in wrong]
+        files, of_cases = with_case_files(found, [case.files or () for case in body.cases], language)
+        problems |= {problem.field: problem for problem in (*wrong, *of_cases)}
+        common = tuple(file for file in files if file.case is not None or file.path not in own)
+        of_languages += [_of_language(file, language) for file in found if file.path in own]
+    files = (*common, *of_languages)
     size = sum(len(file.content or b"") for file in files)
     if size > FILES_INLINE_MAX_BYTES and not problems:
         text = f"The contents of the files of a problem have at most {FILES_INLINE_MAX_BYTES:,} bytes together."
         problems["files"] = FieldProblem("files", f"{text} Send larger files to /api/files, and name them by sha256.")
     return files, list(problems.values())
+
+
+def _in_body(field: str, places: Sequence[int]) -> str:
+    """Return the field of a file by its place in the body, of which `places` were checked."""
+    return re.sub(r"^files\.(\d+)", lambda found: f"files.{places[int(found[1])]}", field)
+
+
+def _of_language(file: PlacedFile, language: Language) -> ProblemFile:
+    fields = {name: getattr(file, name) for name in PlacedFile.__struct_fields__}
+    return ProblemFile(**fields, language=language)

@@ -159,7 +159,7 @@ class ValidJudgeRun(ValidSubmission):
     @property
     def said(self) -> dict[str, Any]:
         own: dict[str, Any] = ValidSubmission.said.__get__(self)  # super() does not work in a dataclass with slots
-        if self.problem is not None and self.problem.files:
+        if self.problem is not None and self.problem.files_for(Language(self.program.language)):
             del own["files"]  # the request has none
         more: dict[str, Any] = {"kind": "judge", "plan": self.plan.to_json()}
         if self.judging is not None:
@@ -256,14 +256,15 @@ def _of_problem(
     if missing := set(version.checker_languages) - set(rules.offered):
         texts.append(f"No checker can be written in {min(missing)} at the moment.")
     problems = [FieldProblem("problem", f"{version.name} does not fit this judge run. {text}") for text in texts]
-    if version.files and program.files:
+    files = version.files_for(language)
+    if files and program.files:
         problems.append(FieldProblem("files", "The problem has files for the program. Leave them out."))
     if problems:
         raise InvalidFieldsError(tuple(problems))
     program = replace(
         program,
         limits={**version.limits, **program.limits},
-        files=version.files or program.files,
+        files=files or program.files,
     )
     plan = Plan.of_json(version.plan)
     limits_of_cases = [version.case_limits.get(str(index), {}) for index in range(len(plan.cases))]

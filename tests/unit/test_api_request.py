@@ -440,3 +440,12 @@ def test_any_bytes_are_taken_or_refused_as_the_callers_fault(body: Any, noise: b
 def test_digests_of_bodies_are_those_of_version_0_1(body: dict[str, Any], digest: str) -> None:
     """A claim of an Idempotency-Key that was written before an update is found after it."""
     assert parse({"language": "python", **body}).body_sha256 == digest
+
+
+@pytest.mark.parametrize(
+    ("limits", "named"),
+    [({"memory_mb": 2048}, True), ({"memory_mb": 4097}, False), ({"memory_mb": 0}, False), ({"stack_mb": 2000}, False)],
+)
+def test_a_limit_that_the_operator_can_allow_names_the_parameter(limits: dict[str, int], named: bool) -> None:  # noqa: FBT001 - a case
+    (message,) = refused_fields({**MINIMAL, "limits": limits}).values()
+    assert ("LimitCeilings" in message) == named

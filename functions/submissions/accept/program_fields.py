@@ -93,6 +93,8 @@ def check_limits(
         if is_low or not value <= top[name] or (name in _WHOLE and not whole):  # NaN fails every comparison
             kind = f"a whole number from {least}" if name in _WHOLE else "a number above 0 and"
             text = f"Must be {kind} up to {top[name]}, the ceiling for {language} in the {profile} profile."
+            if top[name] < value <= HIGHEST_CEILINGS.get(name, 0):
+                text += " The operator can raise it (LimitCeilings)."
             problems.append(FieldProblem(f"limits.{name}", text))
         else:
             accepted[name] = int(value) if whole else value

@@ -17,7 +17,7 @@ from functions.handlers import judge as judge_handler
 from functions.handlers import result as result_handler
 from functions.handlers.sweep import SETTINGS, holders
 from functions.judging.model import ProblemVersion
-from functions.judging.problem_store import ProblemStore, StoredProblems
+from functions.judging.problem_store import ProblemStore, StoredProblems, problem_key
 from functions.judging.problems import parse_problem
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
@@ -149,9 +149,74 @@ def test_equal_content_is_the_same_version_and_other_content_a_new_one(aws: Aws)
     ]
     assert len({first, *changed}) == 8
     assert get(API_KEY, "/api/problems/sum").json["version"] == changed[-1].partition("@")[2]
-    assert len(get(API_KEY, "/api/problems/sum").json["versions"]) == 8
+    assert get(API_KEY, "/api/problems/sum").json["versions"] == [
+        name.partition("@")[2] for name in (first, *changed)
+    ], "the oldest first"
     assert pushed() == first
     assert get(API_KEY, "/api/problems/sum").json["version"] == first.partition("@")[2], "pushed last again"
+
+
+def test_versions_are_in_order_of_time_also_beside_those_of_an_older_row(aws: Aws) -> None:
+    names = [pushed(limits={"cpu_time_secs": number}).partition("@")[2] for number in range(1, 6)]
+    table, at = aws.names["SubmissionsTable"], problem_key(PROJECT_ID, "sum")
+    aws.client("dynamodb").update_item(TableName=table, Key=at, UpdateExpression="REMOVE version_times")
+    later = [pushed(limits={"cpu_time_secs": number}).partition("@")[2] for number in range(6, 10)]
+    assert get(API_KEY, "/api/problems/sum").json["versions"] == sorted(names) + later
+    assert send(API_KEY, "DELETE", f"/api/problems/sum@{later[1]}").status == 200
+    assert get(API_KEY, "/api/problems/sum").json["versions"] == [*sorted(names), later[0], *later[2:]]
+    assert pushed(limits={"cpu_time_secs": 1}).partition("@")[2] == names[0]
+    assert send(API_KEY, "DELETE", "/api/problems/sum").status == 200
+    assert get(API_KEY, "/api/problems").json["items"] == []
+
+
+def test_a_program_gets_the_files_of_its_language(aws: Aws) -> None:
+    header = stored_text(aws, "int add(int, int);\n")
+    pushed(
+        files=[
+            {"path": "data.txt", "content": "for all"},
+            {"path": "add.h", "sha256": header, "language": "cpp"},
+            {"path": "add.cpp", "content": "int add(int a, int b) { return a + b; }\n", "language": "cpp"},
+            {"path": "add.py", "content": "def add(a, b): return a + b\n", "language": "python"},
+            {"path": "add.h", "content": "of C", "language": "c"},
+        ]
+    )
+    assert sorted(get(API_KEY, "/api/problems/sum").json["files"]) == ["add.cpp", "add.h", "add.py", "data.txt"]
+    found = {}
+    for language in ("python", "cpp", "c", "java"):
+        judge_problem("sum", language=language, code="x" if language != "java" else "class A {}")
+        found[language] = {file.path: file.stored is not None for file in message(aws).files or ()}
+    assert found == {
+        "python": {"data.txt": False, "add.py": False},
+        "cpp": {"data.txt": False, "add.h": True, "add.cpp": False},
+        "c": {"data.txt": False, "add.h": False},
+        "java": {"data.txt": False},
+    }
+
+
+def test_a_program_may_have_files_where_the_problem_has_some_for_other_languages_only(aws: Aws) -> None:
+    pushed(files=[{"path": "add.py", "content": "", "language": "python"}])
+    own = [{"path": "own.h", "content": ""}]
+    assert judge_problem("sum", language="cpp", files=own).status == 202
+    assert [file.path for file in message(aws).files or ()] == ["own.h"]
+    assert problems_of(judge_problem("sum", files=own)) == ["files"]
+
+
+@pytest.mark.parametrize(
+    ("files", "places"),
+    [
+        ([{"path": "a", "content": "", "language": "cobol"}], ["files[0].language"]),
+        ([{"path": "a", "content": ""}, {"path": "a", "content": "", "language": "cpp"}], ["files"]),
+        (
+            [{"path": "b", "content": "", "language": "cpp"}, {"path": "../x", "content": "", "language": "python"}],
+            ["files[1].path"],
+        ),
+        ([{"path": "solution.py", "content": "", "language": "python"}], ["files[0].path"]),
+    ],
+)
+def test_wrong_files_of_a_language_are_named_by_their_place(
+    aws: Aws, files: list[dict[str, Any]], places: list[str]
+) -> None:
+    assert problems_of(push(files=files)) == places
 
 
 def test_problems_are_listed_in_pages(aws: Aws) -> None:
