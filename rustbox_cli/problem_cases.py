@@ -7,6 +7,7 @@ seconds.
 from __future__ import annotations
 
 import json
+import math
 import re
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -15,11 +16,11 @@ from typing import TYPE_CHECKING, Any
 
 from rustbox_cli.errors import CommandError
 from rustbox_cli.problem_groups import Scoring, read_scoring
-from rustbox_cli.problem_package import case_args, id_of, number, read_package, read_utf8, refused
-from rustbox_cli.program_input import INLINE_MAX_BYTES, store
+from rustbox_cli.problem_package import case_args, cpu_limits, id_of, number, read_package, read_utf8, refused
+from rustbox_cli.program_input import INLINE_MAX_BYTES, LocalFile, entries, store
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
     from pathlib import Path
 
     from rustbox_cli.api import Api
@@ -36,13 +37,23 @@ MAX_CASES = 200
 MAX_STORED_CASES = 1_000
 """Of a stored problem."""
 _NUMBER = re.compile(r"(\d+)")
+_PACKAGE_FILES = ("problem.yaml", "problem.xml", "init.yml", "config.yml")
+"""Of the known formats of packages."""
+_OUTPUT_KB, _PACKAGE_OUTPUT_KB = 1024, 8192
+"""The default limit of output here, and that of packages."""
+_PROBLEM_FILES_BYTES = 16_384
+"""Of the files for one language inside of a problem; larger ones are stored first."""
+_UNTIMED = (
+    "The package has no time limit: each case has the service's default. Give --limit cpu_time_secs=SECS, or add "
+    "limits.time_limit to problem.yaml."
+)
 
 
 @dataclass(frozen=True)
 class CaseFolder:
     """The content of a folder: cases, and for a problem package its checker, its time limit and its scores.
 
-    `has_score_files`: the validator must give the score of some cases.
+    `has_score_files`: the validator must give the score of some cases. `includes`: files for programs by language.
     """
 
     cases: list[dict[str, Any]]
@@ -50,6 +61,15 @@ class CaseFolder:
     limits: dict[str, float] = field(default_factory=dict)
     groups: list[dict[str, Any]] = field(default_factory=list)
     has_score_files: bool = False
+    includes: Mapping[str, Sequence[LocalFile]] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+
+    def files(self, api: Api, language: str | None = None) -> list[dict[str, Any]]:
+        """Return the files of one language as a request has them; None: those of all, as a problem has them."""
+        if language is not None:
+            return entries(api, [*self.includes.get(language, ())])
+        made = [(name, entries(api, [*files], _PROBLEM_FILES_BYTES)) for name, files in self.includes.items()]
+        return [entry | {"language": name} for name, some in made for entry in some]
 
 
 def read_case_folder(
@@ -67,6 +87,7 @@ def read_case_folder(
     `needs_answers`: refuse cases that every program passes, because they have no answer and no program as a checker.
     `read`: gives `stdin` and `expected` of a case from their paths.
     """
+    _refuse_packages(folder)
     has_data = (folder / "data").is_dir()
     data = folder / "data" if has_data else folder
     places = [data / name for name in _PACKAGE_FOLDERS if has_data and (data / name).is_dir()] or [data]
@@ -88,10 +109,27 @@ def read_case_folder(
         inputs.sort(key=lambda path: path.relative_to(data).parts)  # on_reject: break counts the first ones
         scoring = read_scoring(data, inputs, package)
     cases = [_read_case(path, data, package, checker, read) | scoring.of_case.get(path, {}) for path in inputs]
-    limits = _limits(folder / ".timelimit", package)
+    limits = dict(package.limits) if package else _time_limit(folder / ".timelimit")
+    answers = [_answer(path, data) for path, case in zip(inputs, cases, strict=True) if "expected" in case]
+    largest_kb = math.ceil(max((answer.stat().st_size for answer in answers if answer), default=0) / 1024)
+    if "output_kb" not in limits and largest_kb > _OUTPUT_KB:
+        limits["output_kb"] = max(_PACKAGE_OUTPUT_KB, largest_kb)
     if needs_answers:
         _refuse_unanswered(cases, checker)
-    return CaseFolder(cases, checker, limits, scoring.groups, has_score_files=scoring.has_score_files)
+    includes = {} if package is None else package.includes
+    warnings = (_UNTIMED,) if package is not None and "cpu_time_secs" not in limits else ()
+    return CaseFolder(cases, checker, limits, scoring.groups, scoring.has_score_files, includes, warnings)
+
+
+def _refuse_packages(folder: Path) -> None:
+    """Raise CommandError for a folder of packages: their cases together are no problem."""
+    if any((folder / name).exists() for name in ("data", *_PACKAGE_FILES)):
+        return
+    below = (path for name in _PACKAGE_FILES for start in ("*", "*/*") for path in folder.glob(f"{start}/{name}"))
+    if packages := sorted({path.parent.relative_to(folder).as_posix() for path in below}):
+        more = f" and {len(packages) - _MOST_NAMES} more" if len(packages) > _MOST_NAMES else ""
+        names = f"{', '.join(packages[:_MOST_NAMES])}{more}"
+        raise refused(f"{folder} is no problem, it has packages in it: {names}. Give one of them.")
 
 
 def _read_case(
@@ -135,12 +173,8 @@ def _refuse_unanswered(cases: list[dict[str, Any]], checker: dict[str, Any] | No
         )
 
 
-def _limits(path: Path, package: Package | None) -> dict[str, float]:
-    """Return the time limit of `problem.yaml` or `.timelimit`, if there is one."""
-    secs = None if package is None else package.time_limit_secs
-    if secs is None and path.is_file():
-        secs = number(path.read_text(), str(path))
-    return {} if secs is None else {"cpu_time_secs": secs}
+def _time_limit(path: Path) -> dict[str, float]:
+    return cpu_limits(number(path.read_text(), str(path))) if path.is_file() else {}
 
 
 def _order(path: Path, data: Path) -> list[Any]:

@@ -1,4 +1,4 @@
-"""Problem packages of Kattis and ICPC contests: how outputs are compared, and the time limit.
+"""Problem packages of Kattis and ICPC contests: how outputs are compared, the limits, and files for the program.
 
 https://www.kattis.com/problem-package-format/ describes them. `legacy` packages name their validation in
 `problem.yaml`; those of 2023-07 and later have the folder `output_validator` instead.
@@ -6,13 +6,14 @@ https://www.kattis.com/problem-package-format/ describes them. `legacy` packages
 
 import hashlib
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from rustbox_cli.errors import CommandError, ExitCode
-from rustbox_cli.program_input import language_of
+from rustbox_cli.program_input import LocalFile, language_of, languages
 
 # Settings of problem packages: their YAML files, numbers, words and names.
 
@@ -87,6 +88,17 @@ _TOLERANCES = {
     "float_absolute_tolerance": ("float_abs",),
     "float_relative_tolerance": ("float_rel",),
 }
+_TIME_LIMIT = re.compile(r"""^\s*timelimit\s*=\s*['"]?(.*?)['"]?\s*$""", re.MULTILINE)
+_LIMITS = {"memory": ("memory_mb", 1), "output": ("output_kb", 1024)}
+"""Of `problem.yaml`, in MiB: the name of a request, and its units in one of the package."""
+_SHORT_SECS = 3
+"""A program with this time limit ends within the default wall time of each language."""
+_LEAST_WALL_SECS = 15
+"""The default of Kotlin, the longest one."""
+_CPU_SECS, _WALL_SECS, _MOST_WALL_SECS = 15, 25, 120
+"""The ceilings of CPU and wall time, and the highest wall time that an operator may allow."""
+_FOLDER_LANGUAGES = {"python3": "python", "javascript_v8": "javascript"}
+"""Names of `include/<language>` that are others here."""
 _GROUP_FILES = ("test_group.yaml", "testdata.yaml")
 _SCRIPTS = {"build", "run"}
 _INTERPRETED = {"bash", "javascript", "lua", "python"}
@@ -99,12 +111,14 @@ _INSTEAD = "Give --checker to compare with a built-in one."
 class Package:
     """`words`: arguments of the validator. `program`: the package's own validator; None: it uses the default one.
 
-    `has_score_files`: of a legacy package whose validator gives the score of each case that it accepts.
+    `has_score_files`: of a legacy package whose validator gives the score of each case that it accepts. `limits`: as a
+    request has them. `includes`: files for programs, by their language.
     """
 
     words: Sequence[str] = ()
     program: dict[str, Any] | None = None
-    time_limit_secs: float | None = None
+    limits: Mapping[str, float] = field(default_factory=dict)
+    includes: Mapping[str, Sequence[LocalFile]] = field(default_factory=dict)
     is_scoring: bool = False
     is_legacy: bool = True
     has_score_files: bool = False
@@ -126,17 +140,53 @@ def read_package(folder: Path, *, reads_checker: bool = True) -> Package | None:
     refuse_links_out(folder)
     _refuse_unknown_parts(folder)
     problem = read_yaml(path)
-    limits = problem.get("limits")
-    secs = limits.get("time_limit") if isinstance(limits, dict) else None
-    time_limit_secs = None if secs is None else number(secs, f"{path}: time_limit")
     validation = words_of(problem.get("validation"))
     is_scoring = bool({"score", "scoring"} & {*validation, *words_of(problem.get("type"))})
     is_legacy = " ".join(words_of(problem.get("problem_format_version", "legacy"))).startswith("legacy")
-    package = Package((), None, time_limit_secs, is_scoring, is_legacy, is_legacy and "score" in validation)
+    has_scores = is_legacy and "score" in validation
+    package = Package((), None, _limits(folder, problem), _includes(folder), is_scoring, is_legacy, has_scores)
     if not reads_checker:
         return package
     words, program = words_of(problem.get("validator_flags")), _own_validator(folder, problem)
     return replace(package, words=words, program=program)
+
+
+def _limits(folder: Path, problem: dict[str, Any]) -> dict[str, float]:
+    """Return the limits of `problem.yaml`, `.timelimit` or `domjudge-problem.ini`, by their names in a request."""
+    given = problem.get("limits")
+    given = given if isinstance(given, dict) else {}
+    limits: dict[str, float] = {}
+    if (secs := given.get("time_limit")) is None and (path := folder / "domjudge-problem.ini").is_file():
+        found = _TIME_LIMIT.search(read_utf8(path))
+        secs = None if found is None else found[1]
+    if secs is None and (path := folder / ".timelimit").is_file():
+        secs = read_utf8(path)
+    if secs is not None:
+        limits |= cpu_limits(number(secs, f"The time limit of {folder}"))
+    for name, (limit, factor) in _LIMITS.items():
+        if given.get(name) is not None:
+            limits[limit] = math.ceil(number(given[name], f"{folder / 'problem.yaml'}: {name}") * factor)
+    return limits
+
+
+def cpu_limits(secs: float) -> dict[str, float]:
+    """Return the limits for a time limit: the default wall time, of 7 to 15 s, may be too short for a long one."""
+    if secs <= _SHORT_SECS:
+        return {"cpu_time_secs": secs}
+    most = _WALL_SECS if secs <= _CPU_SECS else _MOST_WALL_SECS
+    return {"cpu_time_secs": secs, "wall_time_secs": min(max(_LEAST_WALL_SECS, 2 * secs + 1), most)}
+
+
+def _includes(folder: Path) -> dict[str, list[LocalFile]]:
+    """Return the files of `include/<language>`; `include/default` is for languages without a folder of their own."""
+    found: dict[str, list[LocalFile]] = {}
+    for place in sorted((folder / "include").glob("*/")):
+        paths = sorted(path for path in place.rglob("*") if path.is_file() and not path.name.startswith("."))
+        files = [LocalFile(path, path.relative_to(place).as_posix()) for path in paths]
+        found[_FOLDER_LANGUAGES.get(place.name, place.name)] = files
+    default = found.pop("default", None)
+    others = {} if default is None else dict.fromkeys(languages() - found.keys(), default)
+    return {language: files for language, files in (found | others).items() if language in languages()}
 
 
 def _refuse_unknown_parts(folder: Path) -> None:

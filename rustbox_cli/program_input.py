@@ -137,13 +137,21 @@ def files_of_folder(folder: Path, main: Path) -> list[LocalFile]:
     return found
 
 
-def entries(api: Api, files: list[LocalFile]) -> list[dict[str, Any]]:
-    """Return the files as a request has them. Stores those that are too large for it. Raises CommandError."""
+def languages() -> frozenset[str]:
+    """Return the languages of the service."""
+    return frozenset(checks_schema()["$defs"]["Check"]["properties"]["language"]["x-suffixes"].values())
+
+
+def entries(api: Api, files: list[LocalFile], most_bytes: int = _INLINE_TOTAL_BYTES) -> list[dict[str, Any]]:
+    """Return the files as a request has them. Stores those that are too large for it. Raises CommandError.
+
+    `most_bytes`: of contents in the request.
+    """
     made, inline_bytes = [], 0
     for file in files:
         size = file.source.stat().st_size
         entry: dict[str, Any] = {"path": file.path} | ({"read_only": True} if file.is_read_only else {})
-        if size <= INLINE_MAX_BYTES and inline_bytes + size <= _INLINE_TOTAL_BYTES:
+        if size <= INLINE_MAX_BYTES and inline_bytes + size <= most_bytes:
             content = file.source.read_bytes()
             inline_bytes += len(content)
             entry["content_base64"] = base64.b64encode(content).decode()

@@ -38,6 +38,9 @@ _WRONG = 1
 _OF_CASES = ("checker", "float_abs", "float_rel", "stop", "without_groups", "no_answers")
 """Options that --problem excludes."""
 _MIB = 1024 * 1024
+_limit_option = click.option(
+    "--limit", "limits", multiple=True, type=Pair(), metavar="NAME=VALUE", help=f"Any of {', '.join(LIMITS)}."
+)
 _without_groups_option = click.option(
     "--without-groups",
     is_flag=True,
@@ -63,9 +66,7 @@ _without_groups_option = click.option(
 @click.option("--stop", is_flag=True, help="Skip the cases after the first failure.")
 @_without_groups_option
 @no_answers_option
-@click.option(
-    "--limit", "limits", multiple=True, type=Pair(), metavar="NAME=VALUE", help=f"Any of {', '.join(LIMITS)}."
-)
+@_limit_option
 @click.option("--profile", type=click.Choice(["judge", "agent"]), help="Default: judge.")
 @service_command
 def judge(session: Session, /, as_json: bool, **options: Any) -> None:
@@ -107,12 +108,15 @@ def _body(api: Api, options: dict[str, Any]) -> tuple[dict[str, Any], bool]:
         reads_groups=not options["without_groups"],
         needs_answers=not options["no_answers"],
     )
+    show_warnings({"warnings": () if "cpu_time_secs" in dict(options["limits"]) else folder.warnings})
     given = {name: options[name] for name in ("float_abs", "float_rel") if options[name] is not None}
     checker = {"kind": options["checker"]} if options["checker"] else folder.checker
     if given:
         checker = {**(checker or {"kind": "tokens"}), **given}
+    program = _program(api, options, folder.limits)
     body: dict[str, Any] = {
-        **_program(api, options, folder.limits),
+        **program,
+        "files": [*program.get("files", ()), *folder.files(api, program["language"])] or None,
         "cases": folder.cases,
         "checker": checker,
         "groups": folder.groups or None,
@@ -219,6 +223,7 @@ def problems() -> None:
 )
 @_without_groups_option
 @no_answers_option
+@_limit_option
 @service_command
 def push_problem(
     session: Session,
@@ -229,6 +234,7 @@ def push_problem(
     checker: str | None,
     without_groups: bool,
     no_answers: bool,
+    limits: tuple[tuple[str, str], ...],
 ) -> None:
     """Store a folder with 1.in and 1.ans (or 1.out), or a problem package of Kattis, ICPC, DOMjudge or BAPCtools.
 
@@ -248,6 +254,8 @@ def push_problem(
         read=lambda path: path,
         most_cases=MAX_STORED_CASES,
     )
+    show_warnings({"warnings": () if "cpu_time_secs" in dict(limits) else found.warnings})
+    given_limits = found.limits | {limit: limit_value(limit, text) for limit, text in limits}
     with session.api() as api:
         with progress("storing files: {} of {}") as tell:
             cases, sent = stored_cases(api, found.cases, tell)
@@ -256,7 +264,8 @@ def push_problem(
             "cases": cases,
             "checker": {"kind": checker} if checker else found.checker,
             "groups": found.groups or None,
-            "limits": found.limits or None,
+            "limits": given_limits or None,
+            "files": found.files(api) or None,
         }
         given = {field: value for field, value in body.items() if value is not None}
         answer = api.call("POST", ("problems",), body=given, repeatable=True).body

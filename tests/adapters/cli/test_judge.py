@@ -358,7 +358,7 @@ def test_a_multi_pass_package_has_its_passes(tmp_path: Path, problem: str, passe
             },
             "validation_passes needs a number",
         ),
-        ({"1.in": "", "problem.yaml": "limits: {time_limit: soon}"}, "time_limit needs a number"),
+        ({"1.in": "", "problem.yaml": "limits: {time_limit: soon}"}, "time limit of .* needs a number"),
         ({"1.in": "", "problem.yaml": "validator_flags: float_tolerance much"}, "float_tolerance needs a number"),
         ({"1.in": "", "problem.yaml": "a: [b"}, "is not valid YAML"),
         ({"1.in": "", ".timelimit": "soon"}, "needs a number"),
