@@ -17,6 +17,7 @@ from rustbox_cli.commands.operations import admin
 from rustbox_cli.commands.problems import judge, problems
 from rustbox_cli.commands.programs import cancel, delete, result, results, run, submit
 from rustbox_cli.commands.service import files, health, languages, mcp
+from rustbox_cli.commands.verification import verify
 from rustbox_cli.commands.webhooks import deliveries, webhooks
 from rustbox_cli.errors import EXIT_CODES, ExitCode
 from rustbox_cli.options import SuggestingGroup
@@ -73,6 +74,7 @@ for command in (
     *(projects, keys, webhooks, deliveries, events, listen, trigger, checks, mcp, admin),
 ):
     cli.add_command(command)
+problems.add_command(verify)
 for command in check_states.COMMANDS:
     checks.add_command(command)
 

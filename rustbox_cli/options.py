@@ -41,6 +41,9 @@ no_answers_option = click.option(
     is_flag=True,
     help="Accept cases that have no answer file. A program passes such a case if it exits with code 0.",
 )
+jobs_option = click.option(
+    "--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Judge runs at a time."
+)
 yes_option = click.option("--yes", is_flag=True, help="Do not ask for confirmation.")
 
 

@@ -3,10 +3,11 @@
 import json
 import re
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 from xml.etree import ElementTree as ET
 
 import click
@@ -123,9 +124,19 @@ def _cell(value: Any) -> str:
     return plain(str(value))
 
 
-# JUnit XML of check runs, as continuous integration systems read it.
+# JUnit XML, as continuous integration systems read it.
 
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+
+
+@dataclass(frozen=True, slots=True)
+class JUnitCase:
+    """A case of a suite. `kind`: None if it passed. `lines`: why it did not."""
+
+    name: str
+    secs: float
+    kind: Literal["failure", "error", "skipped"] | None = None
+    lines: Sequence[str] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,20 +162,28 @@ class CheckRun:
         runbook = f"runbook: {self.runbook_url}" if self.runbook_url else ""
         return [*lines, *filter(None, (self.run["reason"], runbook))]
 
+    @property
+    def junit(self) -> JUnitCase:
+        """A run that did not finish by itself is an error, no failure."""
+        kind: Literal["failure", "error"] = "failure" if self.run["status"] == "failed" else "error"
+        secs = self.run["wall_time_secs"] or 0
+        lines = self.problems or [self.run["status"]]
+        return JUnitCase(self.slug, secs) if self.has_passed else JUnitCase(self.slug, secs, kind, lines)
 
-def junit_xml(runs: list[CheckRun]) -> bytes:
-    """Return one test suite with one case a check. A run that did not finish by itself is an error, no failure."""
-    failures = [each for each in runs if each.run["status"] == "failed"]
-    errors = [each for each in runs if not each.has_passed and each.run["status"] != "failed"]
-    counts = {"tests": str(len(runs)), "failures": str(len(failures)), "errors": str(len(errors))}
-    suite = ET.Element("testsuite", {"name": "rustbox checks", **counts})
-    for each in runs:
-        secs = f"{each.run['wall_time_secs'] or 0:.3f}"
-        case = ET.SubElement(suite, "testcase", {"classname": "checks", "name": _xml(each.slug), "time": secs})
-        if not each.has_passed:
-            kind = "failure" if each in failures else "error"
-            lines = [_xml(line) for line in each.problems] or [each.run["status"]]
-            ET.SubElement(case, kind, {"message": lines[0]}).text = "\n".join(lines)
+
+def junit_xml(suite_name: str, class_name: str, cases: Sequence[JUnitCase]) -> bytes:
+    """Return one test suite."""
+    kinds = Counter(case.kind for case in cases)
+    counts = {"tests": str(len(cases)), "failures": str(kinds["failure"]), "errors": str(kinds["error"])}
+    if kinds["skipped"]:
+        counts["skipped"] = str(kinds["skipped"])
+    suite = ET.Element("testsuite", {"name": _xml(suite_name), **counts})
+    for case in cases:
+        attributes = {"classname": _xml(class_name), "name": _xml(case.name), "time": f"{case.secs:.3f}"}
+        made = ET.SubElement(suite, "testcase", attributes)
+        if case.kind is not None:
+            lines = [_xml(line) for line in case.lines] or [""]
+            ET.SubElement(made, case.kind, {"message": lines[0]}).text = "\n".join(lines)
     suites = ET.Element("testsuites", counts)
     suites.append(suite)
     ET.indent(suites)

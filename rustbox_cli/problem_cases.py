@@ -217,6 +217,26 @@ def stored_cases(
     return [_with_contents(case, texts, hashes) for case in cases], sent
 
 
+def push(
+    api: Api, name: str, folder: CaseFolder, tell: Callable[[int, int], None], **given: Any
+) -> tuple[dict[str, Any], int]:
+    """Store a problem whose contents are paths. Returns the answer, and how many files were sent.
+
+    `given` wins over the folder's `checker` and `limits` unless it is None. Raises CommandError.
+    """
+    cases, sent = stored_cases(api, folder.cases, tell)
+    fields = {
+        "id": name,
+        "cases": cases,
+        "checker": folder.checker,
+        "groups": folder.groups or None,
+        "limits": folder.limits or None,
+        "files": folder.files(api) or None,
+    } | {field: value for field, value in given.items() if value is not None}
+    body = {field: value for field, value in fields.items() if value is not None}
+    return dict(api.call("POST", ("problems",), body=body, repeatable=True).body), sent
+
+
 def _split(contents: Iterable[Path]) -> tuple[dict[Path, str], list[Path]]:
     texts: dict[Path, str] = {}
     paths: list[Path] = []

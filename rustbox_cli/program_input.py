@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any, BinaryIO
 import click
 import httpx
 
-from rustbox_cli.archives import PROGRAM, folder_of, is_zip
+from rustbox_cli.archives import PACKAGE, PROGRAM, folder_of, is_zip
 from rustbox_cli.errors import CommandError, ExitCode
 
 if TYPE_CHECKING:
@@ -221,6 +221,19 @@ class Program(click.ParamType):
         return click.File("rb").convert(value, param, ctx)
 
 
+class CasesFolder(click.ParamType):
+    """A folder, or a zip file as a folder that is deleted when the command ends."""
+
+    name = "folder"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Unpack a zip file."""
+        path = Path(value)
+        if not (path.is_dir() or is_zip(path)):
+            self.fail(f"{str(value)!r} is no folder and no zip file (.zip, .kpp).", param, ctx)
+        return (ctx or click.get_current_context()).with_resource(folder_of(path, PACKAGE))
+
+
 program_options = (
     click.option("--main", help="With FOLDER: its main file; the others go with it."),
     click.option(
@@ -236,14 +249,17 @@ program_options = (
 
 
 def program_fields(api: Api, program: BinaryIO | Path, options: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the fields of a request that say what runs. `options`: of `program_options`.
+    """Return the fields of a request that say what runs: a folder, or a file. `options`: of `program_options`.
 
     Raises UsageError, CommandError.
     """
     files = [parse_file(text) for text in options["files"]]
     if isinstance(program, Path):
-        main = main_file(program, options["main"])
-        files = files_of_folder(program, main) + files
+        if program.is_dir():
+            main = main_file(program, options["main"])
+            files = files_of_folder(program, main) + files
+        else:
+            main = program
         with main.open("rb") as source:
             code = read_text(source, "The program")
         name = main.name

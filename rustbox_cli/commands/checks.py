@@ -168,7 +168,7 @@ def test_checks(
             if not as_json:
                 _report(each)
     if junit is not None:
-        junit.write_bytes(junit_xml(runs))
+        junit.write_bytes(junit_xml("rustbox checks", "checks", [each.junit for each in runs]))
     failed = sum(not each.has_passed for each in runs)
     tell(
         [{"slug": each.slug, **each.run} for each in runs],

@@ -1,40 +1,24 @@
 """Command `judge`, and commands `problems` about those that the service keeps."""
 
 import re
-import uuid
 from pathlib import Path
 from typing import Any
 
 import click
 
 from rustbox_cli.api import Api, Session
-from rustbox_cli.archives import PACKAGE, folder_of, is_zip
+from rustbox_cli.archives import is_zip
 from rustbox_cli.errors import EXIT_CODES, CommandError, ExitCode
+from rustbox_cli.judge_runs import case_message, case_name, finish, judge_exit_code
 from rustbox_cli.options import Pair, all_of, confirm, no_answers_option, page_options, service_command, yes_option
 from rustbox_cli.output import plain, progress, show, show_json, show_list, show_table, show_warnings, tell
-from rustbox_cli.problem_cases import MAX_STORED_CASES, read_case_folder, stored_cases
+from rustbox_cli.problem_cases import MAX_STORED_CASES, push, read_case_folder
 from rustbox_cli.problem_groups import MOST_POINTS
-from rustbox_cli.program_input import LIMITS, Program, limit_value, program_fields, program_options
-from rustbox_cli.results import exit_code
+from rustbox_cli.program_input import LIMITS, CasesFolder, Program, limit_value, program_fields, program_options
 
 # Command `judge`.
 
 
-class CasesFolder(click.ParamType):
-    """A folder, or a zip file as a folder that is deleted when the command ends."""
-
-    name = "folder"
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
-        """Unpack a zip file."""
-        path = Path(value)
-        if not (path.is_dir() or is_zip(path)):
-            self.fail(f"{str(value)!r} is no folder and no zip file (.zip, .kpp).", param, ctx)
-        return (ctx or click.get_current_context()).with_resource(folder_of(path, PACKAGE))
-
-
-_POLL_SECS = 20  # the longest poll that the service allows
-_WRONG = 1
 _OF_CASES = ("checker", "float_abs", "float_rel", "stop", "without_groups", "no_answers")
 """Options that --problem excludes."""
 _MIB = 1024 * 1024
@@ -84,13 +68,14 @@ def judge(session: Session, /, as_json: bool, **options: Any) -> None:
     """
     with session.api() as api:
         body, has_score_files = _body(api, options)
-        found = _finish(api, body)
+        with progress("judging: {} of {} cases") as tell:
+            found = finish(api, body, tell)
     if options["problem"] is not None:
         has_score_files = any(case["max_points"] == MOST_POINTS for case in found["results"])
     show_json(found) if as_json else _show_cases(found, has_score_files=has_score_files)
     if has_score_files:
         _check_scores(found)
-    click.get_current_context().exit(_exit_code(found))
+    click.get_current_context().exit(judge_exit_code(found))
 
 
 def _body(api: Api, options: dict[str, Any]) -> tuple[dict[str, Any], bool]:
@@ -141,35 +126,15 @@ def _check_scores(found: dict[str, Any]) -> None:
             raise CommandError(message, ExitCode.PLATFORM_FAILURE)
 
 
-def _finish(api: Api, body: dict[str, Any]) -> dict[str, Any]:
-    """Judge and poll. An interrupt cancels the judge run."""
-    accepted = api.call("POST", ("judge",), query={"wait": "false"}, body=body, idempotency_key=str(uuid.uuid4())).body
-    show_warnings(accepted)
-    path, after = ("judge", accepted["id"]), 0
-    with progress("judging: {} of {} cases") as tell:
-        try:
-            while True:
-                query = {"wait": str(_POLL_SECS), "after": str(after)}
-                found: dict[str, Any] = api.call("GET", path, query=query).body
-                if "all_passed" in found:
-                    return found if not after else dict(api.call("GET", path).body)
-                after = max([after, *(case["index"] + 1 for case in found["results"])])
-                tell(found["finished"], found["total"])
-        except KeyboardInterrupt:
-            api.call("POST", ("judge", accepted["id"], "cancel"))
-            hint = f"The judge run was stopped. GET /api/judge/{accepted['id']} has its finished cases."
-            raise CommandError("Interrupted.", ExitCode.INTERRUPTED, hint) from None
-
-
 def _show_cases(found: dict[str, Any], *, has_score_files: bool) -> None:
     rows = [
         (
-            (case["id"] or str(case["index"])).replace("\n", "\\n"),  # so that no name looks like another row
+            case_name(case),
             case["outcome"],
             case["verdict"],
             None if case["cpu_time_secs"] is None else f"{case['cpu_time_secs']:.3f}",
             None if case["memory_peak_bytes"] is None else f"{case['memory_peak_bytes'] / _MIB:.1f}",
-            case["checker_message"] or case.get("team_message") or case["error_message"],
+            case_message(case),
         )
         for case in found["results"]
     ]
@@ -181,20 +146,6 @@ def _show_cases(found: dict[str, Any], *, has_score_files: bool) -> None:
         click.echo(plain(compiled["stderr"]).rstrip("\n"), err=True)
     if found["error_message"]:
         click.echo(f"rustbox: {plain(found['error_message'])}", err=True)
-
-
-def _exit_code(found: dict[str, Any]) -> int:
-    """Return 0 if every case passed, else the exit code of the first failed case, as in `run`."""
-    if found["all_passed"]:
-        return int(ExitCode.OK)
-    if found["status"] == "error":
-        return int(ExitCode.PLATFORM_FAILURE)
-    if found["first_failed"] is None:
-        return int(ExitCode.COMPILE_ERROR)
-    case = found["results"][found["first_failed"]]
-    if case["outcome"] != "failed":
-        return _WRONG
-    return exit_code({**case, "result": {"phase": "run"}})
 
 
 # Commands `problems`.
@@ -255,20 +206,12 @@ def push_problem(
         most_cases=MAX_STORED_CASES,
     )
     show_warnings({"warnings": () if "cpu_time_secs" in dict(limits) else found.warnings})
-    given_limits = found.limits | {limit: limit_value(limit, text) for limit, text in limits}
-    with session.api() as api:
-        with progress("storing files: {} of {}") as tell:
-            cases, sent = stored_cases(api, found.cases, tell)
-        body = {
-            "id": name,
-            "cases": cases,
-            "checker": {"kind": checker} if checker else found.checker,
-            "groups": found.groups or None,
-            "limits": given_limits or None,
-            "files": found.files(api) or None,
-        }
-        given = {field: value for field, value in body.items() if value is not None}
-        answer = api.call("POST", ("problems",), body=given, repeatable=True).body
+    given = {
+        "checker": {"kind": checker} if checker else None,
+        "limits": found.limits | {limit: limit_value(limit, text) for limit, text in limits} or None,
+    }
+    with session.api() as api, progress("storing files: {} of {}") as tell:
+        answer, sent = push(api, name, found, tell, **given)
     show_warnings(answer)
     if as_json:
         show_json({**answer, "files_sent": sent})

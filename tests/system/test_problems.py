@@ -108,3 +108,28 @@ def test_large_and_binary_inputs_are_pushed_once_and_judged_for_many_submissions
     gone = client.post("/api/judge", json=body)
     assert (gone.status_code, gone.json()["error"]) == (404, "not_found")
     assert b"\nlines " not in rustbox("problems", "list").stdout
+
+
+def test_the_submissions_of_a_package_are_verified(rustbox: Rustbox, tmp_path: Path) -> None:
+    sources = {
+        "accepted/right.py": "print(int(input()) + 1)",
+        "wrong_answer/wrong.py": "print(1)",
+        "run_time_error/broken.py": "raise SystemExit(int(input()))",
+        "time_limit_exceeded/slow.py": "while True: pass",
+        "mixed/tagged.py": "# @EXPECTED_RESULTS@: WRONG-ANSWER, CORRECT\nprint(3)",
+        "accepted/none.kt": "",
+    }
+    files = {f"submissions/{path}": text for path, text in sources.items()}
+    files |= {"problem.yaml": "name: next", "data/secret/1.in": "2\n", "data/secret/1.ans": "3\n"}
+    for name, text in files.items():
+        path = tmp_path / "next" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+    ended = rustbox("problems", "verify", "next", "--junit", "out.xml")
+    assert ended.returncode == 0, ended.stdout.decode() + ended.stderr.decode()
+    assert b"5 of 6 submissions as expected, 1 skipped" in ended.stdout
+    assert b"Proposed: 1 s." in ended.stdout
+    assert b'tests="6" failures="0" errors="0" skipped="1"' in (tmp_path / "out.xml").read_bytes()
+    assert rustbox("problems", "list").stdout == b""
+    (tmp_path / "next/submissions/accepted/late.py").write_text("print(4)")
+    assert rustbox("problems", "verify", "next").returncode == 1

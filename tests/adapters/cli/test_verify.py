@@ -1,0 +1,144 @@
+"""`rustbox problems verify` against a scripted service."""
+
+import json
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree as ET
+
+import pytest
+
+from rustbox_cli.errors import ExitCode
+from tests.adapters.cli.invocation import Rustbox
+from tests.adapters.cli.judge_replies import ACCEPTED, case, final
+from tests.adapters.cli.test_judge import write
+from tests.adapters.scripted_service import Reply, Service
+
+PUSHED = Reply(200, {"id": "verify-x", "version": "0123456789abcdef", "cases": 1, "size_bytes": 4})
+DELETED = Reply(200, {"id": "verify-x", "deleted": True})
+
+
+@pytest.fixture
+def package(tmp_path: Path) -> Path:
+    files = {
+        "problem.yaml": "name: x\n",
+        "data/secret/1.in": "1\n",
+        "data/secret/1.ans": "2\n",
+        "submissions/accepted/a.py": "print(2)",
+        "submissions/accepted/b.kt": "",
+        "submissions/wrong_answer/c.py": "print(1)",
+        "submissions/time_limit_exceeded/d.py": "while True: pass",
+    }
+    write(tmp_path / "sum", files)
+    return tmp_path / "sum"
+
+
+def judged(outcome: str = "passed", verdict: str = "AC", secs: float = 0.3, **more: Any) -> tuple[Reply, Reply, Reply]:
+    ended = final(case(0, outcome, verdict, id="secret/1", cpu_time_secs=secs, **more))
+    return ACCEPTED, ended, ended
+
+
+AS_EXPECTED = (
+    *judged(secs=0.3),
+    *judged("failed", "TLE", 4.0),
+    *judged("wrong_answer", checker_message="line 1 differs"),
+)
+
+
+def verify(rustbox: Rustbox, package: Path, *options: str) -> Any:
+    return rustbox("problems", "verify", str(package), "--jobs", "1", *options)
+
+
+def test_a_table_of_the_submissions_and_a_proposed_limit(rustbox: Rustbox, service: Service, package: Path) -> None:
+    service.will(PUSHED, *AS_EXPECTED, DELETED)
+    ended = verify(rustbox, package)
+    assert ended.exit_code == 0, ended.stdout + ended.stderr
+    lines = [line.split() for line in ended.stdout.splitlines()]
+    assert lines[0] == ["SUBMISSION", "EXPECTED", "GOT", "RESULT", "CPU", "S", "CASE", "MESSAGE"]
+    assert lines[1] == ["accepted/a.py", "AC", "AC", "ok", "0.300", "-", "-"]
+    assert lines[2][:4] == ["accepted/b.kt", "AC", "-", "skipped"]
+    assert lines[3] == ["time_limit_exceeded/d.py", "TLE", "TLE", "ok", "4.000", "secret/1", "-"]
+    assert lines[4] == ["wrong_answer/c.py", "WA", "WA", "ok", "0.300", "secret/1", "-"]
+    assert ended.stdout.splitlines()[5:] == [
+        "3 of 4 submissions as expected, 1 skipped",
+        "slowest accepted: 0.300 s (accepted/a.py)",
+        "fastest too slow: 4.000 s (time_limit_exceeded/d.py)",
+        "The package has no time limit. Proposed: 2 s. Write it to problem.yaml or .timelimit.",
+    ]
+    pushed, *_, deleted = service.asked
+    assert (pushed.path, pushed.body["stop"], deleted.method) == ("/api/problems", "first_failure", "DELETE")
+    assert deleted.path == f"/api/problems/{pushed.body['id']}"
+    sent = [asked.body for asked in service.asked if asked.path == "/api/judge"]
+    assert [body["limits"]["cpu_time_secs"] for body in sent] == [10, 4, 2]
+    assert {body["problem"] for body in sent} == {pushed.body["id"]}
+
+
+def test_a_verdict_that_differs_ends_with_1_and_is_a_failure_in_junit(
+    rustbox: Rustbox, service: Service, package: Path, tmp_path: Path
+) -> None:
+    (package / ".timelimit").write_text("1")
+    wrong = judged("wrong_answer", checker_message="line 1 \x1b differs")
+    service.will(PUSHED, *wrong, *judged(secs=1.2), *wrong, DELETED)
+    ended = verify(rustbox, package, "--junit", str(tmp_path / "out.xml"))
+    assert ended.exit_code == 1
+    assert "\x1b" not in ended.stdout
+    assert "WA is not AC (line 1 \\x1b differs)" in ended.stdout
+    assert "2 of 4 submissions as expected, 1 differ, 1 skipped" in ended.stdout
+    suite = ET.parse(tmp_path / "out.xml").getroot()[0]  # noqa: S314 - of this command
+    assert (suite.get("tests"), suite.get("failures"), suite.get("skipped")) == ("4", "1", "1")
+    failure = suite[0].find("failure")
+    assert failure is not None
+    assert failure.get("message") == "WA is not AC (line 1 \ufffd differs) (case secret/1)"
+
+
+def test_json_has_rows_and_times(rustbox: Rustbox, service: Service, package: Path) -> None:
+    service.will(PUSHED, *AS_EXPECTED, DELETED)
+    found = json.loads(verify(rustbox, package, "--time-limit", "3", "--json").stdout)
+    assert (found["time_limit_secs"], found["is_proposed"], found["wanted_time_limit_secs"]) == (3, False, 2)
+    assert found["slowest_accepted"] == [0.3, "accepted/a.py"]
+    assert [row["result"] for row in found["submissions"]] == ["ok", "skipped", "ok", "ok"]
+
+
+def test_a_failure_of_the_service_is_an_error_and_a_refused_program_is_skipped(
+    rustbox: Rustbox, service: Service, package: Path
+) -> None:
+    broken = final(case(0, "judge_error", None, id="secret/1", checker_message="exit code 1"), status="error")
+    refused = Reply(422, {"error": "invalid", "message": "Some fields are wrong.", "fields": []})
+    service.will(PUSHED, ACCEPTED, broken, broken, refused, *judged("wrong_answer"), DELETED)
+    ended = verify(rustbox, package, "--time-limit", "1")
+    assert ended.exit_code == ExitCode.PLATFORM_FAILURE
+    assert "1 of 4 submissions as expected, 2 skipped, 1 not judged: the service failed" in ended.stdout
+    assert "exit code 1" in ended.stdout
+    assert "Some fields are wrong." in ended.stdout
+
+
+def test_a_failure_of_the_platform_is_judged_again(rustbox: Rustbox, service: Service, package: Path) -> None:
+    ended = final(case(0, "judge_error", "IE", id="secret/1"), status="error")
+    busy = (ACCEPTED, ended, ended)
+    service.will(PUSHED, *busy, *AS_EXPECTED, DELETED)
+    assert verify(rustbox, package, "--time-limit", "1").exit_code == 0
+    service.will(PUSHED, *busy * 3, *AS_EXPECTED[3:], DELETED)
+    assert verify(rustbox, package, "--time-limit", "1").exit_code == ExitCode.PLATFORM_FAILURE
+
+
+def test_the_problem_is_deleted_if_the_service_goes_away(rustbox: Rustbox, service: Service, package: Path) -> None:
+    gone = Reply(500, {"error": "internal", "message": "Broken."})
+    service.will(PUSHED, ACCEPTED, gone, Reply(200, {}), DELETED)
+    ended = verify(rustbox, package, "--time-limit", "1")
+    assert ended.exit_code == ExitCode.FAULT
+    assert [asked.method for asked in service.asked[-2:]] == ["POST", "DELETE"]
+    assert service.asked[-2].path.endswith("/cancel")
+
+
+@pytest.mark.parametrize(
+    ("files", "sentence"),
+    [
+        ({"1.in": "", "1.ans": ""}, "has no problem.yaml"),
+        ({"problem.yaml": "", "data/secret/1.in": ""}, "no submissions"),
+    ],
+)
+def test_what_is_no_package_with_submissions_is_refused(
+    rustbox: Rustbox, tmp_path: Path, files: dict[str, str], sentence: str
+) -> None:
+    write(tmp_path / "x", files)
+    ended = verify(rustbox, tmp_path / "x")
+    assert (ended.exit_code, sentence in ended.stderr) == (ExitCode.REFUSED, True)
