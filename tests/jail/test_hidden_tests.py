@@ -9,9 +9,9 @@ from events.files import PlacedFile
 from events.judged import CaseResult
 from events.program import RequestedLimits
 from events.requested import CheckerFile
+from tests.guest_files import guest
 from tests.jail.judging.programs import program
 from tests.jail.judging.runs import Judge, results
-from tests.jail.judging.spies import SPY
 from tests.judge_requests import case, judge_requested
 
 FOLDER = Path(__file__).parents[2] / "examples" / "hidden-tests"
@@ -193,7 +193,9 @@ def test_no_hostile_student_passes(judge: Judge, student: str) -> None:
 def test_a_student_finds_no_expected_value(judge: Judge) -> None:
     """Not in frames and objects, which are memory of its process, nor in other processes, files and descriptors."""
     (found,) = graded(
-        judge, f"def add(a, b):\n    scope = {{}}\n    exec({SPY!r}, scope)\n    return 0\n", "test_secret"
+        judge,
+        f"def add(a, b):\n    scope = {{}}\n    exec({guest('judges/spy.py')!r}, scope)\n    return 0\n",
+        "test_secret",
     )
     assert found.outcome == "wrong_answer"
     assert SECRET in (found.checker_message or "")
