@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from events.files import PlacedFile
-from events.judged import CaseResult, JudgeCompleted
+from events.judged import OUT_OF_TIME, CaseResult, JudgeCompleted
 from events.program import RequestedLimits
-from events.requested import Checker, CheckerFile
+from events.requested import Checker, CheckerFile, Group
 from events.vocabulary import CheckerKind
 from sandbox_runtime.executor import CompileCache
 from sandbox_runtime.jail import Slot
@@ -280,3 +280,19 @@ def test_a_problem_is_solved_in_every_language_and_not_by_wrong_programs(
     wanted = {"echo": "passed", "hello": "wrong_answer"}.get(solution, "failed")
     assert [one.outcome for one in found] == ([wanted] + ["skipped"] * 2 if stops_early else [wanted] * 3)
     assert verdicts == {SOLUTIONS[solution]}
+
+
+@pytest.mark.parametrize(
+    ("total_secs", "wanted"),
+    [(12, ["failed", "failed", "failed", "passed"]), (1, ["failed", "failed", "judge_error", "judge_error"])],
+)
+def test_a_group_that_sleeps_costs_no_other_group_its_cases(judge: Judge, total_secs: int, wanted: list[str]) -> None:
+    """Its cases meet their limits of 0.7 s. The total is above their sum, or an operator's ceiling cuts it."""
+    code = b"import time\ntime.sleep(float(input()))\nprint(1)\n"
+    limits = RequestedLimits(wall_time_secs=0.7)
+    cases = [*[case(b"60\n", b"1\n", group="slow", limits=limits)] * 3, case(b"0\n", b"1\n", group="easy")]
+    groups = (Group("slow", ()), Group("easy", ()))
+    completed = judge(judge_requested(cases, code=code, groups=groups, total_secs=total_secs))
+    assert outcomes(completed) == wanted
+    messages = [found.checker_message or "" for found in results(completed)]
+    assert [OUT_OF_TIME in message for message in messages] == [outcome == "judge_error" for outcome in wanted]

@@ -39,7 +39,7 @@ def rustbox(stack: LocalStack, tmp_path: Path) -> Rustbox:
             cwd=tmp_path,
             env=variables,
             capture_output=True,
-            timeout=300,
+            timeout=500,
             check=False,
             stdin=subprocess.DEVNULL,
         )
@@ -133,3 +133,78 @@ def test_the_submissions_of_a_package_are_verified(rustbox: Rustbox, tmp_path: P
     assert rustbox("problems", "list").stdout == b""
     (tmp_path / "next/submissions/accepted/late.py").write_text("print(4)")
     assert rustbox("problems", "verify", "next").returncode == 1
+
+
+GRADER = """\
+#include <cstdio>
+#include "double.h"
+int main() {
+    int number;
+    if (scanf("%d", &number) == 1) printf("%d\\n", twice(number));
+}
+"""
+# Wrong for 5, and it sleeps for 7.
+DOUBLE = """\
+#include <unistd.h>
+#include "double.h"
+int twice(int number) {
+    if (number == 7) sleep(100);
+    return number == 5 ? 11 : 2 * number;
+}
+"""
+
+
+def test_a_package_with_a_grader_and_groups_that_stop_is_judged_as_its_author_says(
+    rustbox: Rustbox, tmp_path: Path
+) -> None:
+    folder = tmp_path / "double"
+    files = {
+        "problem.yaml": "problem_format_version: 2023-07\ntype: scoring\nlimits: {time_limit: 0.5, memory: 128}\n",
+        "include/cpp/grader.cpp": GRADER,
+        "include/cpp/double.h": "int twice(int number);\n",
+        "data/secret/a/test_group.yaml": "max_score: 30\n",
+        "data/secret/b/test_group.yaml": "max_score: 20\nscore_aggregation: min\n",
+        "data/secret/c/test_group.yaml": "max_score: 50\nscore_aggregation: sum\n",
+    }
+    for group, numbers in (("a", (4, 5, 6)), ("b", (7, 8)), ("c", (5, 9))):
+        for number in numbers:
+            files |= {f"data/secret/{group}/{number}.in": f"{number}\n"}
+            files |= {f"data/secret/{group}/{number}.ans": f"{2 * number}\n"}
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+    (tmp_path / "answer.cpp").write_text(DOUBLE)
+    pushed = rustbox("problems", "push", "double")
+    assert (pushed.returncode, pushed.stderr) == (0, b"")
+    for source in (("--problem", "double"), ("--cases", "double")):
+        ended = rustbox("judge", "answer.cpp", *source, "--limit", "wall_time_secs=2", "--json")
+        found = json.loads(ended.stdout)
+        assert [case["outcome"] for case in found["results"]] == [
+            *("passed", "wrong_answer", "skipped"),
+            *("failed", "skipped"),
+            *("wrong_answer", "passed"),
+        ], ended.stderr
+        assert (found["status"], found["score"], found["max_score"]) == ("completed", 25, 100)
+        assert found["limits"]["memory_mb"] == 128
+
+
+@pytest.mark.whole
+@pytest.mark.timeout(600)
+def test_a_thousand_cases_of_a_stored_problem_are_judged_each_by_its_own_answer(
+    rustbox: Rustbox, tmp_path: Path, client: httpx.Client
+) -> None:
+    folder = tmp_path / "thousand"
+    (folder / "data" / "secret").mkdir(parents=True)
+    (folder / "problem.yaml").write_text("limits: {time_limit: 2}\n")
+    for number in range(1_000):
+        (folder / "data" / "secret" / f"{number}.in").write_bytes(b"x\n" * number)
+        (folder / "data" / "secret" / f"{number}.ans").write_text(f"{number + (number % 100 == 99)}\n")
+    pushed = rustbox("problems", "push", "thousand")
+    assert pushed.returncode == 0, pushed.stderr
+    assert b"1000 cases" in pushed.stdout
+    (tmp_path / "count.py").write_text(COUNT)
+    found = judged(rustbox, "--problem", "thousand")
+    wrong = [case["index"] for case in found["results"] if case["outcome"] != "passed"]
+    assert wrong == list(range(99, 1_000, 100))
+    assert {found["results"][index]["outcome"] for index in wrong} == {"wrong_answer"}
+    assert (found["status"], found["passed"], found["failed"], found["score"]) == ("completed", 990, 10, 990)
