@@ -1,18 +1,31 @@
 """Command `judge`, and commands `problems` about those that the service keeps."""
 
 import re
+from collections import Counter
+from dataclasses import asdict
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import click
 
 from rustbox_cli.api import Api, Session
 from rustbox_cli.archives import is_zip
+from rustbox_cli.class_grades import ClassGrades, students
 from rustbox_cli.errors import EXIT_CODES, CommandError, ExitCode
 from rustbox_cli.judge_runs import case_message, case_name, finish, judge_exit_code
-from rustbox_cli.options import Pair, all_of, confirm, no_answers_option, page_options, service_command, yes_option
+from rustbox_cli.options import (
+    Pair,
+    all_of,
+    confirm,
+    jobs_option,
+    no_answers_option,
+    page_options,
+    service_command,
+    yes_option,
+)
 from rustbox_cli.output import plain, progress, show, show_json, show_list, show_table, show_warnings, tell
-from rustbox_cli.problem_cases import MAX_STORED_CASES, push, read_case_folder
+from rustbox_cli.problem_cases import MAX_STORED_CASES, CaseFolder, push, read_case_folder
 from rustbox_cli.problem_groups import MOST_POINTS
 from rustbox_cli.program_input import LIMITS, CasesFolder, Program, limit_value, program_fields, program_options
 
@@ -33,7 +46,18 @@ _without_groups_option = click.option(
 
 
 @click.command(epilog=EXIT_CODES)
-@click.argument("file", metavar="FILE|FOLDER", type=Program())
+@click.argument("file", metavar="[FILE|FOLDER]", type=Program(), required=False)
+@click.option(
+    "--class",
+    "class_folder",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="In place of FILE: a folder with the file, folder or zip file of each student.",
+)
+@click.option("--csv", "csv_path", type=click.Path(dir_okay=False, path_type=Path), help="With --class: the grades.")
+@click.option(
+    "--feedback", type=click.Path(file_okay=False, path_type=Path), help="With --class: a text for each student, here."
+)
+@jobs_option
 @click.option(
     "--cases",
     type=CasesFolder(),
@@ -58,6 +82,9 @@ def judge(session: Session, /, as_json: bool, **options: Any) -> None:
 
     Prints a line a case; the exit code is that of the first failed case.
 
+    With --class, a line a student. The next call judges only what changed, by the digests in the CSV file. It ends
+    with 0 if every program was judged, right or wrong.
+
     \b
     Examples:
       rustbox judge solution.cpp --cases tests/
@@ -65,12 +92,23 @@ def judge(session: Session, /, as_json: bool, **options: Any) -> None:
       rustbox judge main.c --cases ~/problems/hello --stop --limit cpu_time_secs=1
       rustbox judge main.c --problem hello
       rustbox judge project/ --main main.cpp --compile-arg=-O2 --cases hello.kpp
+      rustbox judge --class handed-in/ --problem hello --csv grades.csv --feedback feedback/
     """
+    if (options["file"] is None) == (options["class_folder"] is None):
+        raise click.UsageError("Give a program, or --class.")
+    given = options["csv_path"], options["feedback"]
+    if (options["class_folder"] is None and given != (None, None)) or (options["class_folder"] and given[0] is None):
+        raise click.UsageError("--class needs --csv. --csv and --feedback are for --class.")
+    judging, folder = _judging(options)
     with session.api() as api:
-        body, has_score_files = _body(api, options)
+        if options["class_folder"] is not None:
+            _judge_class(api, options, judging, folder, as_json=as_json)
+            return
+        body = judging | _program(api, options, folder, options["file"])
         with progress("judging: {} of {} cases") as tell:
             found = finish(api, body, tell)
-    if options["problem"] is not None:
+    has_score_files = folder is not None and folder.has_score_files
+    if folder is None:
         has_score_files = any(case["max_points"] == MOST_POINTS for case in found["results"])
     show_json(found) if as_json else _show_cases(found, has_score_files=has_score_files)
     if has_score_files:
@@ -78,44 +116,69 @@ def judge(session: Session, /, as_json: bool, **options: Any) -> None:
     click.get_current_context().exit(judge_exit_code(found))
 
 
-def _body(api: Api, options: dict[str, Any]) -> tuple[dict[str, Any], bool]:
-    """Return the request, and whether the validator must give the score of some cases."""
+def _judge_class(
+    api: Api, options: dict[str, Any], judging: dict[str, Any], folder: CaseFolder | None, *, as_json: bool
+) -> None:
+    """Judge the programs of a class. Ends with 65 if one could not be judged, with 121 if the service failed."""
+    programs = students(options["class_folder"])
+    if not programs:
+        raise CommandError(f"There is no program in {options['class_folder']}.", ExitCode.REFUSED)
+    if folder is None:  # all students have the same version, and the next call knows whether it is still that
+        name = judging["problem"].partition("@")[0]
+        judging["problem"] = f"{name}@{api.call('GET', ('problems', judging['problem'])).body['version']}"
+    grades = ClassGrades(options["csv_path"], options["feedback"], judging)
+    with progress("judging: {} of {} students") as tell:
+        rows = grades.judge(api, programs, partial(_program, api, options, folder), options["jobs"], tell)
+    if as_json:
+        show_json([asdict(row) for row in rows])
+    else:
+        columns = ("STUDENT", "RESULT", "SCORE", "PASSED", "FIRST FAILED", "MESSAGE")
+        table = [(row.student, row.result, row.score, row.passed, row.first_failed, row.message) for row in rows]
+        show_table(columns, table, "There are no students.")
+        counts = Counter(row.result for row in rows)
+        click.echo(f"{len(rows)} students, {grades.unchanged} unchanged; {counts['passed']} passed every case")
+    results = {row.result for row in rows}
+    failed = ExitCode.PLATFORM_FAILURE if "judge_error" in results else ExitCode.REFUSED
+    click.get_current_context().exit(int(ExitCode.OK if all(row.is_final for row in rows) else failed))
+
+
+def _judging(options: dict[str, Any]) -> tuple[dict[str, Any], CaseFolder | None]:
+    """Return what a request has beside the program, and the folder of --cases."""
     if (options["cases"] is None) == (options["problem"] is None):
         raise click.UsageError("Give --cases or --problem.")
+    limits = {name: limit_value(name, text) for name, text in options["limits"]}
+    body: dict[str, Any] = {"profile": options["profile"]}
+    folder = None
     if options["problem"] is not None:
         foreign = [name for name in _OF_CASES if options[name] is not None and options[name] is not False]
         if foreign:
             raise click.UsageError(f"--{foreign[0].replace('_', '-')} belongs to the problem: leave it out.")
-        return {**_program(api, options, {}), "problem": options["problem"]}, False
-    folder = read_case_folder(
-        options["cases"],
-        reads_checker=options["checker"] is None,
-        reads_groups=not options["without_groups"],
-        needs_answers=not options["no_answers"],
-    )
-    show_warnings({"warnings": () if "cpu_time_secs" in dict(options["limits"]) else folder.warnings})
-    given = {name: options[name] for name in ("float_abs", "float_rel") if options[name] is not None}
-    checker = {"kind": options["checker"]} if options["checker"] else folder.checker
-    if given:
-        checker = {**(checker or {"kind": "tokens"}), **given}
-    program = _program(api, options, folder.limits)
-    body: dict[str, Any] = {
-        **program,
-        "files": [*program.get("files", ()), *folder.files(api, program["language"])] or None,
-        "cases": folder.cases,
-        "checker": checker,
-        "groups": folder.groups or None,
-        "stop": "first_failure" if options["stop"] else None,
-    }
-    return {name: value for name, value in body.items() if value is not None}, folder.has_score_files
+        body["problem"] = options["problem"]
+    else:
+        folder = read_case_folder(
+            options["cases"],
+            reads_checker=options["checker"] is None,
+            reads_groups=not options["without_groups"],
+            needs_answers=not options["no_answers"],
+        )
+        show_warnings({"warnings": () if "cpu_time_secs" in limits else folder.warnings})
+        limits = folder.limits | limits
+        given = {name: options[name] for name in ("float_abs", "float_rel") if options[name] is not None}
+        checker = {"kind": options["checker"]} if options["checker"] else folder.checker
+        body |= {
+            "cases": folder.cases,
+            "checker": {**(checker or {"kind": "tokens"}), **given} if given else checker,
+            "groups": folder.groups or None,
+            "stop": "first_failure" if options["stop"] else None,
+        }
+    body["limits"] = limits or None
+    return {name: value for name, value in body.items() if value is not None}, folder
 
 
-def _program(api: Api, options: dict[str, Any], limits: dict[str, float]) -> dict[str, Any]:
-    given = {**limits, **{name: limit_value(name, text) for name, text in options["limits"]}}
-    body = {"profile": options["profile"], "limits": given or None}
-    return program_fields(api, options["file"], options) | {
-        name: value for name, value in body.items() if value is not None
-    }
+def _program(api: Api, options: dict[str, Any], folder: CaseFolder | None, program: BinaryIO | Path) -> dict[str, Any]:
+    fields = program_fields(api, program, options)
+    files = [*fields.get("files", ()), *(folder.files(api, fields["language"]) if folder else ())]
+    return fields | ({"files": files} if files else {})
 
 
 def _check_scores(found: dict[str, Any]) -> None:
