@@ -208,10 +208,13 @@ def test_every_command_of_the_page_about_judging_works(stack: LocalStack, tmp_pa
     opened, _ = shell(stack, tmp_path)
     with opened as bash:
         printed = [bash.run(block) for block in blocks("docs/judging.md")]
-    first, folder, package, numbers, program, interactor, passes, groups, pushed, progress = printed
+    first, folder, package, grades, verified, numbers, program, interactor, passes, groups, pushed, progress = printed
     assert '"passed": 1' in first
     assert "2 of 2 cases passed; score 2 of 2" in folder
     assert "2 and 1 do not make 1\n1 of 2 cases passed; score 1 of 2\nexit code 1\n" in package
+    assert "2 students, 0 unchanged; 1 passed every case\n" in grades
+    assert "2 of 2 submissions as expected\n" in verified
+    assert "Proposed: 1 s." in verified
     assert "['passed', 'wrong_answer']" in numbers
     assert "['passed', 'wrong_answer']" in program
     assert "['passed', 'passed']" in interactor
