@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 from rustbox_cli.errors import CommandError
 from rustbox_cli.problem_groups import Scoring, read_scoring
 from rustbox_cli.problem_package import case_args, cpu_limits, id_of, number, read_package, read_utf8, refused
-from rustbox_cli.program_input import INLINE_MAX_BYTES, LocalFile, entries, store
+from rustbox_cli.program_input import INLINE_MAX_BYTES, LocalFile, entries, languages, store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -43,9 +43,10 @@ _OUTPUT_KB, _PACKAGE_OUTPUT_KB = 1024, 8192
 """The default limit of output here, and that of packages."""
 _PROBLEM_FILES_BYTES = 16_384
 """Of the files for one language inside of a problem; larger ones are stored first."""
+_MAIN = "is a main program that calls the submission, and the service runs the submission itself"
 _UNTIMED = (
-    "The package has no time limit: each case has the service's default. Give --limit cpu_time_secs=SECS, or add "
-    "limits.time_limit to problem.yaml."
+    "The package has no time limit: each case has the service's default. `rustbox problems verify` proposes one; "
+    "give it as --limit cpu_time_secs=SECS."
 )
 
 
@@ -62,13 +63,28 @@ class CaseFolder:
     groups: list[dict[str, Any]] = field(default_factory=list)
     has_score_files: bool = False
     includes: Mapping[str, Sequence[LocalFile]] = field(default_factory=dict)
-    warnings: Sequence[str] = ()
+    mains: Mapping[str, Path] = field(default_factory=dict)
+    is_package: bool = False
+
+    def warnings(self, limits: Mapping[str, float]) -> list[str]:
+        """Return sentences about parts that are not judged as its author says. `limits`: those that are given."""
+        found = [f"{main} {_MAIN}: no program in {name} is judged." for name, main in sorted(self.mains.items())]
+        is_untimed = self.is_package and "cpu_time_secs" not in self.limits.keys() | limits.keys()
+        return found + [_UNTIMED] * is_untimed
+
+    @property
+    def languages(self) -> list[str] | None:
+        """The languages of programs that the service can judge; None: all."""
+        return sorted(languages() - self.mains.keys()) if self.mains else None
 
     def files(self, api: Api, language: str | None = None) -> list[dict[str, Any]]:
         """Return the files of one language as a request has them; None: those of all, as a problem has them."""
+        if language is not None and language in self.mains:
+            raise refused(f"{self.mains[language]} {_MAIN}.")
         if language is not None:
             return entries(api, [*self.includes.get(language, ())])
-        made = [(name, entries(api, [*files], _PROBLEM_FILES_BYTES)) for name, files in self.includes.items()]
+        known = {name: files for name, files in self.includes.items() if name not in self.mains}
+        made = [(name, entries(api, [*files], _PROBLEM_FILES_BYTES)) for name, files in known.items()]
         return [entry | {"language": name} for name, some in made for entry in some]
 
 
@@ -116,9 +132,9 @@ def read_case_folder(
         limits["output_kb"] = max(_PACKAGE_OUTPUT_KB, largest_kb)
     if needs_answers:
         _refuse_unanswered(cases, checker)
-    includes = {} if package is None else package.includes
-    warnings = (_UNTIMED,) if package is not None and "cpu_time_secs" not in limits else ()
-    return CaseFolder(cases, checker, limits, scoring.groups, scoring.has_score_files, includes, warnings)
+    includes, mains = ({}, {}) if package is None else (package.includes, package.mains)
+    is_package = package is not None
+    return CaseFolder(cases, checker, limits, scoring.groups, scoring.has_score_files, includes, mains, is_package)
 
 
 def _refuse_packages(folder: Path) -> None:
@@ -232,6 +248,7 @@ def push(
         "groups": folder.groups or None,
         "limits": folder.limits or None,
         "files": folder.files(api) or None,
+        "languages": folder.languages,
     } | {field: value for field, value in given.items() if value is not None}
     body = {field: value for field, value in fields.items() if value is not None}
     return dict(api.call("POST", ("problems",), body=body, repeatable=True).body), sent

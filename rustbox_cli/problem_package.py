@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rustbox_cli.errors import CommandError, ExitCode
-from rustbox_cli.program_input import LocalFile, language_of, languages
+from rustbox_cli.program_input import JAVA_MAIN, TOGETHER, LocalFile, language_of, languages
 
 # Settings of problem packages: their YAML files, numbers, words and names.
 
@@ -112,13 +112,15 @@ class Package:
     """`words`: arguments of the validator. `program`: the package's own validator; None: it uses the default one.
 
     `has_score_files`: of a legacy package whose validator gives the score of each case that it accepts. `limits`: as a
-    request has them. `includes`: files for programs, by their language.
+    request has them. `includes`: files for programs, by their language. `mains`: by their language, those that are main
+    programs which call the submission: the service runs the submission itself, unless both are compiled together.
     """
 
     words: Sequence[str] = ()
     program: dict[str, Any] | None = None
     limits: Mapping[str, float] = field(default_factory=dict)
     includes: Mapping[str, Sequence[LocalFile]] = field(default_factory=dict)
+    mains: Mapping[str, Path] = field(default_factory=dict)
     is_scoring: bool = False
     is_legacy: bool = True
     has_score_files: bool = False
@@ -144,7 +146,9 @@ def read_package(folder: Path, *, reads_checker: bool = True) -> Package | None:
     is_scoring = bool({"score", "scoring"} & {*validation, *words_of(problem.get("type"))})
     is_legacy = " ".join(words_of(problem.get("problem_format_version", "legacy"))).startswith("legacy")
     has_scores = is_legacy and "score" in validation
-    package = Package((), None, _limits(folder, problem), _includes(folder), is_scoring, is_legacy, has_scores)
+    files = _includes(folder)
+    mains = _mains(files)
+    package = Package((), None, _limits(folder, problem), files, mains, is_scoring, is_legacy, has_scores)
     if not reads_checker:
         return package
     words, program = words_of(problem.get("validator_flags")), _own_validator(folder, problem)
@@ -187,6 +191,16 @@ def _includes(folder: Path) -> dict[str, list[LocalFile]]:
     default = found.pop("default", None)
     others = {} if default is None else dict.fromkeys(languages() - found.keys(), default)
     return {language: files for language, files in (found | others).items() if language in languages()}
+
+
+def _mains(includes: Mapping[str, Sequence[LocalFile]]) -> dict[str, Path]:
+    found: dict[str, Path] = {}
+    for language in includes.keys() - TOGETHER:
+        for file in includes[language]:
+            is_java_main = language == "java" and JAVA_MAIN.search(file.source.read_text(errors="replace"))
+            if language_of(file.path) == language and (file.source.stem.lower() == "main" or is_java_main):
+                found[language] = file.source
+    return found
 
 
 def _refuse_unknown_parts(folder: Path) -> None:

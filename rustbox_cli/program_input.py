@@ -277,8 +277,8 @@ def program_fields(api: Api, program: BinaryIO | Path, options: Mapping[str, Any
 
 
 _MAIN_NAMES = {"main", "__main__", "solution"}
-_JAVA_MAIN = re.compile(r"\bstatic\s+void\s+main\b")
-_TOGETHER = {"c", "cpp"}
+JAVA_MAIN = re.compile(r"\bstatic\s+void\s+main\b")
+TOGETHER = {"c", "cpp"}
 """Languages whose sources are compiled together, so that any of them is the main file."""
 
 
@@ -294,11 +294,11 @@ def main_file(folder: Path, name: str | None = None) -> Path:
         return main
     sources = sorted(path for path in folder.iterdir() if not path.is_symlink() and _is_source(path))
     named = [path for path in sources if path.stem.lower() in _MAIN_NAMES]
-    classes = [path for path in sources if path.suffix == ".java" and _JAVA_MAIN.search(_head(path))]
+    classes = [path for path in sources if path.suffix == ".java" and JAVA_MAIN.search(_head(path))]
     for choice in (sources, named, classes):
         if len(choice) == 1:
             return choice[0]
-    if sources and len({language_of(path.name) for path in sources} | _TOGETHER) == len(_TOGETHER):
+    if sources and len({language_of(path.name) for path in sources} | TOGETHER) == len(TOGETHER):
         return sources[0]
     names = ", ".join(path.name for path in sources[:_MOST_NAMES]) or "no file of a known language"
     raise click.UsageError(f"{folder} has {names}. Name the main file of the folder: --main main.py")

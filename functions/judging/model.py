@@ -156,7 +156,8 @@ class ProblemContent:
     """What a judge run of a version needs beside its cases: a body yields it, and the row of a version holds it.
 
     `plan`: see `Plan`. `limits` hold for all cases, `case_limits` for those of an index (as text). `files`: those of
-    the program. `checker_languages`: of its checker programs. `warnings`: for its push and for judge runs of it.
+    the program. `languages`: of programs; empty: all. `checker_languages`: of its checker programs. `warnings`: for its
+    push and for judge runs of it.
     """
 
     plan: Annotated[Mapping[str, Any], JSON] = field(default_factory=dict)
@@ -165,6 +166,7 @@ class ProblemContent:
     files: Annotated[tuple[PlacedFile, ...], As(write_files, read_problem_files), OMIT_DEFAULT] = field(
         default=(), repr=False
     )
+    languages: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
     checker_languages: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
     warnings: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
 

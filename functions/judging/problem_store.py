@@ -229,6 +229,7 @@ def version_of(request: ValidProblem) -> str:
         "plan": content.plan,
         "limits": dict(content.limits),
         "files": [_file_meaning(file) for file in content.files],
+        **({"languages": content.languages} if content.languages else {}),
     }
     return sha256(json.dumps(meaning, sort_keys=True).encode()).hexdigest()[:VERSION_CHARS]
 

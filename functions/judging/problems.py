@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Annotated, Literal, NotRequired, TypedDict
+from typing import Annotated, Literal, NotRequired, TypedDict, cast
 
 from pydantic import Field
 
@@ -66,6 +66,7 @@ class ProblemDetails(ProblemSummary):
     groups: list[ProblemGroup]
     limits: dict[str, Measure]
     files: Annotated[list[str], Field(description="Paths of the files for the program.")]
+    languages: NotRequired[Annotated[list[Language], Field(description="Only if not all are allowed.")]]
     versions: Annotated[list[VersionHash], Field(description="All that are stored, the oldest first.")]
 
 
@@ -125,7 +126,8 @@ def details_body(problem: Problem, version: ProblemVersion) -> ProblemDetails:
     """Return one version of a problem."""
     plan = Plan.of_json(version.plan)
     members = [case.group for case in plan.cases]
-    return {
+    only = {"languages": [Language(name) for name in version.languages]} if version.languages else {}
+    body = {
         **summary_body(problem),
         "version": version.version,
         "cases": version.cases,
@@ -133,8 +135,10 @@ def details_body(problem: Problem, version: ProblemVersion) -> ProblemDetails:
         "groups": [{"id": group.id, "cases": members.count(group.id), "points": group.points} for group in plan.groups],
         "limits": dict(version.limits),
         "files": list(dict.fromkeys(file.path for file in version.files)),
+        **only,
         "versions": problem.ordered_versions,
     }
+    return cast("ProblemDetails", body)
 
 
 # Check the body of POST /api/problems. Wrong fields raise InvalidFieldsError (422), which names their places.
@@ -182,6 +186,9 @@ class ProblemBody(StrictModel):
     limits: RequestLimits | None = Field(default=None, description="Of the program; a judge run may have others.")
     files: Annotated[list[ProblemFileEntry], Field(max_length=MAX_FILES)] | None = Field(
         default=None, repr=False, description="Files for the program, in its working directory, in all cases."
+    )
+    languages: Annotated[list[Annotated[Language, Field(strict=False)]], Field(min_length=1)] | None = Field(
+        default=None, description="Programs may be in these languages only; null: in all."
     )
 
 
@@ -239,6 +246,7 @@ def parse_problem(raw: bytes, *, offered: Iterable[Language], raised: RaisedCeil
         limits=limits,
         case_limits=case_limits,
         files=files,
+        languages=tuple(sorted(language.value for language in body.languages or ())),
         checker_languages=tuple(sorted({one.program.language.value for one in judging.checkers if one.program})),
         warnings=unanswered_warnings(body),
     )

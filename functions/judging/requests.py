@@ -257,6 +257,9 @@ def _of_problem(
         texts.append(f"No checker can be written in {min(missing)} at the moment.")
     problems = [FieldProblem("problem", f"{version.name} does not fit this judge run. {text}") for text in texts]
     files = version.files_for(language)
+    if version.languages and language not in version.languages:
+        text = f"{version.name} takes programs in these languages: {', '.join(version.languages)}."
+        problems.append(FieldProblem("language", text))
     if files and program.files:
         problems.append(FieldProblem("files", "The problem has files for the program. Leave them out."))
     if problems:

@@ -161,7 +161,7 @@ def _judging(options: dict[str, Any]) -> tuple[dict[str, Any], CaseFolder | None
             reads_groups=not options["without_groups"],
             needs_answers=not options["no_answers"],
         )
-        show_warnings({"warnings": () if "cpu_time_secs" in limits else folder.warnings})
+        show_warnings({"warnings": folder.warnings(limits)})
         limits = folder.limits | limits
         given = {name: options[name] for name in ("float_abs", "float_rel") if options[name] is not None}
         checker = {"kind": options["checker"]} if options["checker"] else folder.checker
@@ -268,11 +268,9 @@ def push_problem(
         read=lambda path: path,
         most_cases=MAX_STORED_CASES,
     )
-    show_warnings({"warnings": () if "cpu_time_secs" in dict(limits) else found.warnings})
-    given = {
-        "checker": {"kind": checker} if checker else None,
-        "limits": found.limits | {limit: limit_value(limit, text) for limit, text in limits} or None,
-    }
+    given_limits = {limit: limit_value(limit, text) for limit, text in limits}
+    show_warnings({"warnings": found.warnings(given_limits)})
+    given = {"checker": {"kind": checker} if checker else None, "limits": found.limits | given_limits or None}
     with session.api() as api, progress("storing files: {} of {}") as tell:
         answer, sent = push(api, name, found, tell, **given)
     show_warnings(answer)

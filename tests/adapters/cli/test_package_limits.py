@@ -148,3 +148,31 @@ def test_a_folder_of_packages_is_refused_with_their_names(rustbox: Rustbox, tmp_
         ended = rustbox(*command, str(tmp_path / "all"))
         assert ended.exit_code == ExitCode.REFUSED
         assert "packages in it: easy/sum, hello. Give one of them." in ended.stderr
+
+
+MAINS = {
+    "include/cpp/main.cpp": "int main() {}\n",
+    "include/python3/main.py": "import answer\n",
+    "include/java/Grader.java": "class Grader { public static void main(String[] args) {} }\n",
+    "include/rust/lib.rs": "",
+}
+
+
+def test_languages_whose_files_have_a_main_program_are_refused_by_name(
+    rustbox: Rustbox, service: Service, tmp_path: Path
+) -> None:
+    folder = str(package(tmp_path / "sum", "limits: {time_limit: 1}", **MAINS))
+    service.will(PUSHED)
+    pushed = rustbox("problems", "push", folder)
+    assert pushed.exit_code == 0
+    for name, language in (("python3/main.py", "python"), ("java/Grader.java", "java")):
+        assert f"include/{name} is a main program" in pushed.stderr
+        assert f"no program in {language} is judged" in pushed.stderr
+    body = service.asked[-1].body
+    assert {"python", "java"}.isdisjoint(body["languages"])
+    assert {"c", "cpp", "rust", "go"} <= {*body["languages"]}
+    assert [(entry["language"], entry["path"]) for entry in body["files"]] == [("cpp", "main.cpp"), ("rust", "lib.rs")]
+    (tmp_path / "answer.py").write_text("x")
+    refused = rustbox("judge", str(tmp_path / "answer.py"), "--cases", folder)
+    assert refused.exit_code == ExitCode.REFUSED
+    assert "include/python3/main.py is a main program" in refused.stderr

@@ -193,6 +193,18 @@ def test_a_program_gets_the_files_of_its_language(aws: Aws) -> None:
     }
 
 
+def test_a_problem_may_take_programs_in_some_languages_only(aws: Aws) -> None:
+    name = pushed(languages=["python", "cpp"])
+    assert get(API_KEY, "/api/problems/sum").json["languages"] == ["cpp", "python"]
+    assert judge_problem("sum", language="py").status == 202
+    refused = judge_problem("sum", language="java", code="class A {}")
+    assert problems_of(refused) == ["language"]
+    assert f"{name} takes programs in these languages: cpp, python." in refused.raw.decode()
+    assert problems_of(push(languages=["cobol"])) == ["languages[0]"]
+    assert problems_of(push(languages=[])) == ["languages"]
+    assert "languages" not in get(API_KEY, f"/api/problems/{pushed()}").json
+
+
 def test_a_program_may_have_files_where_the_problem_has_some_for_other_languages_only(aws: Aws) -> None:
     pushed(files=[{"path": "add.py", "content": "", "language": "python"}])
     own = [{"path": "own.h", "content": ""}]
