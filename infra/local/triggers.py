@@ -7,6 +7,9 @@ import re
 import threading
 import time
 import uuid
+from collections import deque
+from dataclasses import dataclass, field
+from itertools import batched
 from typing import TYPE_CHECKING, Any, Final, NamedTuple
 
 from botocore.config import Config
@@ -20,7 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from mypy_boto3_sqs import SQSClient
-    from mypy_boto3_sqs.type_defs import MessageTypeDef
+    from mypy_boto3_sqs.type_defs import DeleteMessageBatchRequestEntryTypeDef, MessageTypeDef
 
     from infra.local.console import Console
     from infra.local.invoker import Invoker
@@ -72,6 +75,7 @@ _MAX_THREADS: Final = 8
 # One message a thread: a send to a receiver that hangs takes 15 s of it.
 _MAX_THREADS_OF_SINGLES: Final = 64
 _DEFAULT_THREADS: Final = 2
+_MOST_MESSAGES: Final = 10  # of a call to SQS
 # Short, because a stop waits for it; AWS polls 20 s.
 _WAIT_SECS: Final = 1
 _RETRY_SECS: Final = 0.5
@@ -90,6 +94,48 @@ class Share(NamedTuple):
         return total // self.processes + (self.number < total % self.processes)
 
 
+@dataclass(slots=True)
+class _Crew:
+    """The threads of a mapping, and their messages: received ones without a thread yet, handled ones to be deleted."""
+
+    mapping: QueueMapping
+    queue_url: str
+    threads: int
+    # One thread asks the queue at a time: a message wakes that one.
+    polling: threading.Lock = field(default_factory=threading.Lock)
+    received: deque[MessageTypeDef] = field(default_factory=deque)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+    busy: int = 0
+    handled: list[MessageTypeDef] = field(default_factory=list)
+
+    @property
+    def idle(self) -> int:
+        """How many messages a thread that asks may take: each has a thread that handles it at once."""
+        return min(_MOST_MESSAGES, max(self.mapping.batch_size, self.threads - self.busy))
+
+    def take(self) -> list[MessageTypeDef]:
+        """Take the messages of one invocation."""
+        taken = [self.received.popleft() for _ in range(min(len(self.received), self.mapping.batch_size))]
+        with self.lock:
+            self.busy += bool(taken)
+        return taken
+
+    def end(self, handled: Sequence[MessageTypeDef]) -> list[MessageTypeDef]:
+        """Note the end of an invocation. Return what to delete now: together, or with the last one under way."""
+        with self.lock:
+            self.busy -= 1
+            self.handled += handled
+            return self._take_handled() if not self.busy or len(self.handled) >= _MOST_MESSAGES else []
+
+    def take_handled(self) -> list[MessageTypeDef]:
+        with self.lock:
+            return self._take_handled()
+
+    def _take_handled(self) -> list[MessageTypeDef]:
+        handled, self.handled = self.handled, []
+        return handled
+
+
 class MappingPollers(StoppableThreads):
     """All threads of all mappings, as far as they are this process's share."""
 
@@ -102,31 +148,33 @@ class MappingPollers(StoppableThreads):
     def start(self, mapping: QueueMapping, queue_url: str, share: Share) -> None:
         """Start this process's share of the mapping's threads: all shares are at most its MaximumConcurrency."""
         most = _MAX_THREADS_OF_SINGLES if mapping.batch_size == 1 else _MAX_THREADS
-        count = share.of(min(mapping.max_concurrency or _DEFAULT_THREADS, most))
-        polling = threading.Lock()  # one thread asks the queue at a time: a message wakes that one
-        for number in range(count):
-            self._start_thread(f"{mapping.queue}-{number}", self._poll, mapping, queue_url, polling)
+        crew = _Crew(mapping, queue_url, share.of(min(mapping.max_concurrency or _DEFAULT_THREADS, most)))
+        for number in range(crew.threads):
+            self._start_thread(f"{mapping.queue}-{number}", self._poll, crew)
 
-    def _poll(self, mapping: QueueMapping, queue_url: str, polling: threading.Lock) -> None:
-        while not self._stopping.is_set():
+    def _poll(self, crew: _Crew) -> None:
+        while crew.received or not self._stopping.is_set():
             try:
-                with polling:
-                    received = self._receive(mapping, queue_url)
-                if received:
-                    handled = self._handled(mapping, received)
-                    self._counters.add(message_name(mapping.queue, "handled"), len(handled))
-                    self._counters.add(message_name(mapping.queue, "failed"), len(received) - len(handled))
-                    self._delete(queue_url, handled)
+                with crew.polling:
+                    if not crew.received:
+                        self._delete(crew.queue_url, crew.take_handled())
+                        crew.received += self._receive(crew)
+                    taken = crew.take()
+                if taken:
+                    handled = self._handled(crew.mapping, taken)
+                    self._counters.add(message_name(crew.mapping.queue, "handled"), len(handled))
+                    self._counters.add(message_name(crew.mapping.queue, "failed"), len(taken) - len(handled))
+                    self._delete(crew.queue_url, crew.end(handled))
             except (BotoCoreError, ClientError) as error:
                 if not self._stopping.wait(_RETRY_SECS):
-                    self._console.line("queue", f"{mapping.queue}: {error}", "warning")
+                    self._console.line("queue", f"{crew.mapping.queue}: {error}", "warning")
 
-    def _receive(self, mapping: QueueMapping, queue_url: str) -> list[MessageTypeDef]:
+    def _receive(self, crew: _Crew) -> list[MessageTypeDef]:
         if self._stopping.is_set():  # the stop may have come while this thread waited for the lock
             return []
         return self._sqs.receive_message(
-            QueueUrl=queue_url,
-            MaxNumberOfMessages=mapping.batch_size,
+            QueueUrl=crew.queue_url,
+            MaxNumberOfMessages=crew.idle,
             WaitTimeSeconds=_WAIT_SECS,
             MessageSystemAttributeNames=["All"],
             MessageAttributeNames=["All"],
@@ -150,15 +198,12 @@ class MappingPollers(StoppableThreads):
             self._console.line("queue", f"{mapping.function}: {len(failures)} of {len(messages)} failed", "warning")
         return [message for message in messages if message["MessageId"] not in failures]
 
-    def _delete(self, queue_url: str, messages: list[MessageTypeDef]) -> None:
-        if messages:
-            self._sqs.delete_message_batch(
-                QueueUrl=queue_url,
-                Entries=[
-                    {"Id": str(index), "ReceiptHandle": message["ReceiptHandle"]}
-                    for index, message in enumerate(messages)
-                ],
-            )
+    def _delete(self, queue_url: str, messages: Sequence[MessageTypeDef]) -> None:
+        for some in batched(messages, _MOST_MESSAGES):
+            entries: list[DeleteMessageBatchRequestEntryTypeDef] = [
+                {"Id": str(number), "ReceiptHandle": each["ReceiptHandle"]} for number, each in enumerate(some)
+            ]
+            self._sqs.delete_message_batch(QueueUrl=queue_url, Entries=entries)
 
 
 def failed_ids(result: Any, all_ids: set[str]) -> set[str]:

@@ -45,6 +45,46 @@ class Handler:
         return {"batchItemFailures": []}
 
 
+def left(queue_url: str) -> tuple[int, int]:
+    """How many messages wait, and how many were received and not deleted."""
+    found = session().client("sqs").get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])["Attributes"]
+    return int(found["ApproximateNumberOfMessages"]), int(found["ApproximateNumberOfMessagesNotVisible"])
+
+
+def test_a_burst_is_received_and_deleted_together_and_waits_for_no_thread(
+    queue_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes: list[tuple[str, int]] = []
+    receive, delete = MappingPollers._receive, MappingPollers._delete
+
+    def received(self: MappingPollers, crew: Any) -> Any:
+        messages = receive(self, crew)
+        assert len(messages) <= crew.threads - crew.busy
+        sizes.append(("received", len(messages)))
+        return messages
+
+    def deleted(self: MappingPollers, url: str, messages: Any) -> None:
+        sizes.append(("deleted", len(messages)))
+        delete(self, url, messages)
+
+    monkeypatch.setattr(MappingPollers, "_receive", received)
+    monkeypatch.setattr(MappingPollers, "_delete", deleted)
+    sqs, handler = session().client("sqs"), Handler()
+    for number in range(60):
+        sqs.send_message(QueueUrl=queue_url, MessageBody=f"quick {number}")
+    function = Function("Webhook", "m.handler", 30, 128, {})
+    pollers = MappingPollers(Invoker({"Webhook": function}, {"Webhook": handler}), Console(io.StringIO()), COUNTERS)
+    pollers.start(QueueMapping("Deliveries", "Webhook", 1, 16, reports_failures=True), queue_url, Share(0, 1))
+    try:
+        until(lambda: left(queue_url) == (0, 0))
+    finally:
+        pollers.stop(30)
+    assert len(set(handler.ended)) == len(handler.ended) == 60
+    calls = {kind: sum(bool(size) for name, size in sizes if name == kind) for kind in ("received", "deleted")}
+    assert max(calls.values()) < 60
+    assert {kind: sum(size for name, size in sizes if name == kind) for kind in calls} == dict.fromkeys(calls, 60)
+
+
 def test_sends_that_hang_do_not_hold_up_others(queue_url: str) -> None:
     sqs, handler = session().client("sqs"), Handler()
     function = Function("Webhook", "m.handler", 30, 128, {})
@@ -56,12 +96,12 @@ def test_sends_that_hang_do_not_hold_up_others(queue_url: str) -> None:
     try:
         until(lambda: len(handler.ended) == 40 and len(handler.begun) == 50)
         assert all(body.startswith("quick") for body in handler.ended)
+        until(lambda: left(queue_url) == (0, HANGING))  # the others are deleted, not only handled
     finally:
         handler.release.set()
         pollers.stop(30)
     assert sorted(handler.ended) == sorted(bodies)
-    left = sqs.get_queue_attributes(QueueUrl=queue_url, AttributeNames=["All"])["Attributes"]
-    assert (left["ApproximateNumberOfMessages"], left["ApproximateNumberOfMessagesNotVisible"]) == ("0", "0")
+    assert left(queue_url) == (0, 0)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("Deliveries-")]
 
 
