@@ -56,7 +56,9 @@ class Scoring:
 
 def read_scoring(data: Path, inputs: Sequence[Path], package: Package) -> Scoring:
     """Read the groups of a scoring package. Raises CommandError for a score that a judge run does not have."""
-    if package.is_legacy:
+    # Early drafts of 2023-07 have the groups of legacy packages.
+    has_graders = any(data.rglob("testdata.yaml")) and not any(data.rglob("test_group.yaml"))
+    if package.is_legacy or has_graders:
         return _LegacyReader(data, inputs, has_score_files=package.has_score_files).scoring()
     return _read_test_groups(data, inputs)
 

@@ -304,3 +304,14 @@ def test_long_names_that_end_alike_stay_different(tmp_path: Path) -> None:
 
 def test_a_package_that_only_passes_or_fails_has_no_groups(tmp_path: Path) -> None:
     assert not read(tmp_path, "name: x\n", THREE, LEGACY_GROUPS).groups
+
+
+def test_a_draft_of_2023_07_with_testdata_yaml_has_the_groups_of_legacy_packages(tmp_path: Path) -> None:
+    settings = {
+        "testdata.yaml": IGNORE,
+        "sample/testdata.yaml": "accept_score: 0\n",
+        "secret/a/testdata.yaml": "accept_score: 30\ngrader_flags: min\n",
+        "secret/b/testdata.yaml": "accept_score: 70\ngrader_flags: min\n",
+    }
+    found = read(tmp_path, "problem_format_version: 2023-07-draft\ntype: scoring\n", THREE, settings)
+    assert (scored(found), scored(found, "secret/a/2"), found.has_score_files) == (100, 70, False)
