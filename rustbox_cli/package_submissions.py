@@ -178,7 +178,7 @@ def _main(place: Path, settings: list[dict[str, Any]]) -> tuple[Path | None, str
     """Return the main file, or why there is none."""
     if place.is_file():
         return (place, "") if language_of(place.name) else (None, "its language is not known here")
-    entry = next((str(each["entrypoint"]) for each in settings if "entrypoint" in each), None)
+    entry = next((" ".join(words_of(each["entrypoint"])) for each in settings if "entrypoint" in each), None)
     try:
         return main_file(place, entry if entry and (place / entry).is_file() else None), ""
     except click.UsageError as error:

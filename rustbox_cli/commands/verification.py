@@ -115,8 +115,12 @@ class _Verification:
             push(self._api, self._problem_id, self._folder, tell, stop=self._stop)
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self._api.call("DELETE", ("problems", self._problem_id))
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            self._api.call("DELETE", ("problems", self._problem_id))
+        except CommandError:
+            if kind is None:  # else the first error says more
+                raise
 
     def rows(self) -> list[Row]:
         """Judge all submissions. Accepted ones come first if the package has no time limit."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from rustbox_cli.errors import CommandError
+from rustbox_cli.package_submissions import read_submissions
 from rustbox_cli.problem_cases import read_case_folder
 
 # Each list has ten names of the list before: as text a hundred billion words.
@@ -68,6 +69,32 @@ def test_lists_that_name_one_another_cost_nothing(package: Path, place: str, key
         file.write(f"{LAUGHS}{key}: *a11\n")
     with pytest.raises(CommandError, match=r"where a text or a number belongs|needs a number"):
         read_case_folder(package)
+
+
+@pytest.mark.parametrize(
+    "yaml",
+    [
+        f"{LAUGHS}x/dir: {{entrypoint: *a11}}\n",
+        f"{LAUGHS}x: {{permitted: *a11}}\n",
+        f"{LAUGHS}x: {{message: *a11}}\n",
+        f"{LAUGHS}x: {{score: *a11}}\n",
+    ],
+)
+def test_lists_that_name_one_another_in_submissions_yaml_cost_nothing(package: Path, yaml: str) -> None:
+    (package / "submissions/x/dir").mkdir(parents=True)
+    (package / "submissions/submissions.yaml").write_text(yaml)
+    with pytest.raises(CommandError, match=r"where a text or a number belongs|needs a number"):
+        read_submissions(package, is_legacy=False)
+
+
+@pytest.mark.parametrize("entry", ["/etc/passwd", "../../../problem.yaml", "../other/main.py"])
+def test_an_entry_point_outside_of_the_submission_is_not_read(package: Path, entry: str) -> None:
+    for name in ("dir", "other"):
+        (package / "submissions/x" / name).mkdir(parents=True)
+    (package / "submissions/x/other/main.py").touch()
+    (package / "submissions/submissions.yaml").write_text(f"x/dir: {{entrypoint: {entry}, permitted: [AC]}}\n")
+    one = read_submissions(package, is_legacy=False)[0]
+    assert (one.path, one.main, "There is no file" in one.reason) == ("x/dir", None, True)
 
 
 def test_a_thousand_cases_are_refused_before_anything_is_sent(package: Path) -> None:
