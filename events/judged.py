@@ -81,6 +81,8 @@ class Compilation(Shape, frozen=True):
 CaseList = Annotated[tuple[CaseResult, ...], Meta(max_length=MAX_CASES)]
 OUT_OF_TIME = "the cases of this judge run took more than"
 """Start of the message of cases that were not judged. An older runner has it too, and skips them."""
+CHECKS_OUT_OF_TIME = "the checkers of this judge run took more than"
+"""Start of the message of cases that were not checked."""
 SIGN_OF_LIFE_SECS = 60
 """A runner sends progress of each judge run under way at least this often, also if no case has ended."""
 

@@ -6,6 +6,7 @@ from typing import Any, cast
 
 from events import MessageInvalidError
 from events.judged import (
+    CHECKS_OUT_OF_TIME,
     MAX_CASES_BYTES,
     OUT_OF_TIME,
     SIGN_OF_LIFE_SECS,
@@ -184,7 +185,7 @@ class JudgedRuns:
         scored = score(plan, outcomes_of(plan, cases))
         inline, key = self._store_cases(message, cases)
         messages = (case.checker_message or "" for case in cases if case.outcome in _NOT_JUDGED)
-        out_of_time = next((text for text in messages if text.startswith(OUT_OF_TIME)), None)
+        out_of_time = next((text for text in messages if text.startswith((OUT_OF_TIME, CHECKS_OUT_OF_TIME))), None)
         return Completion(
             result={} if out_of_time is None else {"error_message": out_of_time},
             integrity=Integrity.COMPLETE.value,

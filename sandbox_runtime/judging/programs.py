@@ -11,7 +11,7 @@ from threading import Lock
 from typing import NamedTuple
 
 from events import vocabulary
-from events.judged import MAX_CHECKER_MESSAGE_CHARACTERS
+from events.judged import CHECKS_OUT_OF_TIME, MAX_CHECKER_MESSAGE_CHARACTERS
 from events.requested import Case, CheckerProgram, Judging
 from events.vocabulary import Phase, Verdict
 from sandbox_runtime.artifacts import collect, content_of
@@ -260,7 +260,7 @@ class CheckerPrograms:
         self._ready: dict[int, ReadyProgram | Judgement] = {}
         secs = max(ALL_CHECKS_SECS, least_secs)
         self._secs_left = float(secs)
-        self._out_of_time = _error(f"the checkers of this judge run took more than {secs} s together", "")
+        self._out_of_time = _error(f"{CHECKS_OUT_OF_TIME} {secs} s together", "")
         self._lock = Lock()
 
     def ready(self, step_runs: StepRuns, index: int) -> ReadyProgram | Judgement | None:

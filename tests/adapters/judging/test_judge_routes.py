@@ -373,18 +373,33 @@ def test_a_message_has_the_total_of_the_cases_within_the_ceiling_of_the_operator
 
 
 OUT_OF_TIME = "the cases of this judge run took more than 300 s together"
+CHECKS_OUT_OF_TIME = "the checkers of this judge run took more than 120 s together"
 
 
-@pytest.mark.parametrize("outcome", ["judge_error", "skipped"])
+@pytest.mark.parametrize(
+    ("outcome", "message"),
+    [("judge_error", OUT_OF_TIME), ("skipped", OUT_OF_TIME), ("judge_error", CHECKS_OUT_OF_TIME)],
+)
 def test_cases_that_were_not_judged_for_want_of_time_are_an_error_also_of_an_older_runner(
-    aws: Aws, project_key: str, pipeline: Pipeline, outcome: str
+    aws: Aws, project_key: str, pipeline: Pipeline, outcome: str, message: str
 ) -> None:
     hidden = [case | {"visibility": "hidden"} for case in CASES]
     run = judge(project_key, {"cases": hidden}).json["id"]
-    cases = [result(0, "failed"), result(1, outcome, checker_message=OUT_OF_TIME)]
+    cases = [result(0, "failed"), result(1, outcome, checker_message=message)]
     assert pipeline.record(completed(run, cases, execution_id=requested(aws).execution_id)) == []
     ended = get(project_key, f"/api/judge/{run}").json
-    assert (ended["status"], ended["error_message"]) == ("error", OUT_OF_TIME)
+    assert (ended["status"], ended["error_message"]) == ("error", message)
+
+
+def test_no_other_message_of_a_hidden_case_becomes_that_of_the_judge_run(
+    aws: Aws, project_key: str, pipeline: Pipeline
+) -> None:
+    run = judge(project_key, {"cases": [CASES[0] | {"visibility": "hidden"}]}).json["id"]
+    cases = [result(0, "judge_error", checker_message=f"the checker ended with exit code 3: {OUT_OF_TIME} secret")]
+    assert pipeline.record(completed(run, cases, execution_id=requested(aws).execution_id)) == []
+    ended = get(project_key, f"/api/judge/{run}")
+    assert (ended.json["status"], ended.json["error_message"]) == ("error", None)
+    assert b"secret" not in ended.raw
 
 
 @pytest.mark.parametrize(("slot_secs", "units"), [(None, 1), (300, 1), (301, 2), (3600, 56), (1e300, 1436)])
