@@ -51,6 +51,7 @@ _FOLDERS: dict[str, dict[str, Any]] = {
 }
 _TAG = re.compile(rb"@EXPECTED_(RESULTS|SCORE)@: *([^\r\n]{1,500})")
 _NO_RULE = "nothing says what is expected of it"
+_SCORE = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?", re.ASCII)
 _TAG_BYTES = 1_048_576
 _KEYS = {"language", "entrypoint", "authors", "model_solution", "use_for_time_limit"}
 _MOST_PATTERNS = 1_000
@@ -193,12 +194,10 @@ def _legacy_rules(folder: str, place: Path) -> list[Rule]:
     for path in files:
         with path.open("rb") as file:
             found = dict(_TAG.findall(file.read(_TAG_BYTES)))
-        texts = {name: value.decode(errors="replace").strip() for name, value in found.items()}
-        if b"SCORE" in texts:
-            score = number(texts[b"SCORE"], f"{path}: EXPECTED_SCORE")
-            return [Rule(score=(score, score))]
-        if b"RESULTS" in texts:
-            names = {name.strip().lower().replace("-", "_") for name in texts[b"RESULTS"].split(",")}
+        for text in (value.decode(errors="replace").strip() for value in found.values()):
+            if _SCORE.fullmatch(text):
+                return [Rule(score=(float(text), float(text)))]
+            names = {name.strip().lower().replace("-", "_") for name in text.split(",")}
             final = frozenset(_TAG_NAMES[name] for name in names if name in _TAG_NAMES)
             return [Rule(final=final)] if final else []
     names = {"WA", "TLE", "RTE"} if folder == "rejected" else {_TAG_NAMES.get(folder.replace("-", "_"), "")} - {""}
