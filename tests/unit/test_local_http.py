@@ -136,7 +136,7 @@ def test_a_request_whose_body_breaks_off_reaches_no_function() -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/api/pings/SECRET", "/api/pings/SECRET/fail", "/status/SECRET", "/api/webhooks/recipients/p.e.SECRET"]
+    "path", ["/api/pings/SECRET", "/api/pings/SECRET/fail", "/status/SECRET", "/api/webhooks/recipients/SECRET"]
 )
 def test_the_console_line_of_a_request_holds_no_token(path: str) -> None:
     out = io.StringIO()
@@ -148,7 +148,7 @@ def test_the_console_line_of_a_request_holds_no_token(path: str) -> None:
         return {"type": "http.request", "body": b""}
 
     asyncio.run(gateway(ok, out=out)({**_scope(), "path": path}, receive, send))
-    assert path.rpartition("/p.e.SECRET")[0].partition("SECRET")[0] in out.getvalue()
+    assert path.partition("SECRET")[0] in out.getvalue()
     assert "SECRET" not in out.getvalue()
 
 
