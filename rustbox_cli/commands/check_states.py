@@ -106,7 +106,7 @@ def _action(verb: str, *, done: str, about: str) -> click.Command:
 
 
 pause_check = _action("pause", done="is paused", about="Rest the schedule of a check.")
-resume_check = _action("resume", done="goes on", about="Start the schedule of a paused check again.")
+resume_check = _action("resume", done="runs on its schedule again", about="Start the schedule of a paused check again.")
 
 
 @click.command("mute")

@@ -50,7 +50,7 @@ def test_pause_resume_mute_and_delete(rustbox: Rustbox, world: CheckWorld) -> No
     check = world.create(slug="totals", schedule="rate(1 hour)")
     assert rustbox("pause", "totals").stdout == "totals is paused.\n"
     assert world.show(check)["state"] == "paused"
-    assert rustbox("resume", "totals").stdout == "totals goes on.\n"
+    assert rustbox("resume", "totals").stdout == "totals runs on its schedule again.\n"
     assert world.show(check)["state"] == "new"
     assert rustbox("mute", "totals", "--until", "2h").stdout.startswith("totals is muted until 2")
     assert world.show(check)["muted_until"] is not None
