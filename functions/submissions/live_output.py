@@ -21,6 +21,8 @@ from functions.telemetry import warn
 PART_MAX_BYTES = 131_072
 CALL_SECS = 5.0
 """A call of the runner waits at most so long: then the row is read again, and the client may be gone."""
+_NONE = execution_tag("", "")
+"""Of a final run without an execution: a client that has read from a lost one sees a change, and begins again."""
 RENEWED_SECS = 10.0
 """A runner puts the output of a watched run for three times as long."""
 
@@ -67,8 +69,9 @@ class LiveOutput:
             row = latest
         whole = self.results.output(row, stream, min(after + PART_MAX_BYTES + 1, WHOLE_OUTPUT_MAX_BYTES))
         content = whole[after : after + PART_MAX_BYTES]
-        has_run = row.node_id is not None and row.started_at is not None
-        execution = execution_tag(row.node_id or "", row.started_at or "") if has_run else None
+        # A result without a runner's numbers is not of the execution that its row may name: that one was lost.
+        has_run = row.metrics is not None and row.node_id is not None and row.started_at is not None
+        execution = execution_tag(row.node_id or "", row.started_at or "") if has_run else _NONE
         return Part(row, content, execution, is_end=after + len(content) >= len(whole))
 
 

@@ -18,6 +18,7 @@ from tests.system.kill_run.file_runs import file_runs
 from tests.system.kill_run.plan import Victim, make_plan
 from tests.system.kill_run.run import ACCEPT_SECS, QUIET_SECS, REQUIRED_SECS, VARIABLES, kill_run
 from tests.system.kill_run.signed_calls import signed_calls_run
+from tests.system.kill_run.watched_runs import watched_runs
 from tests.system.local_stack import ROOT, LocalStack, find_runner, traces, wait_for
 
 SEED = 259
@@ -53,6 +54,14 @@ def test_no_file_or_artifact_is_lost_or_half(own_stack: Callable[..., LocalStack
     report = file_runs(own_stack(**VARIABLES), rounds=4, kills=2, seed=FILES_SEED)
     assert report.problems == [], report.summary
     assert (report.rounds, report.kills["runner"]) == (4, 1), report.summary
+
+
+@pytest.mark.whole
+@pytest.mark.timeout(QUIET_SECS + 300)
+def test_watched_and_cancelled_runs_end_once_and_show_one_execution(own_stack: Callable[..., LocalStack]) -> None:
+    report = watched_runs(own_stack(**VARIABLES), runs=24, kills=5, seed=SEED)
+    assert report.problems == [], report.summary
+    assert (report.runs.total(), report.kills.total()) == (24, 5), report.summary
 
 
 def working_runner(kill_run: int, folder: Path) -> int | None:

@@ -15,6 +15,7 @@ from functions.aws.payloads import Payloads
 from functions.handlers import record, result
 from functions.ids import new_id
 from functions.submissions import live_output
+from functions.submissions.completion import Completer
 from functions.submissions.runners.store import KEPT_MS, MOST_WATCHED, WATCHED_MS, ControlObjects, control_key
 from functions.submissions.store import SubmissionStore
 from sandbox_runtime.jail.supervisor.run_io import Capture
@@ -174,6 +175,30 @@ def test_a_run_that_begins_again_on_another_runner_has_another_execution(world: 
     world.end(submission_id)
     ended = world.output(submission_id, after=again["next"]).json
     assert (ended["final"], ended["execution"]) == (True, first["execution"])
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_output_of_an_execution_that_was_lost_before_a_cancel_is_void(world: World, is_known: Any) -> None:
+    world.start()
+    submission_id = world.submit()
+    read = world.reading(submission_id)
+    world.print(b"of a runner that dies\n")
+    first = read.result(PATIENCE_SECS).json
+    submissions = record.ENV[SubmissionStore]
+    if is_known:
+
+        def is_running() -> bool:
+            world.record()
+            return bool(get(world.key, f"/api/result/{submission_id}").json["status"] == "running")
+
+        until(is_running)
+    row = submissions.get(submission_id)
+    assert row is not None
+    record.ENV[Completer].end_cancelled(row)
+    last = world.output(submission_id, after=first["next"]).json
+    assert (last["output"], last["final"], last["execution"] == first["execution"]) == ("", True, False)
+    again = world.output(submission_id).json
+    assert (again["output"], again["final"], again["execution"]) == ("", True, last["execution"])
 
 
 def live_objects(aws: Aws) -> dict[str, bytes]:

@@ -12,6 +12,7 @@ from tests.system.kill_run.plan import make_plan
 from tests.system.kill_run.run import VARIABLES, kill_run
 from tests.system.kill_run.signed_calls import Report as SignedCallsReport
 from tests.system.kill_run.signed_calls import signed_calls_run
+from tests.system.kill_run.watched_runs import WatchedReport, watched_runs
 from tests.system.local_stack import LocalStack
 
 _MOST_SHOWN = 20
@@ -37,7 +38,16 @@ def main() -> int:
         help="instead: so many uploads, runs with them, and runs with an artifact of these",
     )
     parser.add_argument(
-        "--kills", type=int, default=10, help="processes to kill meanwhile, with --signed-calls or --files (default 10)"
+        "--watched",
+        type=int,
+        metavar="N",
+        help="instead: so many runs whose live output is followed, or that are cancelled",
+    )
+    parser.add_argument(
+        "--kills",
+        type=int,
+        default=10,
+        help="processes to kill meanwhile, with --signed-calls, --files or --watched (default 10)",
     )
     parser.add_argument("--log", type=Path, help="keep the stack's log here")
     arguments = parser.parse_args()
@@ -52,6 +62,8 @@ def main() -> int:
                 return _told(signed_calls_run(stack, arguments.signed_calls, arguments.kills, seed))
             if arguments.files is not None:
                 return _told(file_runs(stack, arguments.files, arguments.kills, seed))
+            if arguments.watched is not None:
+                return _told(watched_runs(stack, arguments.watched, arguments.kills, seed))
             report = kill_run(stack, make_plan(seed, arguments.secs, arguments.submissions), seed, _tell)
         finally:
             if arguments.log is not None and stack.log_path.exists():
@@ -66,7 +78,7 @@ def main() -> int:
     return 0 if report.is_good else 1
 
 
-def _told(report: SignedCallsReport | FilesReport) -> int:
+def _told(report: SignedCallsReport | FilesReport | WatchedReport) -> int:
     for problem in report.problems[:_MOST_SHOWN]:
         _tell(problem)
     _tell(report.summary)
