@@ -11,7 +11,9 @@ import io
 import uuid
 from typing import TYPE_CHECKING, Any, Final
 
+import botocore.session
 from botocore import handlers
+from botocore.loaders import Loader
 from botocore.response import StreamingBody
 
 from infra.embedded.errors import ServiceError
@@ -32,6 +34,38 @@ type Method = Callable[..., Any]
 
 _EVENT: Final = "creating-client-class"
 _OK: Final = 200
+
+
+class _Descriptions(Loader):
+    """Descriptions of the services without their texts, and without the addresses of regions."""
+
+    def load_data_with_path(self, name: str) -> tuple[Any, str]:
+        data, path = super().load_data_with_path(name)
+        if name == "endpoints":  # only S3 has an entry without which it has no default
+            del data["partitions"][1:]
+            services = data["partitions"][0]["services"]
+            data["partitions"][0]["services"] = {"s3": services["s3"]}
+        else:
+            _drop_texts(data)  # in the cache of the loader, too
+        return data, path
+
+
+def _drop_texts(node: Any) -> None:
+    if isinstance(node, list):
+        for part in node:
+            _drop_texts(part)
+    elif isinstance(node, dict):
+        if isinstance(node.get("documentation"), str):
+            del node["documentation"]
+        for name, part in node.items():
+            if name != "clientContextParams":  # botocore reads their texts
+                _drop_texts(part)
+
+
+def share_descriptions() -> None:
+    """Let all sessions share the descriptions, without parts that nothing reads: each would keep 20 MB of its own."""
+    loader = _Descriptions()
+    botocore.session.create_loader = lambda search_path_string=None: loader  # noqa: ARG005 - botocore's signature
 
 
 class _Content:

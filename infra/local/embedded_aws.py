@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import fcntl
-import functools
 import os
 import time
 from functools import partial
@@ -65,12 +64,9 @@ class EmbeddedAws:
 
     def answer_clients(self) -> None:
         """Answer every AWS client that this process, and those forked from it, make from now on."""
-        import botocore.session  # noqa: PLC0415 - it takes longer than all before
+        from infra.embedded.hook import Hook, share_descriptions  # noqa: PLC0415 - it takes longer than all before
 
-        from infra.embedded.hook import Hook  # noqa: PLC0415 - same
-
-        # Each session would read the descriptions of its services anew, and keep them: 12 MB for S3.
-        botocore.session.create_loader = functools.cache(botocore.session.create_loader)
+        share_descriptions()
         Hook(partial(services.call, self.engine)).attach_everywhere()
 
     @property

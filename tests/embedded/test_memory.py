@@ -14,7 +14,27 @@ embedded = EmbeddedAws(Path(sys.argv[1]), "NORMAL")
 embedded.answer_clients()
 first, second = (session().client("s3")._service_model._service_description for _ in range(2))
 assert first is second, "each session has read it"
+s3, sqs = session().client("s3"), session().client("sqs", region_name="eu-central-1")
+assert (s3.meta.endpoint_url, s3.meta.partition) == ("https://s3.amazonaws.com", "aws")
+assert sqs.meta.endpoint_url == "https://sqs.eu-central-1.amazonaws.com"
+assert "documentation" in first["clientContextParams"]["UseArnRegion"], "botocore reads these texts"
+assert not any("documentation" in shape for shape in first["shapes"].values())
 embedded.close()
+"""
+
+SHARED_MEMORY = """
+import os, sys
+from infra.local.processes.loading import keep_shared
+objects = [[None] for _ in range(200_000)]
+if sys.argv[1] == "shared":
+    keep_shared()
+if not os.fork():
+    again = [each for each in objects]
+    with open("/proc/self/smaps_rollup") as file:
+        own_kib = next(int(line.split()[1]) for line in file if line.startswith("Private_Dirty"))
+    os.write(1, str(own_kib).encode())
+    os._exit(0)
+os.wait()
 """
 
 # Blocks below the threshold come from the threads' arenas. Python's own small objects never do.
@@ -49,6 +69,12 @@ def run(program: str, argument: str) -> str:
 
 def test_sessions_share_the_descriptions_of_services(tmp_path: Path) -> None:
     run(ONE_DESCRIPTION, str(tmp_path))
+
+
+def test_a_forked_process_that_reads_all_objects_copies_few_of_their_pages() -> None:
+    shared, copied = (int(run(SHARED_MEMORY, argument)) for argument in ("shared", "copied"))
+    assert copied > 10_000, (shared, copied)
+    assert shared < copied / 2, (shared, copied)
 
 
 def test_threads_leave_little_free_memory() -> None:

@@ -9,13 +9,14 @@ import sys
 from pathlib import Path
 
 from infra.embedded.confined.protocol import SocketCaller
-from infra.embedded.hook import Hook
+from infra.embedded.hook import Hook, share_descriptions
 
 
 def main() -> None:
     """Attach the hook to every session that the module makes, then become the module."""
     path, module = Path(sys.argv.pop(1)), sys.argv.pop(1)
     timeout = os.environ.get("CONFINED_TIMEOUT_SECS", "")
+    share_descriptions()
     Hook(SocketCaller(path, int(timeout) if timeout.isdecimal() else None)).attach_everywhere()
     runpy.run_module(module, run_name="__main__", alter_sys=True)
 

@@ -134,6 +134,7 @@ def _environment(prepared: Prepared, liveness_file: Path) -> dict[str, str]:
         "AWS_EC2_METADATA_DISABLED": "true",
         "PYTHONPATH": str(ROOT),
         "PYTHONUNBUFFERED": "1",
+        "MALLOC_ARENA_MAX": "2",  # else each thread takes one, and keeps what it freed
         **(prepared.direct.runner_variables if prepared.direct else {}),
         **host_variables(prepared.settings, prepared.direct),
     }

@@ -32,18 +32,15 @@ def keep_shared() -> None:
 
 
 def _make_immortal() -> None:
-    pending: list[object] = gc.get_objects()
-    # This refers to each object, so that none dies before its count is written.
-    alive: dict[int, object] = {}
+    pending: list[object] = gc.get_objects()  # refers to each object until its count is written
     while pending:
         found = pending.pop()
-        if id(found) not in alive:
-            alive[id(found)] = found
+        count = ctypes.c_ssize_t.from_address(id(found))
+        if count.value != _IMMORTAL:
+            count.value = _IMMORTAL
             pending.extend(_parts(found) if isinstance(found, CodeType) else gc.get_referents(found))
             if isinstance(found, str):
                 hash(found)  # a string stores its hash at the first call
-    for address in list(alive):
-        ctypes.c_ssize_t.from_address(address).value = _IMMORTAL
 
 
 def _parts(code: CodeType) -> Iterable[object]:
