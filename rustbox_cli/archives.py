@@ -52,10 +52,10 @@ def is_zip(path: Path) -> bool:
 
 
 @contextmanager
-def folder_of(path: Path, bounds: Bounds) -> Iterator[Path]:
+def folder_of(path: Path, bounds: Bounds, *, strips: bool = True) -> Iterator[Path]:
     """Yield a folder as it is, or a zip file as a folder that is deleted afterwards. Raises CommandError.
 
-    A zip file with one folder, and nothing beside it, is that folder.
+    `strips`: a zip file with one folder, and nothing beside it, is that folder.
     """
     if not is_zip(path):
         yield path
@@ -72,7 +72,7 @@ def folder_of(path: Path, bounds: Bounds) -> Iterator[Path]:
         except OSError as error:
             raise _refused(path, f"cannot be unpacked: {error.strerror}") from None
         inner = list(folder.iterdir())
-        yield inner[0] if len(inner) == 1 and inner[0].is_dir() else folder
+        yield inner[0] if strips and len(inner) == 1 and inner[0].is_dir() else folder
 
 
 def _refused(path: Path, what: str) -> CommandError:

@@ -15,6 +15,7 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from rustbox_cli.errors import CommandError
+from rustbox_cli.foreign_packages import read_foreign_package
 from rustbox_cli.problem_groups import Scoring, read_scoring
 from rustbox_cli.problem_package import case_args, cpu_limits, id_of, number, read_package, read_utf8, refused
 from rustbox_cli.program_input import INLINE_MAX_BYTES, LocalFile, entries, languages, store
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from rustbox_cli.api import Api
+    from rustbox_cli.foreign_packages import Imported
     from rustbox_cli.problem_package import Package
 
 _ANSWERS = (".ans", ".out")
@@ -104,6 +106,10 @@ def read_case_folder(
     `read`: gives `stdin` and `expected` of a case from their paths.
     """
     _refuse_packages(folder)
+    foreign = read_foreign_package(folder, reads_groups=reads_groups)
+    if foreign is not None:
+        _refuse_too_many(folder, len(foreign.cases), most_cases)
+        return _of_foreign(foreign, read, reads_checker=reads_checker)
     has_data = (folder / "data").is_dir()
     data = folder / "data" if has_data else folder
     places = [data / name for name in _PACKAGE_FOLDERS if has_data and (data / name).is_dir()] or [data]
@@ -111,13 +117,7 @@ def read_case_folder(
     inputs = sorted(found, key=lambda path: _order(path, data))
     if not inputs:
         raise refused(f"There is no case (*.in) in {folder}.")
-    if len(inputs) > most_cases:
-        most = (
-            f"a judge run has at most {MAX_CASES} in its request. `rustbox problems push` stores {MAX_STORED_CASES:,}."
-        )
-        if most_cases == MAX_STORED_CASES:
-            most = f"a problem has at most {MAX_STORED_CASES:,}."
-        raise refused(f"{folder} has {len(inputs)} cases; {most}")
+    _refuse_too_many(folder, len(inputs), most_cases)
     package = read_package(folder, reads_checker=reads_checker)
     checker = package.checker(data, data) if package is not None and reads_checker else None
     scoring = Scoring()
@@ -127,14 +127,45 @@ def read_case_folder(
     cases = [_read_case(path, data, package, checker, read) | scoring.of_case.get(path, {}) for path in inputs]
     limits = dict(package.limits) if package else _time_limit(folder / ".timelimit")
     answers = [_answer(path, data) for path, case in zip(inputs, cases, strict=True) if "expected" in case]
-    largest_kb = math.ceil(max((answer.stat().st_size for answer in answers if answer), default=0) / 1024)
-    if "output_kb" not in limits and largest_kb > _OUTPUT_KB:
-        limits["output_kb"] = max(_PACKAGE_OUTPUT_KB, largest_kb)
+    if "output_kb" not in limits:
+        limits |= _output_limit(answer for answer in answers if answer)
     if needs_answers:
         _refuse_unanswered(cases, checker)
     includes, mains = ({}, {}) if package is None else (package.includes, package.mains)
     is_package = package is not None
     return CaseFolder(cases, checker, limits, scoring.groups, scoring.has_score_files, includes, mains, is_package)
+
+
+def _of_foreign(package: Imported, read: Callable[[Path], Any], *, reads_checker: bool) -> CaseFolder:
+    cases = []
+    for case in package.cases:
+        made = case | {name: read(case[name]) for name in ("stdin", "expected")}
+        if not reads_checker:
+            made.pop("checker", None)
+        cases.append(made)
+    return CaseFolder(
+        cases,
+        package.checker if reads_checker else None,
+        package.limits | _output_limit(case["expected"] for case in package.cases),
+        package.groups,
+        includes=package.includes,
+        is_package=True,
+    )
+
+
+def _output_limit(answers: Iterable[Path]) -> dict[str, float]:
+    """Return the limit of output for an answer above the default one."""
+    largest_kb = math.ceil(max((answer.stat().st_size for answer in answers), default=0) / 1024)
+    return {"output_kb": max(_PACKAGE_OUTPUT_KB, largest_kb)} if largest_kb > _OUTPUT_KB else {}
+
+
+def _refuse_too_many(folder: Path, count: int, most_cases: int) -> None:
+    if count <= most_cases:
+        return
+    most = f"a judge run has at most {MAX_CASES} in its request. `rustbox problems push` stores {MAX_STORED_CASES:,}."
+    if most_cases == MAX_STORED_CASES:
+        most = f"a problem has at most {MAX_STORED_CASES:,}."
+    raise refused(f"{folder} has {count} cases; {most}")
 
 
 def _refuse_packages(folder: Path) -> None:

@@ -39,10 +39,10 @@ def number(text: object, what: str) -> float:
 
 def words_of(value: object) -> list[str]:
     """Return the words of a text or a list. Raises CommandError for lists inside of it."""
-    return [_scalar(word) for word in value] if isinstance(value, list) else _scalar(value or "").split()
+    return [scalar_text(word) for word in value] if isinstance(value, list) else scalar_text(value or "").split()
 
 
-def _scalar(value: object) -> str:
+def scalar_text(value: object) -> str:
     """Return a value as text. Lists that name one another, a few lines of YAML, would be terabytes as text."""
     if isinstance(value, list | dict):
         raise refused("A setting of the package is a list or a map where a text or a number belongs.")

@@ -1,4 +1,4 @@
-"""The program of examples/sio2-checker/ that makes a checker of sio2 work."""
+"""The program rustbox_cli/sio2_checker.cpp that makes a checker of sio2 work."""
 
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from tests.jail.judging.programs import program
 from tests.jail.judging.runs import Judge, results
 from tests.judge_requests import case, judge_requested
 
-WRAPPER = Path(__file__).parents[2] / "examples" / "sio2-checker" / "wrapper.cpp"
+WRAPPER = Path(__file__).parents[2] / "rustbox_cli" / "sio2_checker.cpp"
 ECHO = b"import sys\nsys.stdout.write(sys.stdin.read())\n"
 # As the checkers of sinol packages are: it compares one number, gives half of the points for a near one, and its main
 # ends without return.
