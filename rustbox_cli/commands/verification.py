@@ -33,7 +33,12 @@ _LONGEST_SECS = 10.0
 _CEILING_SECS = 15.0
 """The most CPU time that every service allows."""
 _MESSAGE_CHARS = 300
-_WORDS = {"differs": "differ", "skipped": "skipped", "error": "not judged: the service failed"}
+_WORDS = {
+    "differs": "differ",
+    "skipped": "skipped",
+    "refused": "refused by the service",
+    "error": "not judged: the service failed",
+}
 
 
 @dataclass(frozen=True)
@@ -43,7 +48,7 @@ class Row:
     submission: str
     expected: str
     got: str | None
-    result: Literal["ok", "differs", "skipped", "error"]
+    result: Literal["ok", "differs", "skipped", "refused", "error"]
     score: float | None = None
     secs: float | None = None
     case: str | None = None
@@ -51,9 +56,9 @@ class Row:
 
     @property
     def junit(self) -> JUnitCase:
-        kinds: dict[str, Any] = {"ok": None, "differs": "failure", "skipped": "skipped", "error": "error"}
+        kinds: dict[str, Any] = {"ok": None, "differs": "failure", "skipped": "skipped"}
         case = f" (case {self.case})" if self.case else ""
-        return JUnitCase(self.submission, self.secs or 0, kinds[self.result], [f"{self.message}{case}"])
+        return JUnitCase(self.submission, self.secs or 0, kinds.get(self.result, "error"), [f"{self.message}{case}"])
 
 
 @click.command("verify")
@@ -70,7 +75,8 @@ def verify(
     Folders (accepted, wrong_answer, time_limit_exceeded, run_time_error, …), @EXPECTED_RESULTS@ and submissions.yaml
     say what is expected. A submission whose language the service does not have is skipped.
 
-    Ends with 0 if all verdicts are as expected, 1 if one differs, 65 if nothing was judged, 121 if the service failed.
+    Ends with 0 if all verdicts are as expected, 1 if one differs, 65 if the service refused a program or nothing was
+    judged, 121 if it failed.
     """
     folder = CasesFolder().convert(package, None, click.get_current_context())
     with session.api() as api, _Verification(api, folder, time_limit_secs, jobs) as verification:
@@ -84,7 +90,12 @@ def verify(
     else:
         _show(rows, times, has_scores=verification.has_scores)
     results = {row.result for row in rows}
-    codes = {"error": ExitCode.PLATFORM_FAILURE, "differs": _DIFFERS, "ok": ExitCode.OK}
+    codes = {
+        "error": ExitCode.PLATFORM_FAILURE,
+        "differs": _DIFFERS,
+        "refused": ExitCode.REFUSED,
+        "ok": ExitCode.OK,
+    }
     code = next((code for result, code in codes.items() if result in results), ExitCode.REFUSED)
     click.get_current_context().exit(int(code))
 
@@ -136,7 +147,8 @@ class _Verification:
                 slowest = self._slowest_accepted()
                 self.limit_secs = self._time_rules.limit_secs(slowest[0] if slowest else 0)
                 self.is_proposed = bool(slowest)
-            self._judge(left, self.limit_secs, tell)
+            # A proposed limit may be above the ceiling.
+            self._judge(left, min(self.limit_secs, _CEILING_SECS) if self.is_proposed else self.limit_secs, tell)
         return [self._rows[one.path] for one in self.submissions]
 
     def times(self, rows: Sequence[Row]) -> dict[str, Any]:
@@ -182,7 +194,7 @@ class _Verification:
 
 def _row(one: Submission, run: JudgeRun | CommandError, limit_secs: float) -> Row:
     if isinstance(run, CommandError):
-        return Row(one.path, one.expected, None, "skipped", message=run.message)
+        return Row(one.path, one.expected, None, "refused", message=run.message)
     if run["status"] == "error":
         broken = next((case for case in run["results"] if case["outcome"] == "judge_error"), None)
         message = case_message(broken) if broken else run["error_message"]
@@ -223,7 +235,7 @@ def _show(rows: Sequence[Row], times: dict[str, Any], *, has_scores: bool) -> No
         message = row.message.replace("\n", " ")[:_MESSAGE_CHARS]
         table.append((row.submission, row.expected, row.got, row.result, *score, secs, row.case, message))
     show_table(columns, table, "There are no submissions.")
-    counts = {name: sum(row.result == name for row in rows) for name in ("ok", "differs", "skipped", "error")}
+    counts = {name: sum(row.result == name for row in rows) for name in ("ok", *_WORDS)}
     click.echo(
         f"{counts['ok']} of {len(rows)} submissions as expected"
         + "".join(f", {count} {_WORDS[name]}" for name, count in counts.items() if count and name != "ok")

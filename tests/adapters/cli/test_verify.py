@@ -98,7 +98,7 @@ def test_json_has_rows_and_times(rustbox: Rustbox, service: Service, package: Pa
     assert [row["result"] for row in found["submissions"]] == ["ok", "skipped", "ok", "ok"]
 
 
-def test_a_failure_of_the_service_is_an_error_and_a_refused_program_is_skipped(
+def test_a_failure_of_the_service_is_an_error_and_a_refused_program_is_named(
     rustbox: Rustbox, service: Service, package: Path
 ) -> None:
     broken = final(case(0, "judge_error", None, id="secret/1", checker_message="exit code 1"), status="error")
@@ -106,7 +106,10 @@ def test_a_failure_of_the_service_is_an_error_and_a_refused_program_is_skipped(
     service.will(PUSHED, ACCEPTED, broken, broken, refused, *judged("wrong_answer"), DELETED)
     ended = verify(rustbox, package, "--time-limit", "1")
     assert ended.exit_code == ExitCode.PLATFORM_FAILURE
-    assert "1 of 4 submissions as expected, 2 skipped, 1 not judged: the service failed" in ended.stdout
+    assert (
+        "1 of 4 submissions as expected, 1 skipped, 1 refused by the service, 1 not judged: the service failed"
+        in ended.stdout
+    )
     assert "exit code 1" in ended.stdout
     assert "Some fields are wrong." in ended.stdout
 
@@ -118,6 +121,18 @@ def test_a_failure_of_the_platform_is_judged_again(rustbox: Rustbox, service: Se
     assert verify(rustbox, package, "--time-limit", "1").exit_code == 0
     service.will(PUSHED, *busy * 3, *AS_EXPECTED[3:], DELETED)
     assert verify(rustbox, package, "--time-limit", "1").exit_code == ExitCode.PLATFORM_FAILURE
+
+
+def test_a_proposed_limit_above_the_ceiling_judges_with_the_ceiling(
+    rustbox: Rustbox, service: Service, package: Path
+) -> None:
+    refused = Reply(422, {"error": "invalid", "message": "Some fields are wrong.", "fields": []})
+    service.will(PUSHED, *judged(secs=4.2), *judged("failed", "TLE", 15.0), refused, DELETED)
+    ended = verify(rustbox, package)
+    assert ended.exit_code == ExitCode.REFUSED
+    assert "Proposed: 21 s." in ended.stdout
+    sent = [asked.body for asked in service.asked if asked.path == "/api/judge"]
+    assert [body["limits"]["cpu_time_secs"] for body in sent] == [10, 15, 15]
 
 
 def test_the_problem_is_deleted_if_the_service_goes_away(rustbox: Rustbox, service: Service, package: Path) -> None:
