@@ -9,7 +9,7 @@ import click
 
 from rustbox_cli import VERSION
 from rustbox_cli.api import Session, default_url
-from rustbox_cli.commands import check_states
+from rustbox_cli.commands import check_states, project
 from rustbox_cli.commands.administration import keys, projects
 from rustbox_cli.commands.checks import checks
 from rustbox_cli.commands.events import events, listen, trigger
@@ -72,10 +72,11 @@ def cli(ctx: click.Context, url: str, api_key: str | None, admin_key: str | None
 for command in (
     *(run, judge, problems, submit, result, results, cancel, delete, files, languages, health),
     *(projects, keys, webhooks, deliveries, events, listen, trigger, checks, mcp, admin),
+    *(project.plan, project.apply, project.export),
 ):
     cli.add_command(command)
 problems.add_command(verify)
-for command in check_states.COMMANDS:
+for command in (*check_states.COMMANDS, *project.COMMANDS_OF_CHECKS):
     checks.add_command(command)
 
 

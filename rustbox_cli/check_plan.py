@@ -1,24 +1,26 @@
-"""The plan of `rustbox checks apply`: the difference between checks.yaml and the service."""
+"""The differences between the checks of a file and those of the service, and what a change of a project is."""
 
 from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from difflib import get_close_matches, unified_diff
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from rustbox_cli.check_file import HIDDEN, WantedCheck
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.output import plain
+from rustbox_cli.project_file import HIDDEN
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from rustbox_cli.api import Api
+    from rustbox_cli.project_file import WantedCheck
 
 
 # A check of the service by its slug.
@@ -37,57 +39,184 @@ def find_check(api: Api, slug: str) -> dict[str, Any]:
     raise CommandError(f"The project has no check {slug}.", ExitCode.NOT_FOUND, hint)
 
 
+# A change of a project, and the values in it that are known when it is made.
+
+
+@dataclass(frozen=True, slots=True)
+class FromEnvironment:
+    """A value that the file may take from the environment: `$NAME`; `$$` is a dollar sign. `label`: its setting."""
+
+    label: str
+    text: str
+
+    @property
+    def variable(self) -> str | None:
+        """The variable that it needs."""
+        return self.text[1:] if self.text.startswith("$") and not self.text.startswith("$$") else None
+
+    @property
+    def is_missing(self) -> bool:
+        return self.variable is not None and self.variable not in os.environ
+
+    def value(self) -> str:
+        """Return the value; the text itself while the variable is missing."""
+        if self.variable is not None:
+            return os.environ.get(self.variable, self.text)
+        return self.text[1:] if self.text.startswith("$$") else self.text
+
+
+@dataclass(frozen=True, slots=True)
+class EndpointNamed:
+    """The id of an endpoint that the same plan creates."""
+
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One difference.
+
+    `action`: create, update, remove or keep. `kind`: check, endpoint, … `body`: of the request, with values of the
+    environment still to be filled in. `send`: makes it, of the filled body. `lines`: for a person.
+    """
+
+    action: str
+    kind: str
+    name: str
+    lines: tuple[str, ...] = ()
+    body: Any = field(default=None, repr=False)
+    send: Callable[[Any], Any] = lambda _: None
+
+    @property
+    def label(self) -> str:
+        return plain(self.kind if self.name == "" else f"{self.kind} {self.name}")
+
+    @property
+    def text(self) -> str:
+        mark = {"create": "+", "update": "~", "remove": "-", "keep": " "}[self.action]
+        return "\n".join([f"{mark} {self.action} {self.label}", *(f"    {plain(line)}" for line in self.lines)])
+
+    def refused(self, error: CommandError, hint: str = "") -> CommandError:
+        """Return a refusal of it, with its name."""
+        return CommandError(f"{self.label}: {error.message}", ExitCode(error.exit_code), hint)
+
+
+def leaves(body: Any) -> Iterator[Any]:
+    """Yield the values of a body that are no objects and no lists."""
+    if isinstance(body, dict | list):
+        for each in body.values() if isinstance(body, dict) else body:
+            yield from leaves(each)
+    else:
+        yield body
+
+
+def filled(body: Any, ids: Mapping[str, str]) -> Any:
+    """Return a body with the values of the environment. `ids`: of endpoints by name; unknown ones are left out."""
+    if isinstance(body, dict):
+        return {name: filled(value, ids) for name, value in body.items()}
+    if isinstance(body, list):
+        known = (each for each in body if not isinstance(each, EndpointNamed) or each.name in ids)
+        return [filled(each, ids) for each in known]
+    if isinstance(body, EndpointNamed):
+        return ids[body.name]
+    return body.value() if isinstance(body, FromEnvironment) else body
+
+
+# The differences of checks.
+
 _TEXTS = ("code", "stdin")
 _MOST_DIFF_LINES = 40
 _SERVICE_DECIDES = ("spread_minutes", "muted_until")
 """Settings that a file without them leaves alone: the service derives the first, people set the second in an outage."""
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
-    """One difference. `action`: create, update, remove or keep. `body`: of the request. `lines`: for a person."""
+class CheckPlan:
+    """Compares the checks of a file with those of the service. All raise CommandError."""
 
-    action: str
-    slug: str
-    check_id: str | None = None
-    body: dict[str, Any] | None = None
-    lines: tuple[str, ...] = ()
+    def __init__(self, api: Api, *, send_env: bool) -> None:
+        self._api, self._send_env = api, send_env
+        self.listed = {found["slug"]: found for found in api.items(("checks",), None, {})}
 
-    @property
-    def text(self) -> str:
-        mark = {"create": "+", "update": "~", "remove": "-", "keep": " "}[self.action]
-        return "\n".join([f"{mark} {self.action} {plain(self.slug)}", *(f"    {plain(line)}" for line in self.lines)])
+    def changes(self, wanted: Iterable[WantedCheck]) -> list[Change]:
+        """Return the checks to create and to change, each after the one that it follows."""
+        by_slug = {check.slug: check for check in wanted}
+        order = _sources_first({check.slug: _source(check.settings) for check in by_slug.values()})
+        return [change for slug in order for change in self._changes(by_slug[slug])]
 
-    def refused(self, error: CommandError) -> CommandError:
-        """Return the service's refusal of it, with its slug."""
-        return CommandError(f"{self.slug}: {error.message}", ExitCode(error.exit_code))
+    def removed(self, wanted: Iterable[WantedCheck], *, prune: bool) -> list[Change]:
+        """Return the checks that are not in the file, each before the one that it follows."""
+        left = self.listed.keys() - {check.slug for check in wanted}
+        order = _sources_first({slug: _source(self.listed[slug]) for slug in sorted(left)})
+        return [
+            unlisted("check", slug, ("checks", self.listed[slug]["id"]), self._api, prune) for slug in reversed(order)
+        ]
+
+    def question(self, change: Change, ids: Mapping[str, str]) -> None:
+        """Ask the service whether it would refuse a change."""
+        query = {"id": self.listed[change.name]["id"]} if change.action == "update" else {}
+        body = filled(change.body, ids)
+        self._api.call("POST", ("checks", "validate"), query=query, body=body, repeatable=True)
+
+    def _changes(self, check: WantedCheck) -> list[Change]:
+        if check.slug in self.listed:
+            return self._update(check, self.listed[check.slug]["id"])
+        body = {name: value for name, value in check.settings.items() if value is not None}
+        lines = (f"name: {body['name']}", f"schedule: {body.get('schedule', 'none, it runs on request')}")
+        body |= {"env": _variables(check)}
+        if "report" in body:
+            body["report"] = _with_token(body["report"], _token)
+        return [Change("create", "check", check.slug, lines, body, partial(self._send, "POST", ()))]
+
+    def _send(self, method: str, path: tuple[str, ...], body: Any) -> Any:
+        return self._api.call(method, ("checks", *path), body=body).body
+
+    def _update(self, check: WantedCheck, check_id: str) -> list[Change]:
+        seen = self._api.call("GET", ("checks", check_id)).body
+        body: dict[str, Any] = {}
+        lines: list[str] = []
+        for name, value in sorted(check.settings.items(), key=lambda item: (item[0] in _TEXTS, item[0])):
+            if name in _SERVICE_DECIDES and value is None:
+                continue
+            before: Any = seen.get(name)
+            if name == "report" and value is not None:
+                hidden = _with_token(value, lambda _: HIDDEN)
+                if before != hidden or self._send_env:
+                    keeps = not self._send_env and _api_url(before) == _api_url(hidden)
+                    body[name] = hidden if keeps else _with_token(value, _token)
+                    lines.append(value_line(name, before, hidden))
+            elif not _is_same(name, before, value):
+                body[name] = value
+                lines += _text_lines(name, before, value) if name in _TEXTS else [value_line(name, before, value)]
+        variables, line = sealed("env", seen.get("env", {}), _variables(check), send_env=self._send_env)
+        if line:
+            body["env"] = variables
+            lines.append(line)
+        return (
+            [Change("update", "check", check.slug, tuple(lines), body, partial(self._send, "PATCH", (check_id,)))]
+            if body
+            else []
+        )
 
 
-def make_plan(
-    api: Api,
-    wanted: Iterable[WantedCheck],
-    *,
-    prune: bool,
-    send_variables: bool,
-) -> list[Change]:
-    """Compare the file with the service. Checks that are the same are left out. Raises CommandError."""
-    listed = {found["slug"]: found for found in api.items(("checks",), None, {})}
-    present = {slug: found["id"] for slug, found in listed.items()}
-    by_slug = {check.slug: check for check in wanted}
-    changes = []
-    for slug in _sources_first({check.slug: _source(check.settings) for check in by_slug.values()}):
-        check = by_slug[slug]
-        check_id = present.pop(check.slug, None)
-        if check_id is None:
-            body = {name: value for name, value in check.settings.items() if value is not None}
-            lines = (f"name: {body['name']}", f"schedule: {body.get('schedule', 'none, it runs on request')}")
-            changes.append(Change("create", check.slug, None, {**body, "env": check.variables}, lines))
-        else:
-            seen = api.call("GET", ("checks", check_id)).body
-            changes += _update(check, seen, send_variables=send_variables)
-    action, reason = ("remove", "not in the file") if prune else ("keep", "not in the file; --prune removes it")
-    left = _sources_first({slug: _source(listed[slug]) for slug in sorted(present)})
-    return [*changes, *(Change(action, slug, present[slug], None, (reason,)) for slug in reversed(left))]
+def unlisted(kind: str, name: str, path: tuple[str, ...], api: Api, prune: bool) -> Change:
+    """Return what happens to a thing of the service that is not in the file."""
+    if not prune:
+        return Change("keep", kind, name, ("not in the file; --prune removes it",))
+    return Change("remove", kind, name, ("not in the file",), send=lambda _: api.call("DELETE", path))
+
+
+def sealed(
+    name: str, seen: Iterable[str], wanted: dict[str, FromEnvironment], *, send_env: bool
+) -> tuple[dict[str, Any], str]:
+    """Return the values of a setting whose values the service does not show, and the line of their change or "".
+
+    Only names are compared. Values that the service has stay, unless all are sent again.
+    """
+    known = set(seen)
+    if known == set(wanted) and not (send_env and wanted):
+        return {}, ""
+    values = {each: HIDDEN if each in known and not send_env else value for each, value in wanted.items()}
+    return values, f"{name}: {_names(known)} → {_names(wanted)}"
 
 
 def _source(settings: dict[str, Any]) -> str | None:
@@ -110,86 +239,31 @@ def _sources_first(sources: dict[str, str | None]) -> list[str]:
     return list(placed)
 
 
-def is_different(changes: Iterable[Change]) -> bool:
-    return any(change.action != "keep" for change in changes)
+def _variables(check: WantedCheck) -> dict[str, FromEnvironment]:
+    return {name: FromEnvironment(f"env.{name}", text) for name, text in check.variables.items()}
 
 
-def refuse_invalid(api: Api, changes: Iterable[Change]) -> None:
-    """Ask the service about each check that `apply` would create or change. Raises CommandError for the first refusal.
-
-    An older service does not answer the question: 404.
-    """
-    for change in changes:
-        if change.body is not None:
-            query = {} if change.check_id is None else {"id": change.check_id}
-            try:
-                api.call("POST", ("checks", "validate"), query=query, body=change.body, repeatable=True)
-            except CommandError as error:
-                if error.exit_code == ExitCode.NOT_FOUND:
-                    return
-                raise change.refused(error) from None
-
-
-def apply_change(api: Api, change: Change) -> None:
-    """Carry out one change. Raises CommandError."""
-    body = dict(change.body or {})
-    if "env" in body:
-        body["env"] = {name: _value(name, text) for name, text in body["env"].items()}
-    if body.get("report"):
-        body["report"] = _with_token(body["report"], lambda token: _value("report.github_status.token", token))
-    if change.action == "create":
-        api.call("POST", ("checks",), body=body)
-    elif change.action == "update":
-        api.call("PATCH", ("checks", change.check_id or ""), body=body)
-    elif change.action == "remove":
-        api.call("DELETE", ("checks", change.check_id or ""))
-
-
-def _update(check: WantedCheck, seen: dict[str, Any], *, send_variables: bool) -> list[Change]:
-    body: dict[str, Any] = {}
-    lines: list[str] = []
-    for name, value in sorted(check.settings.items(), key=lambda item: (item[0] in _TEXTS, item[0])):
-        if name in _SERVICE_DECIDES and value is None:
-            continue
-        before: Any = seen.get(name)
-        if name == "report" and value is not None:
-            hidden = _with_token(value, lambda _: HIDDEN)
-            if before != hidden or send_variables:
-                keeps = not send_variables and _api_url(before) == _api_url(hidden)
-                body[name] = hidden if keeps else value
-                lines.append(_value_line(name, before, hidden))
-        elif not _is_same(name, before, value):
-            body[name] = value
-            lines += _text_lines(name, before, value) if name in _TEXTS else [_value_line(name, before, value)]
-    known = set(seen.get("env", {}))
-    if known != set(check.variables) or (send_variables and check.variables):
-        body["env"] = {
-            name: HIDDEN if name in known and not send_variables else text for name, text in check.variables.items()
-        }
-        lines.append(f"env: {_names(known)} → {_names(check.variables)}")
-    return [Change("update", check.slug, seen["id"], body, tuple(lines))] if body else []
+def _token(text: str) -> FromEnvironment:
+    return FromEnvironment("report.github_status.token", text)
 
 
 def _is_same(name: str, before: Any, value: Any) -> bool:
     if name == "muted_until" and before and value:
         return datetime.fromisoformat(_offset(before)) == datetime.fromisoformat(_offset(value))
+    if name == "files":
+        return _without_defaults(before) == _without_defaults(value)
     return bool(before == value)
+
+
+def _without_defaults(files: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in file.items() if value not in (None, False)} for file in files]
 
 
 def _offset(moment: str) -> str:
     return moment.replace("Z", "+00:00").replace("z", "+00:00")  # Python 3.10 does not read Z
 
 
-def _value(name: str, text: str) -> str:
-    """Return the value of a variable: `$NAME` is taken from our environment, `$$` is a dollar sign."""
-    if text.startswith("$$") or not text.startswith("$"):
-        return text.replace("$$", "$", 1) if text.startswith("$$") else text
-    if text[1:] not in os.environ:
-        raise CommandError(f"The variable {name} needs {text[1:]} in the environment.", ExitCode.CONFIGURATION)
-    return os.environ[text[1:]]
-
-
-def _with_token(report: dict[str, Any], change: Callable[[str], str]) -> dict[str, Any]:
+def _with_token(report: dict[str, Any], change: Callable[[str], Any]) -> dict[str, Any]:
     """Return a report with another token. The service does not show it."""
     status = report["github_status"]
     return {**report, "github_status": {**status, "token": change(status["token"])}}
@@ -206,7 +280,7 @@ def _text_lines(name: str, before: str, after: str) -> list[str]:
     return [f"{name}:", *(f"  {line}" for line in found[:_MOST_DIFF_LINES] or ["differs in line ends"]), *more]
 
 
-def _value_line(name: str, before: Any, after: Any) -> str:
+def value_line(name: str, before: Any, after: Any) -> str:
     return f"{name}: {_shown(before)} → {_shown(after)}"
 
 
@@ -215,4 +289,4 @@ def _names(variables: Iterable[str]) -> str:
 
 
 def _shown(value: Any) -> str:
-    return "none" if value is None else json.dumps(value, ensure_ascii=False)
+    return "none" if value is None else json.dumps(value, ensure_ascii=False, default=lambda endpoint: endpoint.name)

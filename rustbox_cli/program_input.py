@@ -29,20 +29,20 @@ if TYPE_CHECKING:
     from rustbox_cli.api import Api
 
 
-CHECKS_SCHEMA = Path(__file__).with_name("checks.schema.json")
-"""The service's rules of checks.yaml, of which this package has a copy. It also has the suffixes of languages."""
+PROJECT_SCHEMA = Path(__file__).with_name("project.schema.json")
+"""The service's rules of project.yaml, of which this package has a copy. It also has the suffixes of languages."""
 
 
 @cache
-def checks_schema() -> dict[str, Any]:
-    """Return the JSON Schema of checks.yaml."""
-    found: dict[str, Any] = json.loads(CHECKS_SCHEMA.read_text(encoding="utf-8"))
+def project_schema() -> dict[str, Any]:
+    """Return the JSON Schema of project.yaml and checks.yaml."""
+    found: dict[str, Any] = json.loads(PROJECT_SCHEMA.read_text(encoding="utf-8"))
     return found
 
 
 def language_of(file_name: str) -> str | None:
     """Return the language of a program; None if its suffix is unknown."""
-    suffixes: dict[str, str] = checks_schema()["$defs"]["Check"]["properties"]["language"]["x-suffixes"]
+    suffixes: dict[str, str] = project_schema()["$defs"]["Check"]["properties"]["language"]["x-suffixes"]
     return suffixes.get(PurePath(file_name).suffix.lower())
 
 
@@ -139,7 +139,7 @@ def files_of_folder(folder: Path, main: Path) -> list[LocalFile]:
 
 def languages() -> frozenset[str]:
     """Return the languages of the service."""
-    return frozenset(checks_schema()["$defs"]["Check"]["properties"]["language"]["x-suffixes"].values())
+    return frozenset(project_schema()["$defs"]["Check"]["properties"]["language"]["x-suffixes"].values())
 
 
 def entries(api: Api, files: list[LocalFile], most_bytes: int = _INLINE_TOTAL_BYTES) -> list[dict[str, Any]]:

@@ -333,7 +333,7 @@ CHECK_ROUTES: tuple[Route[CheckRoutes], ...] = (
         (query("id", {"type": "string", "format": "uuid"}, "The check that the body changes, as PATCH does."),),
         CheckSettings,
         {"nightly": {"value": _NIGHTLY}},
-        rights=("checks",),
+        rights=("read", "checks"),
     ),
     Route(
         "GET /api/checks",

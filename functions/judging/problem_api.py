@@ -23,6 +23,8 @@ from functions.judging.problems import (
     ProblemDetails,
     ProblemPage,
     ProblemPushed,
+    ProblemValid,
+    ValidProblem,
     details_body,
     parse_problem,
     pushed_body,
@@ -41,14 +43,22 @@ class ProblemRoutes:
     env: Env
 
     def push(self, app: Resolver) -> Response[str]:
-        env = self.env
-        project = authenticate(app.current_event, env)
-        request = parse_problem(
+        project, request = authenticate(app.current_event, self.env), self._parsed(app)
+        return answer(pushed_body(self.env[StoredProblems].push(project, request), request.content.warnings))
+
+    def validate(self, app: Resolver) -> Response[str]:
+        """Refuse what `push` would refuse of the body. Say what it would change, and which files it needs."""
+        project_id, request = authenticate(app.current_event, self.env).project_id, self._parsed(app)
+        version, is_last, missing = self.env[StoredProblems].compare(project_id, request)
+        body: ProblemValid = {"valid": True, "version": version, "is_last": is_last, "missing": missing}
+        return answer(body)
+
+    def _parsed(self, app: Resolver) -> ValidProblem:
+        return parse_problem(
             json_body(app.current_event, BODY_MAX_BYTES),
-            offered=env[Fleet].languages(),
-            raised=env[ceilings_of_operator],
+            offered=self.env[Fleet].languages(),
+            raised=self.env[ceilings_of_operator],
         )
-        return answer(pushed_body(env[StoredProblems].push(project, request), request.content.warnings))
 
     def page(self, app: Resolver) -> Response[str]:
         event = app.current_event
@@ -121,6 +131,21 @@ PROBLEM_ROUTES: tuple[Route[ProblemRoutes], ...] = (
         request=ProblemBody,
         examples=_EXAMPLES,
         rights=("files",),
+    ),
+    Route(
+        "POST /api/problems/validate",
+        ProblemRoutes.validate,
+        "validateProblem",
+        "Check a problem without storing it, and compare it with the version that was pushed last",
+        {
+            200: ("A push of this body is not refused for it.", (ProblemValid,)),
+            400: ("`bad_request`: the JSON is broken.", (Error,)),
+            **TAKES_BODY,
+            413: ("`too_large`: the body is over 5 MiB. The gateway answers this over 6 MB.", (Error, GatewayError)),
+        },
+        request=ProblemBody,
+        examples=_EXAMPLES,
+        rights=("read", "files"),
     ),
     Route(
         "GET /api/problems",

@@ -327,6 +327,15 @@ class StoredProblems:
                 return made
         raise UnavailableError("Other requests keep changing this problem. Repeat the request.", 1)
 
+    def compare(self, project_id: str, request: ValidProblem) -> tuple[str, bool, list[str]]:
+        """Return the version of a problem, whether it was pushed last, and the hashes of files that are not stored."""
+        version, problem = version_of(request), self.store.get(project_id, request.problem_id)
+        if problem is not None and problem.version == version:
+            return version, True, []
+        with ThreadPoolExecutor(_THREADS) as threads:
+            files = threads.map(lambda sha256: self.stored.find(project_id, sha256), request.stored_files)
+            return version, False, [one for one, file in zip(request.stored_files, files, strict=True) if file is None]
+
     def _store(self, project: Project, request: ValidProblem, version: str) -> ProblemVersion | None:
         """Return a new version. None if another request has just stored it."""
         stored = self._hold(project, request.stored_files, holder_of(request.problem_id, version))

@@ -89,6 +89,15 @@ class ProblemPushed(TypedDict):
     ]
 
 
+class ProblemValid(TypedDict):
+    """The problem is valid here and now."""
+
+    valid: Literal[True]
+    version: VersionHash
+    is_last: Annotated[bool, Field(description="The version was pushed last, so a push would change nothing.")]
+    missing: Annotated[list[Sha256], Field(description="Files that the project does not store yet.")]
+
+
 class ProblemDeleted(TypedDict):
     """The problem, or the version, is gone."""
 

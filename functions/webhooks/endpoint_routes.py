@@ -61,6 +61,7 @@ from functions.webhooks.views import (
     endpoint_detail,
     endpoint_filters,
     probe_body,
+    valid_body,
     with_secret,
 )
 from functions.webhooks.webhook_url import AddressRules
@@ -102,6 +103,19 @@ class EndpointRoutes:
             with suppress(ClientError, BotoCoreError):  # the endpoint is made; a test sends the link
                 endpoint = self.env[RecipientRoutes].ask(endpoint)
         return answer(with_secret(endpoint_body(endpoint, self.env.clock()), secret))
+
+    def validate(self, app: Resolver) -> Response[str]:
+        """Refuse what `create`, or with `id` `change`, would refuse. Show the settings that it would store."""
+        id_text = app.current_event.query_string_parameters.get("id")
+        if id_text is None:
+            authenticate(app.current_event, self.env)
+            _, settings = parse_endpoint(json_body(app.current_event), self._address_rules(app))
+        else:
+            endpoint, problems = self._get(app, id_text), Problems()
+            change = parse_body(ChangeEndpointRequest, json_body(app.current_event), problems)
+            present = dict.fromkeys(endpoint.headers, "kept")  # only the change itself needs the values
+            settings = changed_settings(endpoint, present, change, self._address_rules(app), problems)
+        return answer(valid_body(settings))
 
     def page(self, app: Resolver) -> Response[str]:
         query = app.current_event.query_string_parameters

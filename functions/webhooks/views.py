@@ -20,6 +20,7 @@ from functions.webhooks.deliveries.views import Answered, EndpointLatency, laten
 from functions.webhooks.endpoints.model import (
     DEGRADED_FROM,
     DISABLE_AFTER_MS,
+    HIDDEN,
     RECOVERED_TO,
     BodyFormat,
     DisabledReason,
@@ -129,6 +130,12 @@ class EndpointPage(TypedDict):
     next_cursor: str | None
 
 
+class EndpointValid(_Settings):
+    """The settings are valid here and now: these would be stored."""
+
+    valid: Literal[True]
+
+
 class EndpointDeleted(TypedDict):
     """A deleted endpoint. It gets no more requests."""
 
@@ -165,9 +172,13 @@ def with_secret(body: EndpointView, secret: str) -> EndpointWithSecret:
     return {**body, "secret": secret}
 
 
-def _settings(endpoint: Endpoint) -> _Settings:
-    shown = {"filters": asdict(endpoint.filters), "routing_key": endpoint.routing_key or None}
-    return cast("_Settings", endpoint.hidden | shown)
+def valid_body(settings: EndpointSettings) -> EndpointValid:
+    return {"valid": True, **_settings(settings)}
+
+
+def _settings(settings: EndpointSettings) -> _Settings:
+    shown = {"filters": asdict(settings.filters), "routing_key": HIDDEN if settings.routing_key else None}
+    return cast("_Settings", settings.hidden | shown)
 
 
 def _rate_body(rate: Rate) -> AttemptRate:

@@ -8,19 +8,17 @@ from typing import Any
 import click
 
 from rustbox_cli.api import Api, Session
-from rustbox_cli.check_file import read_checks
-from rustbox_cli.check_plan import Change, apply_change, is_different, make_plan, refuse_invalid
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.options import Duration, SuggestingGroup, as_json, confirm, service_command, yes_option
 from rustbox_cli.output import CheckRun, Columns, junit_xml, plain, show_json, show_list, show_record, tell
-from rustbox_cli.program_input import CHECKS_SCHEMA
+from rustbox_cli.program_input import PROJECT_SCHEMA
+from rustbox_cli.project_file import read_checks
 
 # Commands `checks` about a file: checks as code.
 
 _POLL_SECS = 1.0
 _AT_ONCE = 5
 """Runs of `test` at the same time: half of the runs that a new project may have in flight."""
-_DIFFERENT = 2
 _FAILED = 1
 _BEGINNING = """\
 # For completion in an editor:
@@ -63,25 +61,18 @@ _file = click.argument(
     "path", metavar="[FILE]", required=False, default="checks.yaml", type=click.Path(path_type=Path, dir_okay=False)
 )
 _tag = click.option("--tag", help="Only checks with this tag.")
-_prune = click.option(
-    "--prune", is_flag=True, help="Delete the project's checks that are not in the file, with their history."
-)
-_show_pruned = click.option("--prune", is_flag=True, help="Also show the checks that `apply --prune` would delete.")
-_send_env = click.option(
-    "--send-env", is_flag=True, help="Send the values of all variables again: the service does not show them."
-)
 
 
 @checks.command("schema")
 def print_schema() -> None:
-    """Print the JSON Schema of checks.yaml, for editors.
+    """Print the JSON Schema of project.yaml and checks.yaml, for editors.
 
-    The service has it at /api/schemas/checks.json, so an editor needs no copy. Begin checks.yaml with:
+    The service has that of checks.yaml at /api/schemas/checks.json, so an editor needs no copy. Begin checks.yaml with:
 
     \b
       # yaml-language-server: $schema=https://YOUR-SERVICE/api/schemas/checks.json
     """
-    click.echo(CHECKS_SCHEMA.read_text(encoding="utf-8"), nl=False)
+    click.echo(PROJECT_SCHEMA.read_text(encoding="utf-8"), nl=False)
 
 
 @checks.command("validate")
@@ -91,59 +82,6 @@ def validate_checks(path: Path, as_json: bool) -> None:
     """Check the file without the service."""
     found = read_checks(path)
     tell([check.slug for check in found], f"{path}: {len(found)} checks are valid.", as_json=as_json)
-
-
-@checks.command("plan")
-@_file
-@_show_pruned
-@_send_env
-@service_command
-def plan_checks(session: Session, path: Path, prune: bool, send_env: bool, as_json: bool) -> None:
-    """Show the changes of the next apply, and what the service would refuse. Ends with 2 if there is a difference."""
-    wanted = read_checks(path)
-    with session.api() as api:
-        changes = make_plan(api, wanted, prune=prune, send_variables=send_env)
-    if as_json:
-        show_json([_json_of(change) for change in changes])
-    else:
-        for change in changes:
-            click.echo(change.text)
-        click.echo(_summary(changes), err=True)
-        if any(check.variables for check in wanted) and not send_env:
-            click.echo(
-                "Values of env are not compared: the service does not show them. --send-env sends them.", err=True
-            )
-    with session.api() as api:
-        refuse_invalid(api, changes)
-    if is_different(changes):
-        click.get_current_context().exit(_DIFFERENT)
-
-
-@checks.command("apply")
-@_file
-@_prune
-@_send_env
-@service_command
-def apply_checks(session: Session, path: Path, prune: bool, send_env: bool, as_json: bool) -> None:
-    """Create and change the project's checks as in the file.
-
-    The slug identifies a check: with a new name it keeps its history. Repeating the command changes nothing.
-    """
-    wanted = read_checks(path)
-    with session.api() as api:
-        planned = make_plan(api, wanted, prune=prune, send_variables=send_env)
-        changes = [change for change in planned if change.action != "keep"]
-        for change in changes:
-            try:
-                apply_change(api, change)
-            except CommandError as error:
-                raise change.refused(error) from None
-            if not as_json:
-                click.echo(change.text.partition("\n")[0])
-    if as_json:
-        show_json([_json_of(change) for change in changes])
-    elif not changes:
-        click.echo(_summary(changes), err=True)
 
 
 @checks.command("test")
@@ -235,16 +173,6 @@ def _report(each: CheckRun) -> None:
     click.echo(f"{mark} {plain(each.slug)} {each.run['status']} ({each.run['wall_time_secs'] or 0:.2f} s)")
     for line in each.problems:
         click.echo(f"    {plain(line)}")
-
-
-def _json_of(change: Change) -> dict[str, Any]:
-    return {"action": change.action, "slug": change.slug, "lines": list(change.lines)}
-
-
-def _summary(changes: list[Change]) -> str:
-    actions = [change.action for change in changes]
-    counts = [(action, actions.count(action)) for action in ("create", "update", "remove") if action in actions]
-    return ", ".join(f"{count} to {action}" for action, count in counts) or "Nothing to change."
 
 
 # Commands `checks` about many checks: quiet times of their tags, and the public status page.

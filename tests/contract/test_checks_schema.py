@@ -13,9 +13,9 @@ from pydantic import ValidationError
 from functions.checks.settings.check_settings import ONLY_OF_PROGRAMS, CheckSettings
 from functions.checks.settings.requests import file_schema, new_settings, schema_text
 from functions.errors import ServiceError
-from rustbox_cli.check_file import read_checks
 from rustbox_cli.errors import CommandError
-from tests.contract.checks_schema import ROOT, SCHEMA_FILE
+from rustbox_cli.project_file import read_checks
+from tests.contract.project_schema import ROOT, SCHEMA_FILE, project_schema, project_schema_text
 
 NOW_MS = 1_764_000_000_000
 EXAMPLE = Path(__file__).parents[2] / "examples" / "checks" / "checks.yaml"
@@ -83,7 +83,19 @@ PROGRAM = {"slug": "totals", "file": "totals.py"}
 
 
 def test_the_command_line_has_the_schema_of_the_service() -> None:
-    assert SCHEMA_FILE.read_text(encoding="utf-8") == schema_text(), "run: python -m tests.contract.checks_schema"
+    assert SCHEMA_FILE.read_text(encoding="utf-8") == project_schema_text(), (
+        "run: python -m tests.contract.project_schema"
+    )
+
+
+def test_project_yaml_takes_what_checks_yaml_takes() -> None:
+    of_checks, whole = file_schema(), project_schema()
+    Draft202012Validator.check_schema(whole)
+    for name, model in of_checks["$defs"].items():
+        before, after = model.get("properties", {}), whole["$defs"][name].get("properties", {})
+        other = {each for each in before if before[each] != after.get(each)}
+        assert other <= ({"notify"} if name in {"Check", "Defaults"} else set())
+    assert of_checks["properties"]["defaults"] == whole["properties"]["defaults"]
 
 
 def test_the_command_line_has_the_schedules_of_the_service() -> None:

@@ -48,7 +48,7 @@ def test_the_wheel_holds_the_whole_command_line_and_nothing_else(wheel: Path) ->
         metadata = email.message_from_bytes(archive.read(f"rustbox_cli-{VERSION}.dist-info/METADATA"))
     code = {name for name in names if not name.startswith(f"rustbox_cli-{VERSION}.dist-info/")}
     modules = {str(path.relative_to(ROOT)) for path in (ROOT / "rustbox_cli").rglob("*.py")}
-    assert code == {*modules, "rustbox_cli/checks.schema.json", "rustbox_cli/sio2_checker.cpp"}
+    assert code == {*modules, "rustbox_cli/project.schema.json", "rustbox_cli/sio2_checker.cpp"}
     assert (metadata["Name"], metadata["Version"], metadata["Requires-Python"]) == ("rustbox-cli", VERSION, ">=3.10")
     needed = ["click>=8.1", "httpx>=0.27", "jsonschema>=4.17", "pyyaml>=6", "rich>=14", "tzdata"]
     assert metadata.get_all("Requires-Dist") == needed

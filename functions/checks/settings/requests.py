@@ -177,7 +177,8 @@ def _slug_of(name: str) -> str:
 
 # The JSON Schema of checks.yaml, made from the request model of the API.
 #
-# The command line has a copy, because it validates offline: `python -m tests.contract.checks_schema` writes it.
+# The command line validates offline, by a schema of project.yaml that has this one in it. After a change, write it:
+# `python -m tests.contract.project_schema`
 
 _ONLY_OF_ONE_CHECK = ("slug", "name", "kind", "file", "stdin_file")
 _LANGUAGES = {"enum": [*sorted(Language), *sorted(ALIASES)]}

@@ -97,7 +97,7 @@ def test_a_heartbeat_in_a_file_gets_its_address_from_a_command(rustbox: Rustbox,
         "checks: [{slug: backup, kind: heartbeat, schedule: rate(1 day), quiet: [{schedule: 0 2 * * *, minutes: 5}]}]\n"
     )
     applied = rustbox("apply")
-    assert (applied.exit_code, applied.stdout) == (0, "+ create backup\n"), applied.stderr
+    assert (applied.exit_code, applied.stdout) == (0, "+ create check backup\n"), applied.stderr
     assert rustbox("plan").exit_code == 0
     url = rustbox("ping-url", "backup").stdout.strip()
     assert url.startswith("http://127.0.0.1:")
@@ -108,7 +108,7 @@ def test_a_heartbeat_in_a_file_gets_its_address_from_a_command(rustbox: Rustbox,
     Path("checks.yaml").write_text(
         "checks: [{slug: backup, kind: heartbeat, schedule: rate(1 day), grace_minutes: 5}]\n"
     )
-    assert rustbox("apply").stdout == "~ update backup\n"
+    assert rustbox("apply").stdout == "~ update check backup\n"
 
 
 def test_a_misspelt_command_is_named(rustbox: Rustbox) -> None:

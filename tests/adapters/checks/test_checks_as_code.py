@@ -50,7 +50,7 @@ FULL = {
 def test_apply_twice_changes_nothing(rustbox: Rustbox, world: CheckWorld) -> None:
     write(FULL, {"slug": "small"})
     first = rustbox("apply")
-    assert (first.exit_code, first.stdout) == (0, "+ create full\n+ create small\n"), first.stderr
+    assert (first.exit_code, first.stdout) == (0, "+ create check full\n+ create check small\n"), first.stderr
     before = [world.call("GET", "/api/checks").json]
     again = rustbox("apply")
     assert (again.exit_code, again.stdout, again.stderr) == (0, "", "Nothing to change.\n")
@@ -64,8 +64,8 @@ def test_plan_is_refused_where_apply_is(rustbox: Rustbox, world: CheckWorld) -> 
     write({"slug": "a", "retries": 1}, {"slug": "b", "network": {"allow": ["db.example.com"]}})
     planned = rustbox("plan")
     assert planned.exit_code == 77
-    assert planned.stdout.splitlines()[0] == "~ update a"
-    assert planned.stderr.splitlines()[1].startswith("rustbox: b: This project may not reach db.example.com:443.")
+    assert planned.stdout.splitlines()[0] == "~ update check a"
+    assert planned.stderr.splitlines()[1].startswith("rustbox: check b: This project may not reach db.example.com:443.")
     applied = rustbox("apply")
     assert (applied.exit_code, applied.stderr) == (77, planned.stderr.partition("\n")[2])
     write(
@@ -85,7 +85,7 @@ def test_plan_shows_a_readable_difference_and_ends_with_2(rustbox: Rustbox, worl
     planned = rustbox("plan")
     assert planned.exit_code == 2
     assert planned.stdout.splitlines() == [
-        "~ update full",
+        "~ update check full",
         "    retries: 2 → 0",
         '    schedule: "cron(30 2 * * ? *)" → "rate(1 hour)"',
         '    tags: ["deploy", "b"] → []',
@@ -93,10 +93,10 @@ def test_plan_shows_a_readable_difference_and_ends_with_2(rustbox: Rustbox, worl
         "      @@ -1 +1 @@",
         "      -print(42)",
         "      +print(43)",
-        "+ create new",
+        "+ create check new",
         "    name: new",
         "    schedule: none, it runs on request",
-        "  keep gone",
+        "  keep check gone",
         "    not in the file; --prune removes it",
     ]
     assert planned.stderr == "1 to create, 1 to update\n"
@@ -109,17 +109,19 @@ def test_checks_that_follow_one_another_are_applied_in_their_order(rustbox: Rust
 
     write({"slug": "report", **after("import")}, {"slug": "mail", **after("report")}, {"slug": "import"})
     applied = rustbox("apply")
-    assert applied.stdout == "+ create import\n+ create report\n+ create mail\n", applied.stderr
+    assert applied.stdout == "+ create check import\n+ create check report\n+ create check mail\n", applied.stderr
     assert rustbox("plan").exit_code == 0
     write({"slug": "report"}, {"slug": "mail", **after("report")}, {"slug": "import", **after("report")})
     turned = rustbox("apply")
-    assert turned.stdout == "~ update report\n~ update import\n", turned.stderr
+    assert turned.stdout == "~ update check report\n~ update check import\n", turned.stderr
     write({"slug": "import", **after("import")})
     refused = rustbox("apply")
     assert (refused.exit_code, "import ← import" in refused.stderr) == (65, True), refused.stderr
     write({"slug": "other"})
     pruned = rustbox("apply", "--prune")
-    assert pruned.stdout == "+ create other\n- remove mail\n- remove import\n- remove report\n", pruned.stderr
+    assert (
+        pruned.stdout == "+ create check other\n- remove check mail\n- remove check import\n- remove check report\n"
+    ), pruned.stderr
     assert listed(world) == ["other"]
 
 
@@ -142,7 +144,7 @@ def test_a_renamed_check_keeps_its_history(rustbox: Rustbox, world: CheckWorld) 
     for _ in range(3):
         world.settle()
     write({"slug": "totals", "name": "New"})
-    assert rustbox("apply").stdout == "~ update totals\n"
+    assert rustbox("apply").stdout == "~ update check totals\n"
     renamed = world.call("GET", "/api/checks").json["items"][0]
     assert (renamed["name"], renamed["id"]) == ("New", check["id"])
     assert [run["status"] for run in world.runs(renamed)] == ["passed"]
@@ -156,7 +158,7 @@ def test_only_prune_removes_a_check(rustbox: Rustbox, world: CheckWorld) -> None
     assert rustbox("apply").exit_code == 0
     assert listed(world) == ["a", "b"]
     assert rustbox("plan", "--prune").exit_code == 2
-    assert rustbox("apply", "--prune").stdout == "- remove a\n"
+    assert rustbox("apply", "--prune").stdout == "- remove check a\n"
     assert listed(world) == ["b"]
 
 
@@ -168,13 +170,13 @@ def test_variables_come_from_the_environment_and_are_never_shown(
     refused = rustbox("apply")
     assert (refused.exit_code, refused.stderr.splitlines()[0]) == (
         78,
-        "rustbox: a: The variable TOKEN needs MY_TOKEN in the environment.",
+        "rustbox: check a: env.TOKEN needs MY_TOKEN in the environment.",
     )
     monkeypatch.setenv("MY_TOKEN", "very-secret")
     sent = rustbox("apply")
     assert sent.exit_code == 0
     assert rustbox("plan").exit_code == 0  # the service hides the values, so the names are compared
-    assert rustbox("apply", "--send-env").stdout == "~ update a\n"
+    assert rustbox("apply", "--send-env").stdout == "~ update check a\n"
     write({"slug": "a", "env": {"TOKEN": "$MY_TOKEN"}})
     shown = rustbox("plan").stdout
     assert "env: PRICE, TOKEN → TOKEN" in shown
@@ -190,7 +192,7 @@ def test_the_token_of_a_report_comes_from_the_environment_and_is_never_shown(
     write({"slug": "a", "report": {"github_status": {"token": "$GITHUB_TOKEN"}}})
     shown = rustbox("apply").stdout
     assert rustbox("plan").exit_code == 0
-    assert rustbox("apply", "--send-env").stdout == "~ update a\n"
+    assert rustbox("apply", "--send-env").stdout == "~ update check a\n"
     monkeypatch.delenv("GITHUB_TOKEN")
     write({"slug": "a", "report": {"github_status": {"token": "$GITHUB_TOKEN", "context": "tests"}}})
     shown += rustbox("plan").stdout
@@ -204,12 +206,20 @@ def test_the_token_of_a_report_comes_from_the_environment_and_is_never_shown(
     assert "very-secret" not in shown + refused.stderr
 
 
-def test_an_error_of_the_service_names_the_slug_and_the_field(rustbox: Rustbox) -> None:
-    write({"slug": "a", "trigger": {"type": "check", "slug": "none"}})
+def test_an_error_of_the_service_names_the_slug_and_the_field(rustbox: Rustbox, world: CheckWorld) -> None:
+    write({"slug": "b"}, {"slug": "a", "report": {"github_status": {"token": "t", "api_url": "https://10.0.0.1/api"}}})
     refused = rustbox("apply")
-    assert refused.exit_code == 65
-    assert refused.stderr.startswith("rustbox: a: ")
-    assert "trigger.slug: The project has no check none. Create it first." in refused.stderr
+    assert (refused.exit_code, listed(world)) == (65, [])  # nothing is done: b would not be refused
+    assert refused.stderr.startswith("rustbox: check a: ")
+    assert "  report.github_status.api_url: " in refused.stderr
+
+
+def test_a_check_after_an_unknown_one_is_refused_before_anything_is_done(rustbox: Rustbox, world: CheckWorld) -> None:
+    write({"slug": "b"}, {"slug": "a", "trigger": {"type": "check", "slug": "none"}})
+    for command in ("plan", "apply"):
+        refused = rustbox(command)
+        assert (refused.exit_code, listed(world)) == (65, [])
+        assert "rustbox: check a: neither the file nor the project has the check none.\n" in refused.stderr
 
 
 def test_test_prints_progress_writes_junit_and_leaves_the_state(rustbox: Rustbox, world: CheckWorld) -> None:

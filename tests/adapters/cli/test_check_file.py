@@ -1,11 +1,12 @@
 """`rustbox checks validate` and `schema`, without a service."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
 
-from rustbox_cli.check_file import read_checks
+from rustbox_cli.project_file import read_checks, read_project
 from tests.adapters.cli.invocation import Rustbox
 from tests.adapters.scripted_service import Reply, Service
 
@@ -161,7 +162,7 @@ def test_a_missing_file_is_not_found(folder: Path, rustbox: Rustbox) -> None:
 
 
 def test_the_schema_is_printed_for_editors(rustbox: Rustbox) -> None:
-    assert json.loads(rustbox("checks", "schema").stdout)["title"] == "checks.yaml"
+    assert json.loads(rustbox("checks", "schema").stdout)["title"] == "project.yaml"
 
 
 def test_a_plan_of_an_older_service_is_shown_without_its_judgement(
@@ -169,7 +170,20 @@ def test_a_plan_of_an_older_service_is_shown_without_its_judgement(
 ) -> None:
     (folder / "checks.yaml").write_text("checks: [{slug: a, file: a.py}, {slug: b, file: a.py}]")
     unknown = Reply(404, {"error": "not_found", "message": "There is nothing at this path."})
-    service.will(Reply(200, {"items": [], "next_cursor": None}), unknown)
+    service.will(Reply(200, {"items": [], "next_cursor": None}), unknown, unknown)
     ended = rustbox("checks", "plan", str(folder / "checks.yaml"))
     assert (ended.exit_code, ended.stderr) == (2, "2 to create\n")
-    assert [asked.path for asked in service.asked] == ["/api/checks", "/api/checks/validate"]
+    assert [asked.path for asked in service.asked] == ["/api/checks", *["/api/checks/validate"] * 2]
+
+
+def test_the_project_files_of_the_page_and_of_the_example_are_valid(folder: Path) -> None:
+    example = read_project(EXAMPLE.parents[1] / "project" / "project.yaml")
+    assert [*(example.problems or {})] == ["sum"]
+    page = (EXAMPLE.parents[2] / "docs" / "cli.md").read_text()
+    (text,) = re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)
+    (folder / "project.yaml").write_text(text)
+    (folder / "totals.py").write_text("print(1)")
+    (folder / "problems").mkdir()
+    project = read_project(folder / "project.yaml")
+    assert all(part is not None for part in (project.project, project.quiet_times, project.endpoints, project.checks))
+    assert project.status_page == {"title": "Example", "checks": ["totals"], "shows_output": False}

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import pytest
@@ -624,3 +624,26 @@ def test_two_pushes_at_a_time_store_one_version(aws: Aws, monkeypatch: pytest.Mo
     _push_directly(Content(b"x").sha256)
     assert len(calls) == 3
     assert len(get(API_KEY, "/api/problems/sum").json["versions"]) == 1
+
+
+def test_a_validation_says_what_a_push_would_change_and_stores_nothing(aws: Aws) -> None:
+    sum_of_file = {**SUM, "cases": [*SUM["cases"], {"stdin_sha256": Content(b"the input").sha256, "expected": "x"}]}
+
+    def validated(problem: Mapping[str, Any]) -> Any:
+        before = aws.items("SubmissionsTable")
+        answer = send(API_KEY, "POST", "/api/problems/validate", problem)
+        assert aws.items("SubmissionsTable") == before
+        return answer.json
+
+    assert (validated(SUM)["is_last"], validated(SUM)["missing"]) == (False, [])
+    missing = validated(sum_of_file)
+    assert (missing["is_last"], missing["missing"]) == (False, [Content(b"the input").sha256])
+    assert push(sum_of_file).json["missing"] == missing["missing"]
+    stored_text(aws, "the input")
+    name = pushed(sum_of_file)
+    assert validated(sum_of_file) == {"valid": True, "version": name.partition("@")[2], "is_last": True, "missing": []}
+    first = pushed(SUM)
+    assert (validated(sum_of_file)["is_last"], validated(SUM)["is_last"]) == (False, True)
+    send(API_KEY, "DELETE", "/api/problems/sum")
+    assert validated(SUM) == {"valid": True, "version": first.partition("@")[2], "is_last": False, "missing": []}
+    assert validated({"id": "sum", "cases": []})["error"] == "invalid"

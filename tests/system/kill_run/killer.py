@@ -274,6 +274,15 @@ def kill_child(pid: int, parent: int, number: signal.Signals = signal.SIGKILL) -
     return True
 
 
+def functions_of(launcher: int) -> list[int]:
+    """Return the pids of the processes of a launcher that run functions."""
+    found = []
+    for pid in _children_of(launcher):
+        with suppress(OSError):
+            found += [pid] if _name_of(pid) == f"rb-{Victim.FUNCTIONS}" else []
+    return found
+
+
 def _time_of(hours: bytes, minutes: bytes, secs: bytes) -> float:
     """Return the time of a log line: this class may read it later, when the next process sends already."""
     now = time.time()

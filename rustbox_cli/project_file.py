@@ -1,4 +1,4 @@
-"""Read checks.yaml: checks of a project beside the code that they test."""
+"""Read project.yaml, and checks.yaml, which has only the checks. Programs and problems lie beside the file."""
 
 import re
 from collections.abc import Iterable, Iterator
@@ -9,76 +9,12 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rustbox_cli.errors import CommandError, ExitCode
-from rustbox_cli.program_input import checks_schema, language_of
+from rustbox_cli.problem_package import refuse_links_out
+from rustbox_cli.program_input import language_of, project_schema
 from rustbox_cli.schedule import ScheduleInvalidError, parse_schedule
+from rustbox_cli.yaml_file import Document, parse
 
-# Parse YAML, and remember the line of every value.
-
-
-@dataclass(frozen=True, slots=True)
-class Document:
-    """A parsed file. `root`: its node; None of an empty file."""
-
-    value: Any
-    root: Any
-
-    def line(self, place: Iterable[str | int]) -> int:
-        """Return the line of a key or an item; of the closest one above it that is there."""
-        node, line = self.root, 1
-        for step in place:
-            found = _child(node, step)
-            if found is None:
-                break
-            line, node = found
-        return line
-
-
-def _child(node: Any, step: str | int) -> tuple[int, Any] | None:
-    """Return the line and the node of a value in a mapping or a list."""
-    if isinstance(step, int):
-        items = node.value if isinstance(getattr(node, "value", None), list) else []
-        return (items[step].start_mark.line + 1, items[step]) if step < len(items) else None
-    pairs = node.value if hasattr(node, "flow_style") and isinstance(node.value, list) else []
-    for pair in pairs:
-        if isinstance(pair, tuple) and pair[0].value == step:
-            return pair[0].start_mark.line + 1, pair[1]
-    return None
-
-
-def parse(path: Path) -> Document:
-    """Read a file. Raises CommandError."""
-    import yaml  # type: ignore[import-untyped]  # noqa: PLC0415 - other commands start faster without it
-
-    class Loader(yaml.SafeLoader):  # type: ignore[misc]  # yaml has no types
-        """YAML without two traps: a key twice is refused, and a time stays a text."""
-
-        def construct_mapping(self, node: Any, deep: bool = False) -> Any:  # noqa: FBT002 - the signature of yaml
-            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-            twice = next((key for key in keys if keys.count(key) > 1), None)
-            if twice is not None:
-                raise yaml.constructor.ConstructorError(
-                    None, None, f"the key {twice!r} is there twice", node.start_mark
-                )
-            return super().construct_mapping(node, deep=deep)
-
-    Loader.yaml_implicit_resolvers = {
-        first: [pair for pair in pairs if pair[0] != "tag:yaml.org,2002:timestamp"]
-        for first, pairs in yaml.SafeLoader.yaml_implicit_resolvers.items()
-    }
-    try:
-        loader = Loader(path.read_bytes())
-        try:
-            root = loader.get_single_node()
-            return Document(None if root is None else loader.construct_document(root), root)
-        finally:
-            loader.dispose()
-    except OSError as error:
-        raise CommandError(f"{path} cannot be read: {error.strerror}.", ExitCode.NOT_FOUND) from None
-    except (yaml.YAMLError, UnicodeDecodeError, RecursionError) as error:
-        raise CommandError(f"{path} is not valid YAML: {error}", ExitCode.REFUSED) from None
-
-
-# The rules of checks.yaml: its JSON Schema, and what no schema can say. Both come from the service.
+# The rules of the file: its JSON Schema, and what no schema can say. Both come from the service.
 
 _SIMILARITY = 0.6
 _NOT_OF_RE2 = re.compile(r"(?:^|[^\\])(?:\\\\)*(?:\(\?<?[=!]|\\[1-9])")
@@ -94,14 +30,14 @@ class Problem(NamedTuple):
 
 def only_of_programs() -> frozenset[str]:
     """Return the settings that a heartbeat does not have."""
-    return frozenset(checks_schema()["$defs"]["Check"]["then"]["properties"])
+    return frozenset(project_schema()["$defs"]["Check"]["then"]["properties"])
 
 
 def schema_problems(document: Any) -> list[Problem]:
     """Return what the schema refuses, in the order of the file's places."""
     import jsonschema  # noqa: PLC0415 - other commands start faster without it
 
-    validator = jsonschema.Draft202012Validator(checks_schema())
+    validator = jsonschema.Draft202012Validator(project_schema())
     errors = sorted(validator.iter_errors(document), key=lambda error: [str(part) for part in error.absolute_path])
     return [problem for error in errors for problem in _told(error)]
 
@@ -127,8 +63,10 @@ def _told(error: Any) -> Iterator[Problem]:
     elif error.validator == "enum":
         names = [str(name) for name in error.validator_value]
         yield Problem(place, _none_of(error.instance, names))
+    elif error.validator == "maxItems":
+        yield Problem(place, f"at most {error.validator_value:,}; these are {len(error.instance):,}")
     else:
-        yield Problem(place, error.message)
+        yield Problem(place, error.message if len(error.message) <= _MAX_CHARS else f"… {error.message[-_MAX_CHARS:]}")
 
 
 def _told_of_type(error: Any) -> Iterator[Problem]:
@@ -205,6 +143,7 @@ def _pattern_problem(pattern: str) -> str | None:
 HIDDEN = "***"
 """The placeholder that the service shows for the value of a variable. Sent back, it keeps that value."""
 _MAX_SHOWN = 20
+_MAX_CHARS = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -224,27 +163,106 @@ class WantedCheck:
         return bool(self.settings["kind"] == "heartbeat")
 
 
+@dataclass(frozen=True, slots=True)
+class WantedProject:
+    """The parts of a project that a file has. None: it has no such part, so that of the service stays as it is.
+
+    `endpoints`, `project`, `quiet_times`, `status_page`: as the API takes them, endpoints with all defaults; values may
+    be `$NAME`. An empty `status_page`: there is none. `problems`: their folders, by id.
+    """
+
+    checks: list[WantedCheck] | None
+    endpoints: list[dict[str, Any]] | None = field(repr=False)
+    project: dict[str, Any] | None
+    quiet_times: dict[str, Any] | None
+    status_page: dict[str, Any] | None
+    problems: dict[str, Path] | None
+
+
 def read_checks(path: Path) -> list[WantedCheck]:
     """Return the checks of a file. Raises CommandError, which lists every problem with its line."""
+    return read_project(path).checks or []
+
+
+def read_project(path: Path) -> WantedProject:
+    """Return what a file wants. Raises CommandError, which lists every problem with its line."""
     document = parse(path)
-    problems = schema_problems(document.value)
+    whole, problems = document.value, schema_problems(document.value)
     if problems:
         raise _invalid(path, document, problems)
-    defaults = document.value.get("defaults", {})
     checks = []
-    for index, entry in enumerate(document.value["checks"]):
-        found, wrong = _wanted(path.parent, defaults, entry)
+    for index, entry in enumerate(whole.get("checks", ())):
+        found, wrong = _wanted(path.parent, whole.get("defaults", {}), entry)
         problems += [_placed(problem, index, entry) for problem in wrong]
         checks += [] if found is None else [found]
-    slugs = [entry["slug"] for entry in document.value["checks"]]
-    problems += [
-        Problem(("checks", index, "slug"), f"the slug {slug} is there twice")
-        for index, slug in enumerate(slugs)
-        if slug in slugs[:index]
-    ]
+    models = project_schema()["$defs"]
+    endpoints = [_completed(models["Endpoint"], entry) for entry in whole.get("endpoints", ())]
+    page = whole.get("status_page") and _completed(models["StatusPage"], whole["status_page"])
+    tags = whole.get("quiet_times", {})
+    quiet = {tag: [_completed(models["Quiet"], one) for one in times] for tag, times in tags.items()}
+    problems += _twice("checks", "slug", [entry["slug"] for entry in whole.get("checks", ())])
+    problems += _twice("endpoints", "description", [name_of(endpoint) for endpoint in endpoints])
+    problems += _unnamed(endpoints)
+    folders = _problem_folders(path.parent, whole["problems"]) if "problems" in whole else {}
+    if isinstance(folders, Problem):
+        raise _invalid(path, document, [*problems, folders])
     if problems:
         raise _invalid(path, document, problems)
-    return checks
+    parts = {
+        "checks": checks,
+        "endpoints": endpoints,
+        "quiet_times": quiet,
+        "status_page": page or {},
+        "problems": folders,
+    }
+    given: dict[str, Any] = {name: part if name in whole else None for name, part in parts.items()}
+    return WantedProject(**given, project=whole.get("project"))
+
+
+def name_of(endpoint: dict[str, Any]) -> str:
+    """Return what identifies an endpoint: its description, or else its URL."""
+    return str(endpoint["description"] or endpoint["url"])
+
+
+def _twice(part: str, what: str, names: list[str]) -> Iterator[Problem]:
+    seen = set[str]()
+    for index, name in enumerate(names):
+        if name in seen:
+            yield Problem((part, index), f"the {what} {name} is there twice")
+        seen.add(name)
+
+
+def _unnamed(endpoints: list[dict[str, Any]]) -> Iterator[Problem]:
+    for index, endpoint in enumerate(endpoints):
+        if not endpoint["description"] and endpoint["url"].startswith("$"):
+            yield Problem(("endpoints", index), "an endpoint whose URL is in the environment needs a description")
+
+
+def _problem_folders(folder: Path, name: str) -> dict[str, Path] | Problem:
+    """Return the folders of problems by id, or why there are none."""
+    try:
+        place = _inside(folder, name)
+        refuse_links_out(place)
+        found = {each.name: each for each in sorted(place.iterdir()) if each.is_dir() and each.name[0] != "."}
+    except OSError as error:
+        return Problem(("problems",), f"{folder / name} cannot be read: {error.strerror}")
+    except CommandError as error:
+        return Problem(("problems",), error.message)
+    return found
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Return the place of a file or folder below the one of the YAML file. Raises CommandError, OSError.
+
+    Who changes the file must not read other files of this machine by it, such as keys, or the token in `.git/config`.
+    """
+    try:
+        place, root = (folder / name).resolve(), folder.resolve()
+    except (ValueError, RuntimeError) as error:  # a NUL character; a loop of links, before Python 3.13
+        raise CommandError(f"{name!r} cannot be read: {error}", ExitCode.REFUSED) from None
+    if not place.is_relative_to(root) or ".git" in place.relative_to(root).parts:
+        raise CommandError(f"{folder / name} is outside of {folder}, or in .git. Copy the file.", ExitCode.REFUSED)
+    return place
 
 
 def _placed(problem: Problem, index: int, entry: dict[str, Any]) -> Problem:
@@ -266,7 +284,7 @@ def _wanted(folder: Path, defaults: dict[str, Any], entry: dict[str, Any]) -> tu
     if given.get("network") is not None:
         given.setdefault("profile", "agent")
     given = {name: value for name, value in given.items() if name not in {"file", "stdin_file"}}
-    settings = _completed(checks_schema()["$defs"]["Check"], given)
+    settings = _completed(project_schema()["$defs"]["Check"], given)
     settings = {name: value for name, value in settings.items() if name not in foreign}
     return WantedCheck(given["slug"], settings, settings.pop("env", {})), problems
 
@@ -276,7 +294,7 @@ def _program(folder: Path, entry: dict[str, Any]) -> dict[str, str] | Problem:
     texts: dict[str, str] = {}
     for name, setting in (("file", "code"), ("stdin_file", "stdin")):
         if name in entry:
-            text = _text(folder / entry[name], checks_schema()["$defs"]["Check"]["properties"][name]["x-max-bytes"])
+            text = _text(folder, entry[name], project_schema()["$defs"]["Check"]["properties"][name]["x-max-bytes"])
             if isinstance(text, Problem):
                 return Problem((name,), text.text)
             texts[setting] = text
@@ -290,15 +308,20 @@ def _program(folder: Path, entry: dict[str, Any]) -> dict[str, str] | Problem:
     return {"language": language, **texts}
 
 
-def _text(source: Path, max_bytes: int) -> str | Problem:
+def _text(folder: Path, name: str, max_bytes: int) -> str | Problem:
+    source = folder / name
     try:
-        text = source.read_text(encoding="utf-8")
+        with _inside(folder, name).open("rb") as file:
+            raw = file.read(max_bytes + 1)
+        text = raw.decode().replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
         return Problem((), f"{source} cannot be read: {error.strerror}")
+    except CommandError as error:
+        return Problem((), error.message)
     except UnicodeDecodeError:
-        return Problem((), f"{source} is not UTF-8 text")
-    is_too_large = len(text.encode()) > max_bytes
-    return Problem((), f"{source} is larger than {max_bytes:,} bytes") if is_too_large else text
+        if len(raw) <= max_bytes:
+            return Problem((), f"{source} is not UTF-8 text")
+    return Problem((), f"{source} is larger than {max_bytes:,} bytes") if len(raw) > max_bytes else text
 
 
 def _completed(model: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
@@ -316,7 +339,7 @@ def _completed(model: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
 
 def _model_of(reference: dict[str, Any]) -> dict[str, Any] | None:
     """Return the object that a part of the schema refers to."""
-    found: dict[str, Any] | None = checks_schema()["$defs"].get(reference.get("$ref", "").rpartition("/")[2])
+    found: dict[str, Any] | None = project_schema()["$defs"].get(reference.get("$ref", "").rpartition("/")[2])
     return found if found is not None and "properties" in found else None
 
 
