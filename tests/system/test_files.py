@@ -107,6 +107,8 @@ def test_the_command_line_sends_files_folders_and_a_pipe(
     (tmp_path / "project" / "main.py").write_text("import os, lib\nprint(lib.ANSWER, os.path.exists('.git'), input())")
     ran = rustbox("run", "project", "--main", "main.py", input=b"piped\n")
     assert (ran.returncode, ran.stdout) == (0, b"42 False piped\n"), ran.stderr
+    assert rustbox("run", "project", input=b"piped\n").stdout == b"42 False piped\n"  # its only main file
+    (tmp_path / "project" / "main.c").write_text("int main(void) { return 0; }\n")
     assert rustbox("run", "project").returncode == 2
     deleted = rustbox("files", "delete", f"sha256:{hashlib.sha256(large).hexdigest()}", "--yes")
     assert deleted.returncode == 0, deleted.stderr
