@@ -6,10 +6,10 @@ from typing import IO, Any
 import click
 
 from rustbox_cli.api import Session
-from rustbox_cli.check_plan import find_check, slug_argument
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.options import Duration, Moment, confirm, page_options, service_command, yes_option
 from rustbox_cli.output import CheckRun, Columns, plain, show_json, show_list, show_record, tell
+from rustbox_cli.project.checks import find_check, slug_argument
 
 _POLL_SECS = 1.0
 _FAILED = 1

@@ -12,7 +12,7 @@ from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.options import Duration, SuggestingGroup, as_json, confirm, service_command, yes_option
 from rustbox_cli.output import CheckRun, Columns, junit_xml, plain, show_json, show_list, show_record, tell
 from rustbox_cli.program_input import PROJECT_SCHEMA
-from rustbox_cli.project_file import read_checks
+from rustbox_cli.project.file import read_checks
 
 # Commands `checks` about a file: checks as code.
 

@@ -7,12 +7,12 @@ from typing import Any
 import click
 
 from rustbox_cli.api import Session
-from rustbox_cli.check_plan import Change
 from rustbox_cli.options import all_of, service_command
 from rustbox_cli.output import show_json, tell
-from rustbox_cli.project_export import write_project
-from rustbox_cli.project_file import WantedProject, read_project
-from rustbox_cli.project_plan import Options, Plan, make_plan
+from rustbox_cli.project.checks import Change
+from rustbox_cli.project.export import write_project
+from rustbox_cli.project.file import WantedProject, read_project
+from rustbox_cli.project.plan import Options, Plan, make_plan
 
 _DIFFERENT = 2
 _HIDDEN_VALUES = "Values of env are not compared: the service does not show them. --send-env sends them."

@@ -14,7 +14,7 @@ from functions.checks.settings.check_settings import ONLY_OF_PROGRAMS, CheckSett
 from functions.checks.settings.requests import file_schema, new_settings, schema_text
 from functions.errors import ServiceError
 from rustbox_cli.errors import CommandError
-from rustbox_cli.project_file import read_checks
+from rustbox_cli.project.file import read_checks
 from tests.contract.project_schema import ROOT, SCHEMA_FILE, project_schema, project_schema_text
 
 NOW_MS = 1_764_000_000_000

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from rustbox_cli.project_file import read_checks, read_project
+from rustbox_cli.project.file import read_checks, read_project
 from tests.adapters.cli.invocation import Rustbox
 from tests.adapters.scripted_service import Reply, Service
 

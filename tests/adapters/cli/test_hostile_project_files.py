@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from rustbox_cli import yaml_file
+from rustbox_cli.project import yaml_file
 from tests.adapters.cli.invocation import Rustbox
 from tests.adapters.scripted_service import Service
 

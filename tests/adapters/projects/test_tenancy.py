@@ -33,7 +33,7 @@ from tests.submission_factory import SUBMISSION_ID, completion, golden, new_subm
 OPEN = {
     *("/api/languages", "/api/health", "/api/health/ready", "/api/openapi.json", "/docs"),
     *("/", "/console/{version}/{name}"),
-    "/api/egress-addresses",
+    *("/api/egress-addresses", "/api/webhooks/recipients/{token}"),
     *("/api/pings/{token}", "/api/pings/{token}/{word}", "/api/pings/{token}/{slug}/{last}", "/status/{token}"),
     "/api/files/{sha256}/content",
     *("/openapi.json", "/llms.txt", "/favicon.ico"),

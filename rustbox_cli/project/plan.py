@@ -13,12 +13,21 @@ from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlsplit
 
 from rustbox_cli.api import Answer
-from rustbox_cli.check_plan import Change, CheckPlan, EndpointNamed, FromEnvironment, filled, leaves, sealed, unlisted
-from rustbox_cli.check_plan import value_line as line_of
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.problem_cases import MAX_STORED_CASES, CaseFolder, push, read_case_folder
 from rustbox_cli.program_input import project_schema
-from rustbox_cli.project_file import WantedCheck, WantedProject, name_of
+from rustbox_cli.project.checks import (
+    Change,
+    CheckPlan,
+    EndpointNamed,
+    FromEnvironment,
+    filled,
+    leaves,
+    sealed,
+    unlisted,
+)
+from rustbox_cli.project.checks import value_line as line_of
+from rustbox_cli.project.file import WantedCheck, WantedProject, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable

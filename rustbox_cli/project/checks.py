@@ -14,13 +14,13 @@ import click
 
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.output import plain
-from rustbox_cli.project_file import HIDDEN
+from rustbox_cli.project.file import HIDDEN
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from rustbox_cli.api import Api
-    from rustbox_cli.project_file import WantedCheck
+    from rustbox_cli.project.file import WantedCheck
 
 
 # A check of the service by its slug.

@@ -11,8 +11,8 @@ from typing import Any, NamedTuple
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.problem_package import refuse_links_out
 from rustbox_cli.program_input import language_of, project_schema
+from rustbox_cli.project.yaml_file import Document, parse
 from rustbox_cli.schedule import ScheduleInvalidError, parse_schedule
-from rustbox_cli.yaml_file import Document, parse
 
 # The rules of the file: its JSON Schema, and what no schema can say. Both come from the service.
 

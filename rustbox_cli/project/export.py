@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.program_input import project_schema
-from rustbox_cli.project_file import name_of, only_of_programs
+from rustbox_cli.project.file import name_of, only_of_programs
 
 if TYPE_CHECKING:
     from pathlib import Path
