@@ -15,7 +15,7 @@ import click
 
 from rustbox_cli.archives import PROGRAM, folder_of, is_zip
 from rustbox_cli.errors import CommandError, ExitCode
-from rustbox_cli.judge_runs import case_message, case_name, side_by_side
+from rustbox_cli.judge_runs import case_name, failure_text, side_by_side
 from rustbox_cli.output import plain
 from rustbox_cli.problem_package import refused
 
@@ -167,7 +167,7 @@ def _grade(name: str, run: JudgeRun | CommandError, digest: str) -> Grade:
         result = "compile_error"
     else:
         result = failed["verdict"] if failed["outcome"] == "failed" else failed["outcome"]
-    message = (case_message(failed) if failed else None) or run["error_message"] or _compiler(run)
+    message = (failure_text(failed) if failed else "") or run["error_message"] or _compiler(run)
     return Grade(
         name,
         result,

@@ -142,3 +142,9 @@ def case_message(case: Mapping[str, Any]) -> str | None:
     """Return what the judge is told about a case: it may quote the expected output."""
     message: str | None = case["checker_message"] or case.get("team_message") or case["error_message"]
     return message
+
+
+def failure_text(case: Mapping[str, Any]) -> str:
+    """Return what the judge is told about a failed case, else the last line that the program wrote to stderr."""
+    lines = (case.get("stderr") or "").strip().splitlines()
+    return case_message(case) or (lines[-1] if lines and case["verdict"] != "AC" else "")

@@ -12,7 +12,7 @@ import click
 
 from rustbox_cli.archives import is_zip
 from rustbox_cli.errors import CommandError, ExitCode
-from rustbox_cli.judge_runs import case_message, case_name, side_by_side
+from rustbox_cli.judge_runs import case_message, case_name, failure_text, side_by_side
 from rustbox_cli.options import jobs_option, service_command
 from rustbox_cli.output import JUnitCase, junit_xml, plain, progress, show_json, show_table
 from rustbox_cli.package_submissions import outcomes_of, read_submissions, read_time_rules
@@ -204,7 +204,7 @@ def _row(one: Submission, run: JudgeRun | CommandError, limit_secs: float) -> Ro
     outcomes = outcomes_of(run, limit_secs)
     differences = one.differences(outcomes)
     failed = next((case for case in run["results"] if outcomes.of_case.get(case["id"], "AC") != "AC"), None)
-    said = (case_message(failed) if failed else None) or (run["compile"] or {}).get("stderr") or ""
+    said = (failure_text(failed) if failed else "") or (run["compile"] or {}).get("stderr") or ""
     return Row(
         one.path,
         one.expected,

@@ -90,6 +90,12 @@ def test_a_verdict_that_differs_ends_with_1_and_is_a_failure_in_junit(
     assert failure.get("message") == "WA is not AC (line 1 \ufffd differs) (case secret/1)"
 
 
+def test_a_crash_shows_the_last_line_of_its_errors(rustbox: Rustbox, service: Service, package: Path) -> None:
+    crash = judged("failed", "RE", stderr="Traceback\n  line 1\nNameError: xrange\n")
+    service.will(PUSHED, *crash, *AS_EXPECTED[3:], DELETED)
+    assert "RTE is not AC (NameError: xrange)" in verify(rustbox, package, "--time-limit", "2").stdout
+
+
 def test_json_has_rows_and_times(rustbox: Rustbox, service: Service, package: Path) -> None:
     service.will(PUSHED, *AS_EXPECTED, DELETED)
     found = json.loads(verify(rustbox, package, "--time-limit", "3", "--json").stdout)
