@@ -295,5 +295,5 @@ def test_lists_that_name_one_another_cost_nothing(tmp_path: Path, config: str, s
     folder = package(tmp_path, {**SINOL, config: f"{IGNORED[config]}: [{LAUGHS}]\n{settings}\n"})
     if config == "init.yml":
         (folder / "config.yml").unlink()
-    with pytest.raises(CommandError, match="is a list or a map where a text or a number belongs|needs a number"):
+    with pytest.raises(CommandError, match=r"is a list or a map where a text or a number belongs|needs a number"):
         read_case_folder(folder)
