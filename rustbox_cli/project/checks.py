@@ -14,7 +14,7 @@ import click
 
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.output import plain
-from rustbox_cli.project.file import HIDDEN
+from rustbox_cli.project.file import HIDDEN, name_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -37,6 +37,36 @@ def find_check(api: Api, slug: str) -> dict[str, Any]:
     close = get_close_matches(slug, known, 1)
     hint = f"Did you mean {plain(close[0])}?" if close else "`rustbox checks list` shows all."
     raise CommandError(f"The project has no check {slug}.", ExitCode.NOT_FOUND, hint)
+
+
+# Other parts of the service, by what a file calls them.
+
+_CHATS = ("slack", "discord", "teams")
+
+
+def status_page(api: Api) -> dict[str, Any]:
+    """Return the status page; {} without one. Raises CommandError."""
+    try:
+        page: dict[str, Any] = api.call("GET", ("status-page",)).body
+    except CommandError as error:
+        if error.exit_code == ExitCode.NOT_FOUND:
+            return {}
+        raise
+    return page
+
+
+def has_secret_url(endpoint: dict[str, Any]) -> bool:
+    """Whether the URL of an endpoint may be a credential."""
+    return endpoint["format"] in _CHATS or "?" in endpoint["url"]
+
+
+def refuse_unnamed(listed: list[dict[str, Any]]) -> None:
+    """Raise CommandError for endpoints of the service that nothing identifies in a file."""
+    names = [name_of(each) for each in listed]
+    for endpoint, name in zip(listed, names, strict=True):
+        if names.count(name) > 1 or (has_secret_url(endpoint) and not endpoint["description"]):
+            text = f"Nothing identifies the endpoint {endpoint['id']} in a file: its description must, and be its own."
+            raise CommandError(text, ExitCode.REFUSED, f"`rustbox webhooks update {endpoint['id']} --description TEXT`")
 
 
 # A change of a project, and the values in it that are known when it is made.

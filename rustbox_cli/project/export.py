@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.program_input import project_schema
+from rustbox_cli.project.checks import has_secret_url, refuse_unnamed, status_page
 from rustbox_cli.project.file import name_of, only_of_programs
 
 if TYPE_CHECKING:
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
 
     from rustbox_cli.api import Api
 
-_CHATS = ("slack", "discord", "teams")
 _SIGNED = ("event", "cloudevents", "cloudevents_structured")
 _SLUG = re.compile(r"[a-z0-9-]{1,64}")
 _PROJECT = ("name", "profiles", "quotas", "network", "files_mb")
@@ -46,6 +46,8 @@ def write_project(api: Api, path: Path, project_id: str | None) -> Written:
     import yaml  # type: ignore[import-untyped]  # noqa: PLC0415 - other commands start faster without it
 
     written, folder = Written(), path.with_suffix("")
+    if folder == path:
+        raise CommandError(f"{path} needs an ending, such as .yaml.", ExitCode.USAGE)
     for each in (path, folder):
         if each.exists():
             raise CommandError(f"{each} is there already.", ExitCode.REFUSED, "Name another FILE.")
@@ -57,8 +59,8 @@ def write_project(api: Api, path: Path, project_id: str | None) -> Written:
             del whole["project"]["network"]["allow"]
     whole["quiet_times"] = api.call("GET", ("quiet-times",)).body["tags"]
     endpoints = list(api.items(("webhooks",), None, {}))[::-1]
+    refuse_unnamed(endpoints)
     whole["endpoints"] = [_endpoint(each, written) for each in endpoints]
-    _refuse_unnamed(whole["endpoints"], endpoints)
     names = {each["id"]: name_of(each) for each in endpoints}
     programs: dict[Path, str] = {}
     listed = list(api.items(("checks",), None, {}))[::-1]
@@ -66,8 +68,7 @@ def write_project(api: Api, path: Path, project_id: str | None) -> Written:
     whole["checks"] = [
         _check(api.call("GET", ("checks", each["id"])).body, names, folder, programs, written) for each in listed
     ]
-    page = _status_page(api)
-    whole |= {} if page is None else {"status_page": page}
+    whole["status_page"] = {name: part for name, part in status_page(api).items() if name != "url"}
     problems = [each["id"] for each in api.items(("problems",), None, {})]
     if problems:
         text = f"the service shows no part of a case, so these problems are not written: {', '.join(problems)}."
@@ -98,20 +99,11 @@ def _endpoint(seen: dict[str, Any], written: Written) -> dict[str, Any]:
     word = seen["description"] or urlsplit(seen["url"]).hostname or "endpoint"
     if seen["enabled"]:
         del found["enabled"]
-    if seen["format"] in _CHATS or urlsplit(seen["url"]).query:
+    if has_secret_url(seen):
         found["url"] = written.variable(word, "url")
     found |= {"headers": {name: written.variable(word, name) for name in seen["headers"]}} if seen["headers"] else {}
     found |= {"routing_key": written.variable(word, "routing_key")} if seen["routing_key"] else {}
     return found | ({"secret": written.variable(word, "secret")} if seen["format"] in _SIGNED else {})
-
-
-def _refuse_unnamed(wanted: list[dict[str, Any]], seen: list[dict[str, Any]]) -> None:
-    """Raise CommandError for endpoints that nothing identifies in a file."""
-    names = [name_of(each) for each in seen]
-    for one, before in zip(wanted, seen, strict=True):
-        if names.count(name_of(before)) > 1 or (not before["description"] and one["url"].startswith("$")):
-            text = f"Nothing identifies the endpoint {before['id']} in a file: its description must, and be its own."
-            raise CommandError(text, ExitCode.REFUSED, f"`rustbox webhooks update {before['id']} --description TEXT`")
 
 
 def _check(
@@ -141,13 +133,3 @@ def _check(
     if any("sha256" in file for file in seen["files"]):
         written.notes.append(f"check {slug} names stored files. Another project must store them: `rustbox files put`.")
     return found
-
-
-def _status_page(api: Api) -> dict[str, Any] | None:
-    try:
-        page = api.call("GET", ("status-page",)).body
-    except CommandError as error:
-        if error.exit_code == ExitCode.NOT_FOUND:
-            return None
-        raise
-    return {name: page[name] for name in ("title", "checks", "shows_output")}

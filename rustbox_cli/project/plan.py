@@ -23,7 +23,9 @@ from rustbox_cli.project.checks import (
     FromEnvironment,
     filled,
     leaves,
+    refuse_unnamed,
     sealed,
+    status_page,
     unlisted,
 )
 from rustbox_cli.project.checks import value_line as line_of
@@ -147,17 +149,15 @@ class _Planner:
         self._plan.changes += reversed(self._removed)
         return self._plan
 
-    def _ask(self, change: Change, question: Callable[[], Any], *, needs_answer: bool = True) -> Any:
+    def _ask(self, change: Change, question: Callable[[], Any]) -> Any:
         """Return the answer of the service to a question about a change; None: it would refuse the change."""
         try:
             return question()
         except CommandError as error:
-            is_old_service = error.exit_code == ExitCode.NOT_FOUND
-            if is_old_service and needs_answer:
+            if error.exit_code == ExitCode.NOT_FOUND:
                 text = "the service cannot compare it. Is it older than this command?"
                 raise change.refused(CommandError(text, ExitCode.REFUSED)) from None
-            is_of_hosts = error.exit_code == ExitCode.NO_PERMISSION and "network" in self._changed
-            if not (is_old_service or is_of_hosts):
+            if error.exit_code != ExitCode.NO_PERMISSION or "network" not in self._changed:
                 self._plan.refusals.append(change.refused(error))
             return None
 
@@ -198,11 +198,7 @@ class _Planner:
         self._plan.ids |= {name: each["id"] for name, each in known.items()}
         if wanted is None:
             return
-        if len(known) < len(listed):
-            twice = sorted({_shown_name(each) for each in listed if known[name_of(each)] is not each})
-            text = f"Two endpoints of the project have the description or URL {', '.join(twice)}."
-            way_out = "It must identify one: `rustbox webhooks update ID --description TEXT`."
-            raise CommandError(text, ExitCode.REFUSED, way_out)
+        refuse_unnamed(listed)
         for settings in wanted:
             if name_of(settings) in known:
                 self._update_endpoint(settings, known[name_of(settings)])
@@ -309,7 +305,7 @@ class _Planner:
         known = checks.listed.keys() | {check.slug for check in wanted}
         for change in changes:
             self._plan.changes.append(change)
-            self._ask(change, partial(checks.question, change, self._plan.ids), needs_answer=False)
+            self._ask(change, partial(checks.question, change, self._plan.ids))
             self._refuse_unknown(change, {*filter(None, [(change.body.get("trigger") or {}).get("slug")])} - known)
         new = [change for change in changes if change.action == "create"]
         if new:
@@ -331,13 +327,7 @@ class _Planner:
         return replace(check, settings={**check.settings, "notify": notify})
 
     def _status_page(self, wanted: dict[str, Any]) -> None:
-        path = ("status-page",)
-        try:
-            seen: dict[str, Any] = self._api.call("GET", path).body
-        except CommandError as error:
-            if error.exit_code != ExitCode.NOT_FOUND:
-                raise
-            seen = {}
+        path, seen = ("status-page",), status_page(self._api)
         if not wanted:
             self._leave("status page", [""] if seen else [], lambda _: path)
             return
@@ -389,10 +379,6 @@ def _with_secrets(settings: dict[str, Any]) -> dict[str, Any]:
 
 def _as_it_is(value: Any) -> Any:
     return value
-
-
-def _shown_name(endpoint: dict[str, Any]) -> str:
-    return str(endpoint["description"] or _shown_url(endpoint["url"]))
 
 
 def _shown_url(url: str) -> str:

@@ -165,15 +165,12 @@ def test_the_schema_is_printed_for_editors(rustbox: Rustbox) -> None:
     assert json.loads(rustbox("checks", "schema").stdout)["title"] == "project.yaml"
 
 
-def test_a_plan_of_an_older_service_is_shown_without_its_judgement(
-    folder: Path, rustbox: Rustbox, service: Service
-) -> None:
+def test_a_plan_needs_a_service_that_compares(folder: Path, rustbox: Rustbox, service: Service) -> None:
     (folder / "checks.yaml").write_text("checks: [{slug: a, file: a.py}, {slug: b, file: a.py}]")
     unknown = Reply(404, {"error": "not_found", "message": "There is nothing at this path."})
-    service.will(Reply(200, {"items": [], "next_cursor": None}), unknown, unknown)
+    service.will(Reply(200, {"items": [], "next_cursor": None}), unknown)
     ended = rustbox("checks", "plan", str(folder / "checks.yaml"))
-    assert (ended.exit_code, ended.stderr) == (2, "2 to create\n")
-    assert [asked.path for asked in service.asked] == ["/api/checks", *["/api/checks/validate"] * 2]
+    assert (ended.exit_code, "Is it older than this command?" in ended.stderr) == (65, True)
 
 
 def test_the_project_files_of_the_page_and_of_the_example_are_valid(folder: Path) -> None:

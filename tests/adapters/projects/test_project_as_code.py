@@ -115,6 +115,7 @@ class Commands:
     """The command line, and what it has asked the service for."""
 
     monkeypatch: pytest.MonkeyPatch
+    projects_table: str
     asked: list[tuple[str, str]] = field(default_factory=list)
 
     def __call__(self, *arguments: str) -> Result:
@@ -139,7 +140,7 @@ def rustbox(
     monkeypatch: pytest.MonkeyPatch,
     logged: list[dict[str, Any]],
 ) -> Iterator[Commands]:
-    commands = Commands(monkeypatch)
+    commands = Commands(monkeypatch, aws.names["ProjectsTable"])
 
     def answer(asked: Asked) -> Reply:
         commands.asked.append((asked.method, asked.path))
@@ -430,13 +431,11 @@ def test_two_endpoints_that_nothing_tells_apart_are_refused(rustbox: Commands, p
     body = json.dumps({"url": "https://hooks.example.com/secret-path", "events": ["judge.completed"]})
     made = [call(event("POST", "/api/webhooks", headers=headers, body=body)).json["id"] for _ in range(2)]
     write({"endpoints": []})
-    refused = rustbox("plan")
-    assert refused.exit_code == 65
-    assert "Two endpoints of the project have the description or URL https://hooks.example.com/…." in refused.stderr
-    assert "secret-path" not in refused.stderr
-    exported = rustbox("export", "copy.yaml")
-    assert (exported.exit_code, Path("copy.yaml").exists()) == (65, False)
-    assert any(f"rustbox webhooks update {each} --description TEXT" in exported.stderr for each in made)
+    for arguments in (("plan",), ("export", "copy.yaml")):
+        refused = rustbox(*arguments)
+        assert (refused.exit_code, rustbox.writes, Path("copy.yaml").exists()) == (65, [], False)
+        assert any(f"rustbox webhooks update {each} --description TEXT" in refused.stderr for each in made)
+        assert "secret-path" not in refused.stderr
 
 
 def test_an_export_writes_over_nothing(rustbox: Commands) -> None:
@@ -445,6 +444,7 @@ def test_an_export_writes_over_nothing(rustbox: Commands) -> None:
         refused = rustbox("export")
         assert (refused.exit_code, Path("project.yaml").exists()) == (65, False)
     assert "project is there already." in refused.stderr
+    assert "copy needs an ending" in rustbox("export", "copy").stderr
 
 
 def test_settings_of_creation_are_refused_with_the_way_out(rustbox: Commands) -> None:
@@ -454,6 +454,17 @@ def test_settings_of_creation_are_refused_with_the_way_out(rustbox: Commands) ->
     write({"endpoints": [{**hook, "payload": "thin"}]})
     refused = rustbox("plan")
     assert (refused.exit_code, "payload: Set at creation" in refused.stderr) == (65, True)
+
+
+def test_a_key_that_only_reads_can_plan(rustbox: Commands, secrets: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    store = ProjectStore(rustbox.projects_table, Clients.dynamodb())
+    monkeypatch.setenv("RUSTBOX_API_KEY", store.issue_key(PROJECT_ID, rights=("read",)))
+    write(project(project=None))
+    assert rustbox("plan").stdout.count("+ create") == 9
+    write(project(project=None, quiet_times=None, checks=None, status_page=None))
+    assert rustbox("plan").exit_code == 2
+    refused = rustbox("apply")
+    assert (refused.exit_code, refused.stdout, "lacks the right" in refused.stderr) == (77, "", True), refused.stderr
 
 
 def test_a_key_without_the_right_is_refused_before_anything_is_done(
