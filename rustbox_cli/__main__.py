@@ -22,9 +22,29 @@ from rustbox_cli.commands.webhooks import deliveries, webhooks
 from rustbox_cli.errors import EXIT_CODES, ExitCode
 from rustbox_cli.options import SuggestingGroup
 
+SECTIONS: dict[str, tuple[click.Command, ...]] = {
+    "Run programs": (run, submit, result, results, cancel, delete, files, languages),
+    "Judge programs": (judge, problems),
+    "Checks, and a project as a file": (checks, project.plan, project.apply, project.export),
+    "Events and webhooks": (webhooks, deliveries, events, listen, trigger),
+    "The service": (health, mcp),
+    "With the administrator's key": (projects, keys, admin),
+}
+
+
+class _CommandLine(SuggestingGroup):
+    """Lists the commands in sections."""
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - of click
+        width = max(len(str(command.name)) for section in SECTIONS.values() for command in section)
+        for title, section in SECTIONS.items():
+            with formatter.section(title):
+                most = formatter.width - width - 6
+                formatter.write_dl([(str(each.name).ljust(width), each.get_short_help_str(most)) for each in section])
+
 
 @click.group(
-    cls=SuggestingGroup,
+    cls=_CommandLine,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
     epilog=EXIT_CODES,
 )
@@ -69,12 +89,9 @@ def cli(ctx: click.Context, url: str, api_key: str | None, admin_key: str | None
     ctx.obj = Session(url, api_key, admin_key, allow_http)
 
 
-for command in (
-    *(run, judge, problems, submit, result, results, cancel, delete, files, languages, health),
-    *(projects, keys, webhooks, deliveries, events, listen, trigger, checks, mcp, admin),
-    *(project.plan, project.apply, project.export),
-):
-    cli.add_command(command)
+for section in SECTIONS.values():
+    for command in section:
+        cli.add_command(command)
 problems.add_command(verify)
 for command in (*check_states.COMMANDS, *project.COMMANDS_OF_CHECKS):
     checks.add_command(command)

@@ -54,6 +54,7 @@ Exit codes of run, and of judge for the first failed case:
   124        time limit (TLE)
   125        memory limit (MLE)
 A program can exit with any of these codes itself. --json shows the difference."""
+EXIT_CODES_HINT = "`rustbox --help` lists the exit codes."
 
 
 class CommandError(click.ClickException):

@@ -12,7 +12,7 @@ import click
 from rustbox_cli.api import Api, Session
 from rustbox_cli.archives import is_zip
 from rustbox_cli.class_grades import ClassGrades, students
-from rustbox_cli.errors import EXIT_CODES, CommandError, ExitCode
+from rustbox_cli.errors import EXIT_CODES_HINT, CommandError, ExitCode
 from rustbox_cli.judge_runs import case_message, case_name, finish, judge_exit_code
 from rustbox_cli.options import (
     Pair,
@@ -45,7 +45,7 @@ _without_groups_option = click.option(
 )
 
 
-@click.command(epilog=EXIT_CODES)
+@click.command(epilog=EXIT_CODES_HINT)
 @click.argument("file", metavar="[FILE|FOLDER]", type=Program(), required=False)
 @click.option(
     "--class",

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from rustbox_cli.api import Api, Session
-from rustbox_cli.errors import EXIT_CODES, CommandError, ExitCode
+from rustbox_cli.errors import EXIT_CODES_HINT, CommandError, ExitCode
 from rustbox_cli.options import Pair, all_of, confirm, page_options, service_command, yes_option
 from rustbox_cli.output import Columns, plain, show_json, show_list, show_record, tell, waiting
 from rustbox_cli.program_input import (
@@ -73,7 +73,7 @@ _save_option = click.option(
 )
 
 
-@click.command(epilog=EXIT_CODES)
+@click.command(epilog=EXIT_CODES_HINT)
 @_program_options
 @_save_option
 @click.option("--no-stream", is_flag=True, help="Print the output when the run has ended, with one request.")

@@ -887,3 +887,12 @@ def test_the_version_is_that_of_the_project(rustbox: Rustbox) -> None:
 def test_plain_escapes_control_characters() -> None:
     assert plain("a\tb\nc") == "a\tb\nc"
     assert plain("\x1b[31m\x9b\u202e\u200b") == "\\x1b[31m\\x9b\\x202e\\x200b"
+
+
+def test_the_help_has_sections_and_tells_the_exit_codes_once(rustbox: Rustbox) -> None:
+    text = rustbox("--help").stdout
+    assert text.count("Exit codes:") == 1
+    assert "\nJudge programs:\n  judge  " in text
+    for name in ("run", "judge"):
+        of_command = rustbox(name, "--help").stdout
+        assert ("Exit codes:" in of_command, "`rustbox --help` lists the exit codes." in of_command) == (False, True)
