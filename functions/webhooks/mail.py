@@ -104,17 +104,22 @@ class MailLimit(Table):
 
 def message_of(card: Card, endpoint: Endpoint, event_id: str, sender: str, recipient: str, now_ms: int) -> EmailMessage:
     """Return the mail of a card. Each attempt has the same Message-ID; the mails of an incident are one thread."""
-    domain = sender.rpartition("@")[2]
+    message = new_message(event_id, _subject(card), _text(card, endpoint), sender, recipient, now_ms)
+    if card.incident is not None:
+        message["References"] = f"<{_name(card.incident.key)}@{sender.rpartition('@')[2]}>"
+    return message
+
+
+def new_message(the_id: str, subject: str, text: str, sender: str, recipient: str, now_ms: int) -> EmailMessage:
+    """Return a mail of the service."""
     message = EmailMessage(policy=SMTP)
     message["From"] = f"Rustbox <{sender}>"
     message["To"] = recipient
-    message["Subject"] = _subject(card)
+    message["Subject"] = subject
     message["Date"] = formatdate(now_ms / MS_PER_SEC)
-    message["Message-ID"] = f"<{event_id}@{domain}>"
-    if card.incident is not None:
-        message["References"] = f"<{_name(card.incident.key)}@{domain}>"
+    message["Message-ID"] = f"<{the_id}@{sender.rpartition('@')[2]}>"
     message["Auto-Submitted"] = "auto-generated"
-    message.set_content(_text(card, endpoint), cte="quoted-printable")
+    message.set_content(text, cte="quoted-printable")
     return message
 
 

@@ -10,8 +10,6 @@ import re
 import secrets
 from dataclasses import replace
 from email.message import EmailMessage
-from email.policy import SMTP
-from email.utils import formatdate
 from html import escape
 from urllib.parse import parse_qs, urlsplit
 
@@ -26,7 +24,7 @@ from functions.ids import new_id
 from functions.webhooks.egress import Egress
 from functions.webhooks.endpoints.model import BodyFormat, Endpoint
 from functions.webhooks.endpoints.store import EndpointStore, changed_attributes, endpoint_pk
-from functions.webhooks.mail import MailLimit, may_get_mails, post
+from functions.webhooks.mail import MailLimit, may_get_mails, new_message, post
 from functions.webhooks.vocabulary import DAY_MS
 from functions.webhooks.webhook_url import AddressRefusedError, mail_address
 
@@ -114,21 +112,14 @@ class RecipientRoutes:
         settings, project_id = self.env.settings, endpoint.project_id
         host = urlsplit(settings.public_base_url).netloc
         link = f"{settings.public_base_url}{PATH}{project_id}.{endpoint.endpoint_id}.{secret}"
-        message = EmailMessage(policy=SMTP)
-        message["From"] = f"Rustbox <{settings.email_from}>"
-        message["To"] = address
-        message["Subject"] = "Rustbox: do you want alarms by e-mail?"
-        message["Date"] = formatdate(now / MS_PER_SEC)
-        message["Message-ID"] = f"<{new_id()}@{settings.email_from.rpartition('@')[2]}>"
-        message["Auto-Submitted"] = "auto-generated"
-        lines = (
-            f"Project {project_id} of {host} wants to send alarms to this address.",
-            *("", "If you want them, open this link within 24 hours and press the button:", "", link, ""),
-            "Keep this mail: the same link stops the alarms later.",
-            "If you do not want them, do nothing. No alarm comes without your consent.",
+        text = (
+            f"Project {project_id} of {host} wants to send alarms to this address.\n\n"
+            f"If you want them, open this link within 24 hours and press the button:\n\n{link}\n\n"
+            "Keep this mail: the same link stops the alarms later.\n"
+            "If you do not want them, do nothing. No alarm comes without your consent.\n"
         )
-        message.set_content("\n".join(lines) + "\n", cte="quoted-printable")
-        return message
+        subject = "Rustbox: do you want alarms by e-mail?"
+        return new_message(new_id(), subject, text, settings.email_from, address, now)
 
     def _of(self, token: str) -> Endpoint:
         """Return the endpoint of a link. Raises NotFoundError."""

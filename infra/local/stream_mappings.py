@@ -218,25 +218,16 @@ def _failure(mapping: StreamMapping, shard: str, batch: _Batch, condition: str, 
     https://docs.aws.amazon.com/lambda/latest/dg/services-dynamodb-errors.html
     """
     first, last = batch.records[0], batch.records[-1]
+    request = {"requestId": str(uuid.uuid4()), "functionArn": function_arn, "condition": condition}
+    info = {"shardId": shard, "startSequenceNumber": _sequence(first), "endSequenceNumber": _sequence(last)}
+    arrived = {"First": _iso(_written_at(first)), "Last": _iso(_written_at(last))}
+    info |= {f"approximateArrivalOf{name}Record": at for name, at in arrived.items()}
     return {
-        "requestContext": {
-            "requestId": str(uuid.uuid4()),
-            "functionArn": function_arn,
-            "condition": condition,
-            "approximateInvokeCount": batch.tries,
-        },
+        "requestContext": request | {"approximateInvokeCount": batch.tries},
         "responseContext": {"statusCode": 200, "executedVersion": "$LATEST", "functionError": "Unhandled"},
         "version": "1.0",
         "timestamp": _iso(time.time()),
-        "DDBStreamBatchInfo": {
-            "shardId": shard,
-            "startSequenceNumber": _sequence(first),
-            "endSequenceNumber": _sequence(last),
-            "approximateArrivalOfFirstRecord": _iso(_written_at(first)),
-            "approximateArrivalOfLastRecord": _iso(_written_at(last)),
-            "batchSize": len(batch.records),
-            "streamArn": mapping.stream_arn,
-        },
+        "DDBStreamBatchInfo": {**info, "batchSize": len(batch.records), "streamArn": mapping.stream_arn},
     }
 
 
