@@ -18,7 +18,7 @@ from functions.event_log.model import TTL_MS, Event
 from functions.event_log.rows import event_row, list_row, new_row
 from functions.failpoint import reach
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
-from functions.webhooks.deliveries.store import DeliveryStore, delivery_row, queue_row
+from functions.webhooks.deliveries.store import DeliveryStore, delivery_row, endpoint_ref, queue_row
 from functions.webhooks.endpoints.model import BodyFormat
 from functions.webhooks.endpoints.store import EndpointStore, Subscribers
 from functions.webhooks.vocabulary import DOWN_STATES, EVENT_CHECK_CHANGED, SUBMISSION_EVENTS
@@ -213,6 +213,30 @@ def _batches(messages: Sequence[tuple[str, Hint]]) -> Iterator[list[tuple[str, H
         yield batch
 
 
+# Endpoints whose circuit breaker is open: the hint of each new delivery would only lead a sender to park it.
+#
+# On one machine a process both publishes and sends. Its senders note the lanes in which they park, and the next events
+# put their deliveries parked. The mark of the lane, fresh when it was noted, leads the next sender and the sweeper to
+# them. On AWS the publishers are other processes: they know of no lane, and send hints.
+
+PARKED_AT_ONCE_MS = 5_000
+"""Events park for so long after a sender, and no longer than until the lane's probe. STALE_MS is much longer."""
+_MOST_OPEN = 1_000
+_open_lanes: dict[str, tuple[int, int]] = {}
+
+
+def note_open(lane_ref: str, now_ms: int, probe_at_ms: int) -> None:
+    """Note that an endpoint's deliveries wait for a probe, and that its lane is marked."""
+    if len(_open_lanes) >= _MOST_OPEN:
+        _open_lanes.clear()
+    _open_lanes[lane_ref] = (now_ms, min(probe_at_ms, now_ms + PARKED_AT_ONCE_MS))
+
+
+def _is_open(lane_ref: str, now_ms: int) -> bool:
+    noted_ms, until_ms = _open_lanes.get(lane_ref, (0, 0))
+    return noted_ms <= now_ms < until_ms
+
+
 @dataclass(frozen=True, slots=True)
 class RunTarget:
     """A run's own webhook: `webhook_url` and its sealed secret."""
@@ -243,7 +267,8 @@ def plan_publication(
     """Plan the rows and hints of an event. `table_name`: the deliveries table.
 
     Targets: the run's own URL, and every endpoint that subscribes. A disabled endpoint gets a paused delivery without a
-    hint. The event of a submission's end needs no list row: its submission is listed.
+    hint, and one whose circuit breaker is open a parked one, see `note_open`. The event of a submission's end needs no
+    list row: its submission is listed.
     """
     ttl = (now_ms + TTL_MS) // MS_PER_SEC
     deliveries = tuple(_deliveries(event, subscribers, run_target, now_ms))
@@ -257,7 +282,7 @@ def plan_publication(
     if not rows:
         return Publication()
     rows.insert(0, event_row(event, ttl))
-    pending = (delivery for delivery in deliveries if delivery.state is DeliveryState.PENDING)
+    pending = (each for each in deliveries if each.state is DeliveryState.PENDING and each.lane_at_ms is None)
     return Publication(
         tuple(put(table_name, to_item(row), ABSENT) for row in rows),
         tuple(Hint.of_new(delivery, event.body) for delivery in pending),
@@ -286,7 +311,9 @@ def _deliveries(
     for endpoint in subscribers.endpoints:
         if endpoint.wants(event.type) and (endpoint.format is not BodyFormat.EMAIL or is_turn(event)):
             state = DeliveryState.PENDING if endpoint.enabled else DeliveryState.PAUSED
-            yield replace(blank, endpoint_id=endpoint.endpoint_id, state=state)
+            ref = endpoint_ref(event.project_id, endpoint.endpoint_id)
+            parked_ms = now_ms if endpoint.enabled and _is_open(ref, now_ms) else None
+            yield replace(blank, endpoint_id=endpoint.endpoint_id, state=state, lane_at_ms=parked_ms)
 
 
 def is_turn(event: Event) -> bool:

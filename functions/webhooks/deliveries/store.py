@@ -19,7 +19,14 @@ from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.event_log.model import TTL_MS, Event
 from functions.event_log.rows import event_key, list_pk, to_entry, to_event
 from functions.failpoint import reach
-from functions.webhooks.deliveries.model import FIRST_HINTED_MS, OPEN_STATES, Delivery, DeliveryState, RecordedAttempt
+from functions.webhooks.deliveries.model import (
+    FIRST_HINTED_MS,
+    OPEN_STATES,
+    PARKED_MS,
+    Delivery,
+    DeliveryState,
+    RecordedAttempt,
+)
 from functions.webhooks.endpoints.store import DELETION_PREFIX, ENDPOINT_PREFIX, deletion_key, ids_of_endpoint
 
 if TYPE_CHECKING:
@@ -66,8 +73,11 @@ def endpoint_ref(project_id: str, endpoint_id: str) -> str:
 
 
 def delivery_row(delivery: Delivery, ttl: int) -> dict[str, Value | None]:
-    """Build the row of a new delivery. Unless paused, it becomes due if its hint is not received in time."""
-    is_due = delivery.state is not DeliveryState.PAUSED
+    """Build the row of a new delivery. Unless paused, it becomes due if its hint is not received in time.
+
+    A parked one has no hint, and waits in the lane of its endpoint.
+    """
+    is_due, is_parked = delivery.state is not DeliveryState.PAUSED, delivery.lane_at_ms is not None
     return {
         **write(delivery),
         "pk": f"EVENT#{delivery.event_id}",
@@ -77,7 +87,8 @@ def delivery_row(delivery: Delivery, ttl: int) -> dict[str, Value | None]:
         "endpoint_ref": endpoint_ref(delivery.project_id, delivery.endpoint_id),
         "list_shard": list_shard(delivery.project_id, crc32(created_key(delivery).encode()) % LIST_SHARDS),
         "due_shard": due_shard(delivery.event_id) if is_due else None,
-        "due_at_ms": delivery.next_at_ms + FIRST_HINTED_MS if is_due else None,
+        "due_at_ms": delivery.next_at_ms + (PARKED_MS if is_parked else FIRST_HINTED_MS) if is_due else None,
+        "lane_ref": endpoint_ref(delivery.project_id, delivery.endpoint_id) if is_parked else None,
         "ttl": ttl,
     }
 

@@ -28,7 +28,7 @@ from functions.webhooks.deliveries.model import (
     DeliveryState,
     due_at,
 )
-from functions.webhooks.deliveries.publication import DeliveryHints, Hint
+from functions.webhooks.deliveries.publication import DeliveryHints, Hint, note_open
 from functions.webhooks.deliveries.replay import ReplayStore
 from functions.webhooks.deliveries.store import DUE, LEASE, WAITING, cancelling, delivery_key, to_delivery
 from functions.webhooks.endpoints.model import Endpoint
@@ -221,7 +221,11 @@ class Leases(Table):
                 "lane": mark_lane(snapshot.lane, now).action(self.table_name, lane_key(project_id, snapshot.lane.name)),
                 "slots": slots.mark(snapshot.slots, now).action(self.table_name, slots_key(project_id)),
             }
-        return self._transact(actions) is None
+        if self._transact(actions) is not None:
+            return False
+        if snapshot.lane.is_open and snapshot.endpoint is not None and not snapshot.lane.is_ordered:
+            note_open(snapshot.lane.ref, now, snapshot.lane.probe_at_ms)
+        return True
 
     def wait_in_order(self, snapshot: DeliverySnapshot) -> bool:
         """Let a delivery of an ordered endpoint wait without a hint; False if it has changed.

@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from functions.webhooks.deliveries.model import NOT_SENT, PARKED_MS, DeliveryState
-from functions.webhooks.deliveries.publication import Hint
+from functions.webhooks.deliveries.publication import PARKED_AT_ONCE_MS, Hint
 from functions.webhooks.egress import LONG, Wait
 from functions.webhooks.sending.attempts import Attempts
 from functions.webhooks.sending.claim import Leases
-from functions.webhooks.sending.lanes import FAILURES_TO_OPEN, STALE_MS, LaneStore, lane_key
+from functions.webhooks.sending.lanes import FAILURES_TO_OPEN, FIRST_PROBE_MS, STALE_MS, LaneStore, lane_key
 from functions.webhooks.sending.slots import SLOT_MS, slots_key
 from functions.webhooks.vocabulary import Reply
 from tests.adapters.pipeline import PROJECT_SLOTS, Crash, Pipeline, changed, crash_at
@@ -254,6 +254,96 @@ def test_behind_an_open_circuit_breaker_an_hour_counts_as_an_attempt(pipeline: P
     assert pipeline.state(parked, endpoint.endpoint_id) is DeliveryState.EXHAUSTED
     (attempt,) = pipeline.attempts(parked, endpoint.endpoint_id)
     assert attempt["error_code"] == NOT_SENT
+
+
+def publish(pipeline: Pipeline) -> tuple[Submission, list[str]]:
+    """Let a run end; return it with the hints of its deliveries."""
+    submission = pipeline.submit(webhook_url=None, webhook_secret=None)
+    pipeline.finish(submission)
+    return submission, pipeline.hints()
+
+
+def opened(pipeline: Pipeline, endpoint: Endpoint) -> Submission:
+    """Let the endpoint fail until its circuit breaker is open and a delivery waits in its lane."""
+    deliverer = pipeline.deliverer
+    pipeline.use(changed(deliverer, egress=Script(lambda: Reply(10, error_code="connect_refused"))))
+    for _ in range(FAILURES_TO_OPEN):
+        pipeline.webhook(hint_of(finish(pipeline), endpoint))
+        pipeline.time.advance(1)  # the slot of the last send rests
+    for _ in range(2):  # the first one has the hint for the probe
+        parked = finish(pipeline)
+        pipeline.webhook(hint_of(parked, endpoint))
+    pipeline.use(deliverer)
+    pipeline.hints()
+    return parked
+
+
+def test_behind_an_open_circuit_breaker_new_deliveries_are_parked_without_a_hint(
+    pipeline: Pipeline, endpoint: Endpoint
+) -> None:
+    by_sender = opened(pipeline, endpoint)
+    other = pipeline.endpoint()
+    pipeline.time.ms += 10
+    at_once, hints = publish(pipeline)
+    assert [Hint.parse(hint).endpoint_id for hint in hints] == [other.endpoint_id]
+    rows = [row_of(pipeline, submission, endpoint) for submission in (by_sender, at_once)]
+    assert rows[0].keys() == rows[1].keys()
+    names = ("state", "attempt", "lane_ref")
+    assert [rows[0][name] for name in names] == [rows[1][name] for name in names]
+    assert int(rows[1]["lane_at_ms"]["N"]) + PARKED_MS == int(rows[1]["due_at_ms"]["N"])
+
+
+def test_a_delivery_that_was_parked_at_once_is_sent_when_the_probe_is_answered(
+    pipeline: Pipeline, endpoint: Endpoint
+) -> None:
+    opened(pipeline, endpoint)
+    at_once = []
+    for _ in range(3):
+        submission, hints = publish(pipeline)
+        assert hints == []
+        at_once.append(submission)
+    pipeline.time.advance(FIRST_PROBE_MS / 1000 + 1)
+    probe = finish(pipeline)
+    pipeline.webhook(hint_of(probe, endpoint))
+    pipeline.webhook(*pipeline.hints())
+    states = {pipeline.state(submission, endpoint.endpoint_id) for submission in (probe, *at_once)}
+    assert states == {DeliveryState.DELIVERED}
+    ids = [request.webhook_id for request in pipeline.sent_to(endpoint)]
+    assert len(ids) == len(set(ids))
+
+
+def test_the_sweeper_finds_what_was_parked_at_once(pipeline: Pipeline, endpoint: Endpoint) -> None:
+    opened(pipeline, endpoint)
+    at_once, hints = publish(pipeline)
+    assert hints == []
+    for _ in range(6):  # as nobody publishes or sends any more
+        pipeline.time.advance(STALE_MS / 1000 + 1)
+        pipeline.sweep()
+        pipeline.webhook(*pipeline.hints())
+    assert pipeline.state(at_once, endpoint.endpoint_id) is DeliveryState.DELIVERED
+
+
+@pytest.mark.parametrize("later_ms", [PARKED_AT_ONCE_MS, FIRST_PROBE_MS])
+def test_deliveries_have_hints_again_some_seconds_after_a_sender_parked_the_last_one(
+    pipeline: Pipeline, endpoint: Endpoint, later_ms: int
+) -> None:
+    opened(pipeline, endpoint)
+    pipeline.time.ms += later_ms
+    _, hints = publish(pipeline)
+    assert len(hints) == 1
+
+
+def test_deliveries_of_an_ordered_endpoint_always_have_hints(pipeline: Pipeline) -> None:
+    ordered = pipeline.endpoint(ordered=True)
+    pipeline.with_schedule(*[0] * 10)
+    pipeline.use(changed(pipeline.deliverer, egress=Script(lambda: Reply(10, error_code="connect_refused"))))
+    first = finish(pipeline)
+    for _ in range(FAILURES_TO_OPEN):
+        pipeline.webhook(hint_of(first, ordered))
+    for _ in range(3):
+        assert pipeline.webhook(hint_of(finish(pipeline), ordered)) == []
+    _, hints = publish(pipeline)
+    assert len(hints) == 1
 
 
 def test_a_deferred_delivery_of_an_older_version_is_sent_when_its_hint_comes(
