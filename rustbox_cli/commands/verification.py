@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -123,7 +123,8 @@ class _Verification:
 
     def __enter__(self) -> _Verification:  # noqa: PYI034 - Self needs Python 3.11
         with progress("storing files: {} of {}") as tell:
-            push(self._api, self._problem_id, self._folder, tell, stop=self._stop)
+            # Files of the package go with each submission: a problem with files takes no others.
+            push(self._api, self._problem_id, replace(self._folder, includes={}), tell, stop=self._stop)
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
@@ -186,6 +187,8 @@ class _Verification:
         main = one.main.relative_to(one.place).as_posix() if one.main and one.place.is_dir() else None
         options = {"main": main, "files": (), "compile_args": (), "language": None}
         program = program_fields(self._api, one.place, options)
+        files = [*program.get("files", ()), *self._folder.files(self._api, program["language"])]
+        program |= {"files": files} if files else {}
         return {**program, "problem": self._problem_id, "limits": cpu_limits(secs)}
 
     def _add(self, row: Row) -> None:

@@ -96,6 +96,19 @@ def test_a_crash_shows_the_last_line_of_its_errors(rustbox: Rustbox, service: Se
     assert "RTE is not AC (NameError: xrange)" in verify(rustbox, package, "--time-limit", "2").stdout
 
 
+def test_files_of_the_package_go_with_each_submission(rustbox: Rustbox, service: Service, package: Path) -> None:
+    write(package, {"include/python/lib.py": "", "submissions/accepted/a.py": "import lib"})
+    write(package, {"submissions/wrong_answer/d/main.py": "", "submissions/wrong_answer/d/own.py": ""})
+    wrong = judged("wrong_answer")
+    service.will(PUSHED, *judged(), *judged("failed", "TLE", 2.0), *wrong, *wrong, DELETED)
+    assert verify(rustbox, package, "--time-limit", "1").exit_code == 0
+    pushed, *judge_runs = [asked.body for asked in service.asked if asked.method == "POST"]
+    assert "files" not in pushed
+    assert [[file["path"] for file in body["files"]] for body in judge_runs] == [["lib.py"]] * 3 + [
+        ["own.py", "lib.py"]
+    ]
+
+
 def test_json_has_rows_and_times(rustbox: Rustbox, service: Service, package: Path) -> None:
     service.will(PUSHED, *AS_EXPECTED, DELETED)
     found = json.loads(verify(rustbox, package, "--time-limit", "3", "--json").stdout)
