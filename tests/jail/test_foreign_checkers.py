@@ -1,4 +1,4 @@
-"""The program rustbox_cli/sio2_checker.cpp that makes a checker of sio2 work."""
+"""Checkers of other judges: the programs rustbox_cli/sio2_checker.cpp and foreign_checker.py that make them work."""
 
 from pathlib import Path
 
@@ -40,3 +40,22 @@ def test_a_checker_of_sio2_works_behind_the_wrapper(judge: Judge, args: tuple[st
     ]
     if args:
         assert [one.checker_message for one in found] == [message for *_, message in CASES]
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "outcomes", "points"),
+    [
+        ("by_line", "{}", ["passed", "wrong_answer", "wrong_answer"], None),
+        ("sorted", "{}", ["passed", "passed", "wrong_answer"], None),
+        ("linematches", '{"point_distribution": [1, 3], "points": 8}', ["passed", "wrong_answer", "partial"], 2),
+        ("floats", '{"tolerance": 1}', ["judge_error"] * 3, None),
+    ],
+)
+def test_comparisons_of_other_judges_are_a_checker_program(
+    judge: Judge, name: str, options: str, outcomes: list[str], points: float | None
+) -> None:
+    checker = program((WRAPPER.parent / "foreign_checker.py").read_text(), args=(name, options))
+    cases = [case(output, b"1\n2\n") for output in (b"1\n2\n", b"2\n1\n", b"1\n3\n")]
+    found = results(judge(judge_requested(cases, code=ECHO, checkers=(checker,))))
+    assert [one.outcome for one in found] == outcomes
+    assert found[2].checker_points == points
