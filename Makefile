@@ -101,7 +101,7 @@ jail: ## The sandbox on this kernel, with every hostile program
 
 system: ## The local stack over HTTP
 	@bash infra/setup/install.sh --sdk
-	@bash infra/setup/check.sh system browser deployment kills
+	@bash infra/setup/check.sh system clients browser deployment kills
 
 bench: ## Measure this machine beside its peers (ARGS="--quick --sections jail,stack")
 	@bash infra/setup/install.sh --peers

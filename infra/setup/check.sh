@@ -20,11 +20,11 @@ export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1
 # mostly wait, and measure the memory that the kernel holds: nothing beside them may start guests.
 first=("types memory" "lint contract unit")
 first_quick=("types" "lint contract unit")
-# Most tests of `hostile`, `jail`, `system` and `deployment` wait for a limit or for a process: so four jobs keep two
-# cores busy. They are of about equal length, so that both cores work to the end. `package` writes the same zip as
-# `deployment`, and comes long after it. `cpython` is shorter, and waits often too.
-side_by_side=("kills jail" "system" "hostile languages browser" "deployment vm adapters embedded package" "cpython")
-side_by_side_quick=("kills jail" "system package" "hostile languages browser" "deployment adapters embedded")
+# Most tests of these stages wait for a limit or for a process: so five jobs keep two cores busy. They are of about
+# equal length, so that both cores work to the end. `package` writes the same zip as `deployment`, and comes long after
+# it. `cpython` is longer, and waits often too.
+side_by_side_quick=("jail" "kills system" "hostile languages" "clients browser package" "deployment adapters embedded")
+side_by_side=("${side_by_side_quick[@]:0:4}" "deployment vm adapters embedded" "cpython")
 # These tests measure how the kernel divides the CPUs, and a loss of memory that nobody else may make good meanwhile.
 alone=(load)
 # A test that hangs ends by this. Beside other stages it may take long. The slowest are named.
@@ -40,6 +40,9 @@ if [[ ${1:-} == --quick ]]; then
   shift
 fi
 # Tests of the jail and of the system that are stages of their own. `jail` and `system` are all the others.
+# What clients see of one stack, which no test here kills.
+clients_tests=(tests/system/test_{artifacts,cli,cli_install,dialect_clients,github_status,judge0,listen,mcp}.py
+  tests/system/test_{openapi_clients,outputs,pages,piston,problems,sdk,signed_senders,three_patterns}.py)
 browser_tests=(tests/system/browser)
 hostile_tests=(tests/jail/test_hostile.py)
 kills_tests=(tests/system/test_kill_run.py)
@@ -87,7 +90,7 @@ stage_two_at_a_time() { run_pytest -n 2 "${limits[@]}" "tests/$1"; }
 # One at a time: beside it other stages work.
 stage_system() {
   local path others=()
-  for path in "${browser_tests[@]}" "${kills_tests[@]}" "${deployment_tests[@]}" "${cpython_tests[@]}"; do
+  for path in "${browser_tests[@]}" "${clients_tests[@]}" "${kills_tests[@]}" "${deployment_tests[@]}" "${cpython_tests[@]}"; do
     others+=(--ignore "$path")
   done
   run_pytest "${patience[@]}" tests/system "${others[@]}"
@@ -97,6 +100,7 @@ run_stage() {
   case $1 in
     lint | types | vm | jail | system) "stage_$1" ;;
     browser) run_pytest "${patience[@]}" "${browser_tests[@]}" ;;
+    clients) run_pytest "${patience[@]}" "${clients_tests[@]}" ;;
     hostile) run_pytest "${patience[@]}" "${hostile_tests[@]}" ;;
     languages) run_pytest "${patience[@]}" "${languages_tests[@]}" ;;
     load) run_pytest "${patience[@]}" "${load_tests[@]}" ;;
@@ -227,7 +231,7 @@ if ((${#quick[@]})); then first=("${first_quick[@]}") side_by_side=("${side_by_s
 (($#)) || read -ra stages <<<"${first[*]} ${side_by_side[*]} ${alone[*]}"
 # Before anything takes time.
 for stage in "${stages[@]}"; do
-  [[ " browser cpython hostile jail kills deployment load memory system languages vm " != *" $stage "* ]] || ((EUID == 0)) ||
+  [[ " browser clients cpython hostile jail kills deployment load memory system languages vm " != *" $stage "* ]] || ((EUID == 0)) ||
     { echo "checks: stage $stage runs the sandbox, which needs root: use sudo" >&2; exit 2; }
 done
 stage=""

@@ -21,7 +21,7 @@ from tests.adapters.aws_account import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, 
 from tests.adapters.engine_account import engine_in
 from tests.adapters.new_account import new_account, set_credentials
 from tests.adapters.pipeline import pipeline, receiver
-from tests.submission_factory import GENEROUS
+from tests.submission_factory import GENEROUS, FakeTime
 
 if TYPE_CHECKING:
     import logging
@@ -105,6 +105,11 @@ def admin_key(aws: Aws) -> str:
     Clients.ssm().put_parameter(Name=ADMIN_KEY_PARAMETER, Value=ADMIN_KEY, Type="SecureString")
     aws.monkeypatch.setenv("ADMIN_KEY_PARAMETER", ADMIN_KEY_PARAMETER)
     return ADMIN_KEY
+
+
+@pytest.fixture
+def time() -> FakeTime:
+    return FakeTime()
 
 
 @pytest.fixture

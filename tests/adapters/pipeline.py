@@ -173,6 +173,12 @@ class Pipeline:
         self.secrets[submission.submission_id] = [secret or ""]
         return submission
 
+    def run(self, **changes: Any) -> Submission:
+        """Submit and finish."""
+        submission = self.submit(**changes)
+        self.finish(submission)
+        return submission
+
     def endpoints_version(self, project_id: str, profile: str) -> str | None:
         """Return the version that a charge would return."""
         found = self.aws.client("dynamodb").get_item(
@@ -271,8 +277,9 @@ class Pipeline:
         self.receives.update(hints)
         return [place for place, hint in enumerate(hints) if call(webhook.handler, (hint,), self.receives[hint])]
 
-    def sweep(self, context: Context | None = None) -> dict[str, Any]:
-        """Run the minute's sweep; counts of the minute are written."""
+    def sweep(self, context: Context | None = None, *, after_secs: float = 0) -> dict[str, Any]:
+        """Run the minute's sweep, so long from now; counts of the minute are written."""
+        self.time.advance(after_secs)
         self.write_counts()
         return sweep.handler({"source": "schedule"}, context or Context())  # type: ignore[arg-type]
 

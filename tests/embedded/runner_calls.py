@@ -25,15 +25,8 @@ def every_call(queues: dict[str, str]) -> Iterator[tuple[str, str, dict[str, Any
                     yield service, operation, {"QueueUrl": url, "QueueName": "x", "ReceiptHandle": "1.x"}
             elif service == "s3":
                 for key in (
-                    "inputs/s",
-                    "outputs/s",
-                    "judge-inputs/s",
-                    "deleted/s",
-                    "files/s",
-                    "judge-inputs",
-                    "other",
-                    "outputs",
-                    "xoutputs/s",
+                    *("inputs/s", "outputs/s", "judge-inputs/s", "deleted/s", "files/s", "judge-inputs", "other"),
+                    *("outputs", "xoutputs/s"),
                 ):
                     yield service, operation, {"Bucket": BUCKET, "Key": key}
                 yield service, operation, {"Bucket": "another", "Key": "outputs/s"}

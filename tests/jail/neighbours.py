@@ -4,22 +4,17 @@ import os
 import threading
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from sandbox_runtime.jail import Slot, SlotConfig
-from sandbox_runtime.jail.spec import GuestFile, JailSpec, Limits, Outcome
+from sandbox_runtime.jail.spec import GuestFile, JailSpec, Outcome
 from tests.guest_files import guest
 from tests.jail.slots import PYTHON, slot_config
-from tests.jail.weakened.limits import SLOWNESS
+from tests.jail.weakened.limits import SLOWNESS, SMALL
 
-LIMITS = Limits(
-    cpu_time_secs=4 * SLOWNESS,
-    wall_time_secs=20 * SLOWNESS,
-    memory_bytes=128 << 20,
-    max_processes=8,
-    max_open_files=32,
-    max_file_bytes=1 << 20,
-    output_bytes=65536,
+LIMITS = replace(
+    SMALL, cpu_time_secs=4 * SLOWNESS, memory_bytes=128 << 20, max_processes=8, max_open_files=32, output_bytes=65536
 )
 
 

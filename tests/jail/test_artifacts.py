@@ -34,7 +34,6 @@ from sandbox_runtime.jail import (
     GuestFile,
     InputFile,
     JailSpec,
-    Limits,
     NotRegularFileError,
     Outcome,
     Slot,
@@ -45,17 +44,16 @@ from sandbox_runtime.languages import Language, warm_start
 from sandbox_runtime.languages.python import PYTHON as PYTHON_LANGUAGE
 from tests.jail.guest_requests import request
 from tests.jail.slots import PYTHON, slot_config
-from tests.jail.weakened.limits import SLOWNESS
+from tests.jail.weakened.limits import SLOWNESS, SMALL
 
 ROOT = Path(__file__).parents[2]
-LIMITS = Limits(
+LIMITS = replace(
+    SMALL,
     cpu_time_secs=10 * SLOWNESS,
-    wall_time_secs=20 * SLOWNESS,
     memory_bytes=256 << 20,
     max_processes=16,
     max_open_files=64,
     max_file_bytes=1 << 41,
-    output_bytes=1000,
 )
 
 

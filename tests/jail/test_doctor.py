@@ -15,6 +15,7 @@ import pytest
 from sandbox_runtime.jail import CONTROLS, NEEDS_ROOT
 from sandbox_runtime.jail.controls.cgroup.detect import cgroup_backend
 from sandbox_runtime.languages import python
+from tests.commands import run_to_end
 from tests.until import until
 
 ROOT = Path(__file__).parents[2]
@@ -39,7 +40,7 @@ def copy() -> Iterator[Path]:
 def doctor(
     place: Path, *arguments: str, user: int = 0, through: tuple[str, ...] = ()
 ) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return run_to_end(
         [*through, INTERPRETER, "-S", "-m", "sandbox_runtime", "doctor", *arguments],
         user=user,
         group=user,
@@ -51,10 +52,7 @@ def doctor(
             "SETUP_TIMEOUT_SECS": str(10 * SLOWNESS),
         },
         cwd="/",
-        capture_output=True,
-        text=True,
         timeout=60 * SLOWNESS,
-        check=False,
     )
 
 

@@ -7,22 +7,14 @@ import textwrap
 
 import pytest
 
-from sandbox_runtime.jail import CONTROLS, JailError, JailSpec, Limits, open_slot
+from sandbox_runtime.jail import CONTROLS, JailError, JailSpec, open_slot
 from sandbox_runtime.jail.controls.cgroup.detect import bases_v1
 from tests.jail.changed_slots import OTHER_INIT, ChangedSlot
 from tests.jail.hostile.catalogue import UNPROVABLE
 from tests.jail.slots import slot_config
-from tests.jail.weakened.limits import SLOWNESS
+from tests.jail.weakened.limits import SMALL
 
-LIMITS = Limits(
-    cpu_time_secs=5 * SLOWNESS,
-    wall_time_secs=20 * SLOWNESS,
-    memory_bytes=64 << 20,
-    max_processes=4,
-    max_open_files=16,
-    max_file_bytes=1 << 20,
-    output_bytes=1000,
-)
+LIMITS = SMALL
 TRUE = JailSpec(argv=("/usr/bin/true",), limits=LIMITS)
 
 

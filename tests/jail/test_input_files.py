@@ -16,7 +16,6 @@ from sandbox_runtime.jail import (
     InputFile,
     JailError,
     JailSpec,
-    Limits,
     Outcome,
     Slot,
     StopReason,
@@ -28,13 +27,13 @@ from sandbox_runtime.jail.protocol import inputs_table
 from sandbox_runtime.languages import LANGUAGES, warm_start
 from tests.guest_files import guest
 from tests.jail.slots import PYTHON, slot_config
-from tests.jail.weakened.limits import SLOWNESS
+from tests.jail.weakened.limits import SLOWNESS, SMALL
 
 MIB = 1 << 20
-LIMITS = Limits(
+LIMITS = replace(
+    SMALL,
     cpu_time_secs=4 * SLOWNESS,
     wall_time_secs=15 * SLOWNESS,
-    memory_bytes=64 * MIB,
     max_processes=8,
     max_open_files=32,
     max_file_bytes=100 * MIB,

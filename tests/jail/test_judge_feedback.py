@@ -16,6 +16,8 @@ MOST_CHARACTERS = 4096
 WRITE = "import os, sys\nplace = sys.argv[3] + 'judgemessage.txt'\n"
 TEAM = "open(sys.argv[3] + 'teammessage.txt', 'w').write("
 REJECT = "sys.exit(43)\n"
+KINDS = ["program", pytest.param("interactor", marks=pytest.mark.whole)]
+"""The same files are read after both; quick tests below have one of each."""
 
 
 @dataclass(frozen=True)
@@ -110,7 +112,7 @@ def validated(
     return found
 
 
-@pytest.mark.parametrize("kind", ["program", "interactor"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("feedback", [pytest.param(feedback, id=name) for name, feedback in FEEDBACK.items()])
 def test_feedback_is_part_of_the_message_whatever_it_is(judge: Judge, feedback: Feedback, kind: str) -> None:
     found = validated(judge, WRITE + feedback.code + REJECT, kind=kind)
@@ -136,7 +138,7 @@ def test_a_validator_in_every_language_runs_under_the_shell(judge: Judge, name: 
     assert (found.outcome, found.checker_message) == ("judge_error", "the checker ended with exit code 0: 1")
 
 
-@pytest.mark.parametrize("kind", ["program", "interactor"])
+@pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize(
     ("code", "outcome", "earned"),
     [

@@ -67,16 +67,8 @@ def compare(slot: Slot, languages: Mapping[str, Language]) -> Compare:
 
 # Programs whose machine code is compared, one of each set at least.
 _MACHINE_CODE = (
-    "plain",
-    "everything",
-    "usual headers",
-    "other headers too",
-    "threads",
-    "exceptions",
-    "names and types",
-    "files",
-    "promises",
-    "shared objects",
+    *("plain", "everything", "usual headers", "other headers too", "threads", "exceptions", "names and types", "files"),
+    *("promises", "shared objects"),
 )
 # The same machine code does the same: only one of those is linked and run.
 _COMPARED = [name for name in HEADER_PROGRAMS if name not in _MACHINE_CODE or name == "threads"]

@@ -7,18 +7,19 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from events.completed import ExecutionCompleted
-from sandbox_runtime.jail import FilterFamily, GuestFile, JailSpec, Limits, Slot, StopReason
+from sandbox_runtime.jail import FilterFamily, GuestFile, JailSpec, Slot, StopReason
 from sandbox_runtime.jail.controls.seccomp.filters import INIT, SIMPLE_RULES, UNKNOWN, call_numbers, read_policy
 from sandbox_runtime.languages import LANGUAGES, Language, compile_spec
 from tests.guest_files import guest
 from tests.jail.hostile.catalogue import CHOSEN_LANGUAGES
 from tests.jail.slots import slot_config
-from tests.jail.weakened.limits import SLOWNESS
+from tests.jail.weakened.limits import SLOWNESS, SMALL
 from tests.jail.weakened.slots import WeakenedSlot
 
 Run = Callable[..., ExecutionCompleted]
@@ -29,13 +30,13 @@ WORKLOADS = Path(__file__).parents[1] / "guests" / "workloads"
 NUMBERS = call_numbers()[platform.machine()]
 POLICY = read_policy()
 REFUSED = {-errno.EPERM, -errno.ENOSYS}
-LIMITS = Limits(
+LIMITS = replace(
+    SMALL,
     cpu_time_secs=15 * SLOWNESS,
     wall_time_secs=60 * SLOWNESS,
     memory_bytes=256 << 20,
     max_processes=16,
     max_open_files=32,
-    max_file_bytes=1 << 20,
     output_bytes=1 << 20,
 )
 # Calls that the kernel itself refuses here with these arguments, so that the filter's answer cannot be told from its.

@@ -22,7 +22,6 @@ from sandbox_runtime.jail import (
     GuestFile,
     JailError,
     JailSpec,
-    Limits,
     Slot,
     StopReason,
     open_slot,
@@ -30,17 +29,17 @@ from sandbox_runtime.jail import (
 )
 from tests.jail.processes import processes_of
 from tests.jail.slots import PYTHON, slot_config
-from tests.jail.weakened.limits import SLOWNESS
+from tests.jail.weakened.limits import SLOWNESS, SMALL
 from tests.until import until
 
-LIMITS = Limits(
+LIMITS = replace(
+    SMALL,
     cpu_time_secs=2 * SLOWNESS,
     wall_time_secs=10 * SLOWNESS,
     memory_bytes=128 << 20,
     max_processes=8,
     max_open_files=32,
     max_file_bytes=4 << 20,
-    output_bytes=1000,
 )
 
 ROOT = Path(__file__).parents[2]

@@ -18,7 +18,7 @@ import pytest
 
 from events.vocabulary import Phase
 from sandbox_runtime.executor.step_runs import RunStop, StepRuns
-from sandbox_runtime.jail import SETUP_TIMEOUT, GuestFile, JailError, JailSpec, Limits, Slot, StopReason, open_slot
+from sandbox_runtime.jail import SETUP_TIMEOUT, GuestFile, JailError, JailSpec, Slot, StopReason, open_slot
 from sandbox_runtime.jail.protocol import START_RUN, receive, send
 from sandbox_runtime.jail.supervisor import watch
 from sandbox_runtime.jail.supervisor.launch import TemplateProcess, request_of
@@ -26,19 +26,11 @@ from sandbox_runtime.jail.supervisor.run_io import RunIO
 from tests.jail.changed_slots import ChangedSlot
 from tests.jail.processes import processes_of, status_of
 from tests.jail.slots import PYTHON, slot_config
-from tests.jail.weakened.limits import SLOWNESS
+from tests.jail.weakened.limits import SMALL
 from tests.until import until
 
 ROOT = Path(__file__).parents[2]
-LIMITS = Limits(
-    cpu_time_secs=5 * SLOWNESS,
-    wall_time_secs=20 * SLOWNESS,
-    memory_bytes=64 << 20,
-    max_processes=4,
-    max_open_files=16,
-    max_file_bytes=1 << 20,
-    output_bytes=1000,
-)
+LIMITS = SMALL
 
 SLEEP = JailSpec(argv=("/usr/bin/sleep", "100"), limits=LIMITS)
 

@@ -1,7 +1,6 @@
 """Builds the deployment packages once, as a deployment does."""
 
 import json
-import subprocess
 import sys
 import zipfile
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from samtranslator.yaml_helper import yaml_parse
 
 from infra.deploy.building import ARCHITECTURES, Package, build, own_architecture
+from tests.commands import run_to_end
 
 ROOT = Path(__file__).resolve().parents[2]
 FUNCTION_TYPE = "AWS::Serverless::Function"
@@ -57,7 +57,7 @@ def importable(package: Package, tmp_path_factory: pytest.TempPathFactory) -> Pa
 @pytest.fixture(scope="session")
 def openapi(importable: Path) -> dict[str, Any]:
     """Give the OpenAPI document as the deployed function would answer it."""
-    finished = subprocess.run(
+    finished = run_to_end(
         [
             *(sys.executable, "-I", "-S", "-E", "-B", "-c"),
             (
@@ -67,9 +67,6 @@ def openapi(importable: Path) -> dict[str, Any]:
             str(importable),
         ],
         env={},
-        capture_output=True,
-        text=True,
-        check=False,
     )
     assert finished.returncode == 0, finished.stderr
     document: dict[str, Any] = json.loads(finished.stdout)

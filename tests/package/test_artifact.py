@@ -16,23 +16,13 @@ from infra.deploy import building as packaging
 from infra.deploy.building import ARCHITECTURES, AWS_SERVICES, MAX_ZIPPED_BYTES, ROOT, Package, build, own_architecture
 from infra.deploy.target import DeployError
 from infra.sam_template import read
+from tests.commands import run_to_end
 from tests.emulator import emulator
 
 FUNCTIONS = (
-    "SubmitFunction",
-    "JudgeFunction",
-    "DialectsFunction",
-    "ResultFunction",
-    "ManageFunction",
-    "OperateFunction",
-    "EndpointsFunction",
-    "EventsFunction",
-    "ChecksFunction",
-    "ScheduleFunction",
-    "RecordFunction",
-    "AnnounceFunction",
-    "WebhookFunction",
-    "SweepFunction",
+    *("SubmitFunction", "JudgeFunction", "DialectsFunction", "ResultFunction", "ManageFunction", "OperateFunction"),
+    *("EndpointsFunction", "EventsFunction", "ChecksFunction", "ScheduleFunction", "RecordFunction"),
+    *("AnnounceFunction", "WebhookFunction", "SweepFunction"),
 )
 OTHER_ARCHITECTURE = {"arm64": "x86_64", "x86_64": "arm64"}[own_architecture()]
 
@@ -57,13 +47,7 @@ print("imported")
 
 def in_artifact(code: str, importable: Path) -> subprocess.CompletedProcess[str]:
     """Run code that has only the artifact, as its first argument, and the standard library."""
-    return subprocess.run(
-        [sys.executable, "-I", "-S", "-E", "-B", "-c", code, str(importable)],
-        env={},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return run_to_end([sys.executable, "-I", "-S", "-E", "-B", "-c", code, str(importable)], env={})
 
 
 def test_the_zip_has_the_licence_of_every_library(importable: Path) -> None:
@@ -84,12 +68,8 @@ def test_handler_imports_from_the_artifact_alone_with_an_empty_environment(
     function: str, functions: dict[str, Any], importable: Path
 ) -> None:
     module_name, _, attribute = functions[function]["Handler"].rpartition(".")
-    finished = subprocess.run(
-        [sys.executable, "-I", "-S", "-E", "-B", "-c", _IMPORT, str(importable), module_name, attribute],
-        env={},
-        capture_output=True,
-        text=True,
-        check=False,
+    finished = run_to_end(
+        [sys.executable, "-I", "-S", "-E", "-B", "-c", _IMPORT, str(importable), module_name, attribute], env={}
     )
     assert (finished.returncode, finished.stdout) == (0, "imported\n"), finished.stderr
 
@@ -205,11 +185,9 @@ print(json.dumps(described, sort_keys=True))
 def test_the_shortened_descriptions_have_the_operations_shapes_and_endpoints_of_botocore(importable: Path) -> None:
     asked = [",".join(AWS_SERVICES), "us-east-1,eu-central-1,us-gov-west-1,cn-north-1"]
     shortened, installed = (
-        subprocess.run(
+        run_to_end(
             [sys.executable, *isolated, "-c", _DESCRIBE, *asked, *artifact],
             env={"AWS_EC2_METADATA_DISABLED": "true"},
-            capture_output=True,
-            text=True,
             check=True,
         ).stdout
         for isolated, artifact in ((["-I", "-S", "-E", "-B"], [str(importable)]), (["-I"], []))
@@ -249,7 +227,7 @@ def test_every_client_of_the_functions_makes_a_request_with_the_shortened_descri
     importable: Path, tmp_path: Path
 ) -> None:
     with emulator(tmp_path) as aws:
-        finished = subprocess.run(
+        finished = run_to_end(
             [sys.executable, "-I", "-S", "-B", "-c", _REQUEST, str(importable)],
             env={
                 "AWS_ENDPOINT_URL": aws.url,
@@ -257,9 +235,6 @@ def test_every_client_of_the_functions_makes_a_request_with_the_shortened_descri
                 "AWS_ACCESS_KEY_ID": "test",
                 "AWS_SECRET_ACCESS_KEY": "test",
             },
-            capture_output=True,
-            text=True,
-            check=False,
         )
     assert (finished.returncode, finished.stdout) == (0, "True\n"), finished.stderr
 

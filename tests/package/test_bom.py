@@ -12,6 +12,7 @@ import pytest
 
 from infra.deploy.bom import add_licences, add_packages, debian_components
 from infra.deploy.building import BUILD_DIR, ROOT, Package
+from tests.commands import run_to_end
 
 BOMS = ("functions", "runner", "runner-data")
 STATUS = """Package: libc6
@@ -36,13 +37,9 @@ def bom(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Any]]:
     """Run the command without an engine; the image's packages come from a file."""
     status = tmp_path_factory.mktemp("bom") / "status"
     status.write_text(STATUS)
-    done = subprocess.run(
+    done = run_to_end(
         ["/usr/bin/bash", "infra/setup/audit.sh", "sbom"],
-        cwd=ROOT,
         env={"PATH": "/usr/sbin:/usr/bin:/bin", "PACKAGES": str(status)},
-        capture_output=True,
-        text=True,
-        check=False,
         timeout=280,
     )
     assert done.returncode == 0, done.stderr
@@ -99,14 +96,7 @@ def test_the_list_keeps_to_the_schema(bom: dict[str, dict[str, Any]]) -> None:
         "import sys; from cyclonedx.validation.json import JsonStrictValidator as V; from cyclonedx.schema import *;"
         "print(V(SchemaVersion.V1_6).validate_str(sys.stdin.read()))"
     )
-    done = subprocess.run(
-        [BUILD_DIR / "audit" / "bin" / "python", "-c", check],
-        input=json.dumps(bom["runner-data"]),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=60,
-    )
+    done = run_to_end([BUILD_DIR / "audit" / "bin" / "python", "-c", check], input=json.dumps(bom["runner-data"]))
     assert (done.stdout, done.stderr) == ("None\n", "")
 
 
@@ -142,13 +132,9 @@ def test_packages_that_are_not_installed_are_left_out_and_none_is_listed_twice()
 
 def _scan(folder: Path, source: str) -> subprocess.CompletedProcess[str]:
     (folder / "status").write_text(STATUS)
-    return subprocess.run(
+    return run_to_end(
         ["/usr/bin/bash", "infra/setup/audit.sh", "image-scan"],
-        cwd=ROOT,
         env={"PATH": "/usr/sbin:/usr/bin:/bin", "PACKAGES": str(folder / "status"), "DEBSECAN_SOURCE": source},
-        capture_output=True,
-        text=True,
-        check=False,
         timeout=280,
     )
 

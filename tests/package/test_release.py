@@ -17,6 +17,7 @@ import sandbox_runtime
 from infra import release
 from infra.deploy.building import ROOT, Package, own_architecture
 from infra.release import build_wheel
+from tests.commands import run_to_end
 
 VERSION = functions.VERSION
 
@@ -60,23 +61,13 @@ def test_the_installed_wheel_has_the_command_and_its_version(wheel: Path, tmp_pa
     pip = [sys.executable, "-m", "pip", "--python", str(environment / "bin" / "python"), "install", "--quiet"]
     subprocess.run([*pip, "--no-deps", "--no-index", str(wheel)], check=True)
     dependencies = Path(next(path for path in sys.path if path.endswith("site-packages")))
-    done = subprocess.run(
-        [environment / "bin" / "rustbox", "--version"],
-        env={"PYTHONPATH": str(dependencies)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = run_to_end([environment / "bin" / "rustbox", "--version"], env={"PYTHONPATH": str(dependencies)})
     assert (done.returncode, done.stdout) == (0, f"rustbox, version {VERSION}\n"), done.stderr
 
 
 def test_the_command_line_is_written_for_the_oldest_python_that_the_wheel_names() -> None:
-    done = subprocess.run(
-        [sys.executable, "-m", "mypy", "--python-version", "3.10", "--cache-dir", os.devnull, "rustbox_cli"],
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
+    done = run_to_end(
+        [sys.executable, "-m", "mypy", "--python-version", "3.10", "--cache-dir", os.devnull, "rustbox_cli"]
     )
     assert done.returncode == 0, done.stdout
     configured = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["ruff"]["per-file-target-version"]

@@ -10,10 +10,25 @@ import pytest
 from tests.system.local_stack import LocalStack
 from tests.system.webhook_inbox import Inbox, open_inbox
 
+SMALL = {"RUSTBOX_PARAM_OfferedLanguages": "python", "SLOTS": "2", "RUSTBOX_PROCESSES": "1"}
+"""Few slots, processes and languages start sooner."""
+
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    local = LocalStack(tmp_path_factory.mktemp("stack") / "state")
+    with _running(LocalStack(tmp_path_factory.mktemp("stack") / "state")) as local:
+        yield local
+
+
+@pytest.fixture(scope="session")
+def killed_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
+    """Give a small stack whose processes tests kill. Each waits until the next one works."""
+    with _running(LocalStack(tmp_path_factory.mktemp("killed") / "state", DRAIN_SECS="1", **SMALL)) as local:
+        yield local
+
+
+@contextmanager
+def _running(local: LocalStack) -> Iterator[LocalStack]:
     try:
         local.start()
         yield local
@@ -58,12 +73,10 @@ def small_stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[.
 
 @contextmanager
 def _small_stacks(folder: Path) -> Iterator[Callable[..., LocalStack]]:
-    """Few slots, processes and languages start sooner."""
     made: list[LocalStack] = []
 
     def make(**variables: str) -> LocalStack:
-        small = {"RUSTBOX_PARAM_OfferedLanguages": "python", "SLOTS": "2", "RUSTBOX_PROCESSES": "1"}
-        local = LocalStack(folder / f"state{len(made)}", **small | variables)
+        local = LocalStack(folder / f"state{len(made)}", **SMALL | variables)
         made.append(local)
         return local
 

@@ -11,6 +11,7 @@ from typing import Any
 
 import httpx
 
+from tests.commands import run_to_end
 from tests.guest_files import guest
 from tests.system.local_stack import final_result
 
@@ -69,15 +70,12 @@ def on_host(module: str) -> Outcomes:
         Path(folder, "solution.py").write_text(_program(module))
         os.chown(folder, USER, USER)
         try:
-            done = subprocess.run(
+            done = run_to_end(
                 [*_SEPARATE, sys.executable, "-I", "-S", "-c", _ON_HOST, "/usr/bin/python3.13", "-u", "solution.py"],
                 cwd=folder,
                 env={"PATH": "/usr/bin:/bin", "HOME": folder, "LANG": "C.UTF-8"},
                 stdin=subprocess.DEVNULL,
-                capture_output=True,
-                text=True,
                 errors="replace",
-                check=False,
                 timeout=HOST_SECS,
             )
         except subprocess.TimeoutExpired:

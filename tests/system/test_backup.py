@@ -11,19 +11,15 @@ from pathlib import Path
 
 import httpx
 
-from tests.system.local_stack import ROOT, LocalStack, final_result, wait_until
+from tests.commands import run_to_end
+from tests.system.local_stack import LocalStack, final_result, wait_until
 from tests.system.webhook_inbox import open_inbox
 
 
 def _command(local: LocalStack, name: str, file: Path) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
+    return run_to_end(
         [sys.executable, "-m", "infra.local", name, str(file)],
-        cwd=ROOT,
         env={**os.environ, "RUSTBOX_STATE_DIR": str(local.state_dir)},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
     )
 
 

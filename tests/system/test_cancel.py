@@ -7,13 +7,10 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-
-import pytest
 
 from tests.system.local_stack import API_KEY, ROOT, LocalStack, wait_until
 from tests.system.webhook_inbox import Inbox
@@ -31,14 +28,6 @@ CANCELS = 40
 CLIENTS = 4
 READY = 6
 """Processes of pre-warmed runs in three slots. A run that was left has three processes."""
-
-
-@pytest.fixture(scope="module")
-def local(small_stack: Callable[..., LocalStack]) -> LocalStack:
-    """Give one stack to the tests here that count processes or kill the runner."""
-    made = small_stack()
-    made.start()
-    return made
 
 
 def descendants(pid: int) -> int:
@@ -81,7 +70,8 @@ def cancel_many(local: LocalStack, count: int, *, webhook_url: str | None = None
     return Counter(cause for cause, _ in ends), [ms for _, ms in ends if ms is not None]
 
 
-def test_cancelled_runs_end_once_and_leave_nothing(local: LocalStack, inbox: Inbox) -> None:
+def test_cancelled_runs_end_once_and_leave_nothing(killed_stack: LocalStack, inbox: Inbox) -> None:
+    local = killed_stack
     before = descendants(local.runner_pid())
     causes, dead_ms = cancel_many(local, CANCELS, webhook_url=inbox.url)
     assert causes.total() == CANCELS
@@ -96,7 +86,8 @@ def test_cancelled_runs_end_once_and_leave_nothing(local: LocalStack, inbox: Inb
     assert answer["stdout"] == "42\n"
 
 
-def test_a_run_whose_runner_is_killed_during_its_cancel_ends_once(local: LocalStack, inbox: Inbox) -> None:
+def test_a_run_whose_runner_is_killed_during_its_cancel_ends_once(killed_stack: LocalStack, inbox: Inbox) -> None:
+    local = killed_stack
     body = {"language": "python", "code": FORKS, "profile": "agent", "limits": {"wall_time_secs": 30}}
     hook = {"webhook_url": inbox.url, "webhook_secret": "a secret of a test"}
     with local.client() as client, ThreadPoolExecutor(1) as clients:

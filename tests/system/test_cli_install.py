@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from infra.release import build_wheel
+from tests.commands import run_to_end
 from tests.large_run import CODE, ENDLESS_CODE, ENDLESS_OUTPUT, INPUT_BYTES, LargeRun
 from tests.system.local_stack import API_KEY, ROOT, LocalStack
 
@@ -69,14 +70,7 @@ def test_pipx_installs_the_checkout(stack: LocalStack, tmp_path: Path) -> None:
 
 
 def install(tool: Path, *arguments: str | Path, **variables: str) -> None:
-    done = subprocess.run(
-        [tool, *arguments, "--quiet"],
-        env=os.environ | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_INSTALL_SECS,
-    )
+    done = run_to_end([tool, *arguments, "--quiet"], env=os.environ | variables, timeout=_INSTALL_SECS)
     assert done.returncode == 0, done.stdout + done.stderr
 
 
@@ -96,15 +90,8 @@ def assert_it_runs(command: Path, stack: LocalStack, folder: Path) -> None:
     environment = {"RUSTBOX_URL": stack.url, "RUSTBOX_API_KEY": API_KEY, "XDG_CONFIG_HOME": str(folder)}
 
     def call(*arguments: str) -> str:
-        ended = subprocess.run(
-            [command, *arguments],
-            cwd=folder,
-            env=environment,
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_CALL_SECS,
+        ended = run_to_end(
+            [command, *arguments], cwd=folder, env=environment, stdin=subprocess.DEVNULL, timeout=_CALL_SECS
         )
         assert ended.returncode == 0, ended.stderr
         return ended.stdout

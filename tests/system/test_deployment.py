@@ -26,6 +26,7 @@ from infra.deploy.smoke_test import receiver_on_aws, runner_settings
 from infra.deploy.stack import Stack, ensure_secret, find_secret
 from infra.deploy.target import DeployError, Progress, Target
 from infra.release import write_template
+from tests.commands import run_to_end
 from tests.large_run import assert_large_runs
 from tests.system.deployed_runner import deployed_runner
 from tests.system.local_stack import ROOT, wait_until
@@ -50,15 +51,7 @@ def package() -> Package:
 
 def _deploy(*arguments: str, code: int = 0) -> str:
     environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
-    done = subprocess.run(
-        [sys.executable, "-m", "infra.deploy", *arguments],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=500,
-    )
+    done = run_to_end([sys.executable, "-m", "infra.deploy", *arguments], env=environment, timeout=500)
     assert done.returncode == code, done.stdout + done.stderr
     return done.stdout + done.stderr
 

@@ -2,11 +2,11 @@
 
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
 
+from tests.commands import run_to_end
 from tests.system.key_forwarder import adding_key
 from tests.system.local_stack import API_KEY, ROOT, LocalStack
 
@@ -18,13 +18,9 @@ OUR_NAMES = ["c", "c++", "go", "java", "javascript", "python", "rust", "typescri
 
 def run(arguments: list[str | Path], **environment: str) -> Any:
     """Run a program of a client, which reaches this machine alone; return the JSON that it prints."""
-    finished = subprocess.run(
+    finished = run_to_end(
         arguments,
         env={"PATH": os.environ["PATH"], "NO_PROXY": "127.0.0.1", "HTTPS_PROXY": "http://127.0.0.1:9", **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
     )
     assert finished.returncode == 0, finished.stdout[-3000:] + finished.stderr[-3000:]
     return json.loads(finished.stdout)

@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import subprocess
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.commands import run_to_end
 from tests.system.local_stack import ADMIN_KEY, API_KEY, ROOT, LocalStack, run
 
 pytestmark = pytest.mark.whole
@@ -24,7 +24,7 @@ def _generate(local: LocalStack, document: dict[str, Any], directory: Path, phas
     """Send generated requests and return how often each status came."""
     (directory / "openapi.json").write_text(json.dumps(document), encoding="utf-8")
     before = local.log_path.stat().st_size
-    finished = subprocess.run(
+    finished = run_to_end(
         [
             *(ROOT / ".venv" / "bin" / "schemathesis", "run", "openapi.json", "--url", local.url),
             *("--header", f"X-API-Key: {API_KEY}", "--header", f"X-Admin-Key: {ADMIN_KEY}"),
@@ -33,10 +33,8 @@ def _generate(local: LocalStack, document: dict[str, Any], directory: Path, phas
             *("--phases", phases),
         ],
         cwd=directory,
+        timeout=None,
         env={"PATH": os.environ["PATH"], "HOME": str(directory), "NO_PROXY": "127.0.0.1"},
-        capture_output=True,
-        text=True,
-        check=False,
     )
     assert finished.returncode == 0, finished.stdout[-6000:] + finished.stderr[-2000:] + local.log()
     logged = local.log_path.read_bytes()[before:].decode("utf-8", "replace")

@@ -2,7 +2,6 @@
 
 import os
 import signal
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -29,13 +28,11 @@ def finished(client: httpx.Client) -> list[int]:
 
 
 def test_a_judge_run_whose_runner_is_killed_ends_once_with_each_case_once(
-    own_stack: Callable[..., LocalStack], inbox: Inbox
+    killed_stack: LocalStack, inbox: Inbox
 ) -> None:
-    local = own_stack()
-    local.start()
-    killed = local.runner_pid()
+    local, killed, key = killed_stack, killed_stack.runner_pid(), killed_stack.add_project("judged")
     body = BODY | {"webhook_url": inbox.url, "webhook_secret": "any text"}
-    with local.client() as client, local.client() as watcher, ThreadPoolExecutor(1) as threads:
+    with local.client(key) as client, local.client(key) as watcher, ThreadPoolExecutor(1) as threads:
         first = threads.submit(client.post, "/api/judge", params={"wait": "2"}, json=body)
         wait_until(lambda: len(finished(watcher)) >= 3, 60, "three cases are finished", local.log)
         os.kill(killed, signal.SIGKILL)
@@ -53,7 +50,7 @@ def test_a_judge_run_whose_runner_is_killed_ends_once_with_each_case_once(
     assert answer.status_code == httpx.codes.OK, judged
     assert (judged["id"], judged["all_passed"], judged["passed"]) == (early["id"], True, COUNT)
     assert [case["index"] for case in judged["results"]] == list(range(COUNT))
-    with local.client() as client:
+    with local.client(key) as client:
         assert [run["id"] for run in client.get("/api/results").json()["items"]] == [early["id"]]
         events = client.get("/api/events", params={"type": "judge.completed"}).json()["items"]
     assert [event["submission_id"] for event in events] == [early["id"]]

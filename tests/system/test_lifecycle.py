@@ -19,23 +19,16 @@ import pytest
 from standardwebhooks.webhooks import Webhook
 
 from infra.embedded.engine import open_engine
+from tests.commands import run_to_end
 from tests.system.kill_run.killer import kill_tree
-from tests.system.local_stack import API_KEY, ROOT, LocalStack, final_result, free_port, run, traces, wait_until
+from tests.system.local_stack import API_KEY, LocalStack, final_result, free_port, run, traces, wait_until
 from tests.system.pages import blocks
 from tests.system.webhook_inbox import open_inbox
 
 
 def _start_and_fail(**variables: str) -> str:
     """Start a launcher that must give up; return its one line."""
-    finished = subprocess.run(
-        [sys.executable, "-m", "infra.local", "up"],
-        cwd=ROOT,
-        env={**os.environ, **variables},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    finished = run_to_end([sys.executable, "-m", "infra.local", "up"], env={**os.environ, **variables})
     assert finished.returncode == 1, finished.stdout
     lines = finished.stderr.splitlines()
     assert len(lines) == 1, finished.stderr
@@ -57,14 +50,9 @@ def _start_and_fail(**variables: str) -> str:
 def test_runner_that_cannot_work_ends_the_start_with_its_reason(
     tmp_path: Path, wrapper: tuple[str, ...], slots: str, reason: str
 ) -> None:
-    finished = subprocess.run(
+    finished = run_to_end(
         [*wrapper, sys.executable, "-m", "infra.local", "up"],
-        cwd=ROOT,
         env={**os.environ, "RUSTBOX_STATE_DIR": str(tmp_path), "PORT": str(free_port()), "SLOTS": slots},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
     )
     said = finished.stdout + finished.stderr
     assert finished.returncode == 1, said
@@ -209,17 +197,12 @@ def test_unusable_setting_says_so_in_one_line(tmp_path: Path, variables: dict[st
 
 
 def test_without_root_one_line_names_the_way_out(tmp_path: Path) -> None:
-    finished = subprocess.run(
+    finished = run_to_end(
         [sys.executable, "-m", "infra.local", "up"],
         user=65534,
         group=65534,
         extra_groups=[],
-        cwd=ROOT,
         env={**os.environ, "RUSTBOX_STATE_DIR": str(tmp_path)},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
     )
     assert finished.returncode == 1
     assert finished.stderr.count("\n") == 1

@@ -75,9 +75,8 @@ for line in range(12):
 """
 
 
-def test_a_watcher_gets_one_execution_whole_although_its_runner_is_killed(own_stack: Callable[..., LocalStack]) -> None:
-    local = own_stack()
-    local.start()
+def test_a_watcher_gets_one_execution_whole_although_its_runner_is_killed(killed_stack: LocalStack) -> None:
+    local = killed_stack
     with local.client() as client:
         body = {"language": "python", "code": UNLIKE, "profile": "agent", "limits": LIMITS}
         submission_id = client.post("/api/submit", json=body).json()["id"]

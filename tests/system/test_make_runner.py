@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from tests.commands import run_to_end
 from tests.system.first_project import admin_keys, first_project
 from tests.system.local_stack import ROOT, LocalStack, final_result, free_port, wait_until
 
@@ -21,13 +22,9 @@ _INSTALL_SECS = 300
 
 
 def admin(stack: LocalStack, key: str, *words: str) -> dict[str, Any]:
-    done = subprocess.run(
+    done = run_to_end(
         [sys.executable, "-m", "rustbox_cli", "--url", stack.url, "admin", *words, "--json"],
-        cwd=ROOT,
         env={"PATH": os.environ["PATH"], "RUSTBOX_ADMIN_KEY": key},
-        capture_output=True,
-        text=True,
-        check=False,
     )
     assert done.returncode == 0, done.stderr
     return dict(json.loads(done.stdout))

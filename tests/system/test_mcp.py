@@ -3,7 +3,6 @@
 import json
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from tests.commands import run_to_end
 from tests.system.key_forwarder import adding_key
 from tests.system.local_stack import API_KEY, ROOT, LocalStack
 from tests.system.pages import blocks
@@ -22,13 +22,9 @@ REVISIONS = ["2025-11-25", "2026-07-28"]
 
 
 def run(arguments: list[str | Path], **environment: str) -> str:
-    finished = subprocess.run(
+    finished = run_to_end(
         arguments,
         env={"PATH": os.environ["PATH"], "NO_PROXY": "127.0.0.1", "HTTPS_PROXY": "http://127.0.0.1:9", **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
     )
     assert finished.returncode == 0, finished.stdout[-6000:] + finished.stderr[-3000:]
     return finished.stdout

@@ -177,11 +177,7 @@ def test_every_command_of_a_guide_works(stack: LocalStack, tmp_path: Path, page:
         (
             "https-target",
             [
-                "website passed",
-                "website failed",
-                "connection refused",
-                "failing",
-                "check.state.changed",
+                *("website passed", "website failed", "connection refused", "failing", "check.state.changed"),
                 "website is deleted.",
             ],
         ),

@@ -4,7 +4,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,8 +17,9 @@ from infra.embedded import services
 from infra.embedded.engine import open_engine
 from infra.local.settings import ADMIN_KEY as DEVELOPMENT_KEY
 from infra.local.settings import ADMIN_KEY_PARAMETER
+from tests.commands import run_to_end
 from tests.system.first_project import ADMIN_KEY, admin_keys, first_project
-from tests.system.local_stack import API_KEY, ROOT, LocalStack, final_result, free_port, run, wait_until
+from tests.system.local_stack import API_KEY, LocalStack, final_result, free_port, run, wait_until
 
 
 @pytest.fixture
@@ -97,12 +97,9 @@ def test_an_administrators_key_can_be_made_before_the_first_start(served: LocalS
 
 
 def new_admin_key(local: LocalStack) -> str:
-    made = subprocess.run(
+    made = run_to_end(
         [sys.executable, "-m", "infra.local", "admin-key"],
-        cwd=ROOT,
         env={**os.environ, "RUSTBOX_STATE_DIR": str(local.state_dir), "RUSTBOX_PUBLIC_URL": "https://x.example"},
-        capture_output=True,
-        text=True,
         check=True,
     )
     (key,) = ADMIN_KEY.findall(made.stderr)
@@ -131,15 +128,7 @@ def test_a_folder_of_the_development_stage_is_refused(tmp_path: Path) -> None:
 
 def start_and_fail(state_dir: Path, **variables: str) -> str:
     own = {"RUSTBOX_STATE_DIR": str(state_dir), "PORT": str(free_port()), "RUSTBOX_PUBLIC_URL": "https://x.example"}
-    finished = subprocess.run(
-        [sys.executable, "-m", "infra.local", "serve"],
-        cwd=ROOT,
-        env={**os.environ, **own, **variables},
-        capture_output=True,
-        text=True,
-        timeout=100,
-        check=False,
-    )
+    finished = run_to_end([sys.executable, "-m", "infra.local", "serve"], env={**os.environ, **own, **variables})
     assert finished.returncode == 1, finished.stdout
     (line,) = finished.stderr.splitlines()
     return line

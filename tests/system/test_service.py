@@ -3,7 +3,6 @@
 import os
 import re
 import signal
-from collections.abc import Callable
 from contextlib import suppress
 
 import httpx
@@ -38,10 +37,9 @@ def test_health_shows_the_values_of_the_heartbeat(stack: LocalStack) -> None:
     assert (ready.status_code, ready.json()["status"]) == (200, "ready")
 
 
-def test_the_stack_is_not_ready_while_its_runner_is_dead(own_stack: Callable[..., LocalStack]) -> None:
+def test_the_stack_is_not_ready_while_its_runner_is_dead(killed_stack: LocalStack) -> None:
     """Seen long before the last heartbeat is old. The new runner has the languages that the stack offers."""
-    local = own_stack()
-    local.start()
+    local = killed_stack
     assert local.process is not None
     launcher, first, killed = local.process.pid, local.runner_pid(), set[int]()
 

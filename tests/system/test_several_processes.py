@@ -48,11 +48,16 @@ def connections(local: LocalStack, pid: int) -> int:
     return sum(row[1].endswith(port) and row[3] == "01" and row[9] in inodes for row in rows)
 
 
-def test_all_processes_answer_on_one_port_and_quotas_hold_for_all_together(
-    own_stack: Callable[..., LocalStack],
-) -> None:
-    local = own_stack(RUSTBOX_PROCESSES="3")
-    local.start()
+@pytest.fixture(scope="module")
+def three(small_stack: Callable[..., LocalStack]) -> LocalStack:
+    """Give a stack of three processes, which the last test here stops."""
+    made = small_stack(RUSTBOX_PROCESSES="3")
+    made.start()
+    return made
+
+
+def test_all_processes_answer_on_one_port_and_quotas_hold_for_all_together(three: LocalStack) -> None:
+    local = three
     pids = first_children(local, "rb-functions", 3)
     assert len(children(local, "rb-background")) == 1
     clients: list[httpx.Client] = []
@@ -77,9 +82,8 @@ def test_all_processes_answer_on_one_port_and_quotas_hold_for_all_together(
     assert sorted(statuses) == [202] * 5 + [429] * 19
 
 
-def test_a_killed_process_is_replaced_and_no_connection_is_refused(own_stack: Callable[..., LocalStack]) -> None:
-    local = own_stack()
-    local.start()
+def test_a_killed_process_is_replaced_and_no_connection_is_refused(killed_stack: LocalStack) -> None:
+    local = killed_stack
     (killed,) = first_children(local, "rb-functions", 1)
     over = threading.Event()
     refused: list[httpx.TransportError] = []
@@ -110,10 +114,9 @@ def test_a_killed_process_is_replaced_and_no_connection_is_refused(own_stack: Ca
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_a_background_process_that_ends_is_replaced_and_the_runner_goes_on(
-    own_stack: Callable[..., LocalStack], number: signal.Signals
+    killed_stack: LocalStack, number: signal.Signals
 ) -> None:
-    local = own_stack(DRAIN_SECS="1")
-    local.start()
+    local = killed_stack
     (ended,), runner = first_children(local, "rb-background", 1), local.runner_pid()
     os.kill(ended, number)
     wait_until(lambda: children(local, "rb-background") not in ([], [ended]), 40, "another process", local.log)
@@ -121,7 +124,6 @@ def test_a_background_process_that_ends_is_replaced_and_the_runner_goes_on(
     with local.client() as client:
         queued = client.post("/api/submit", json={"language": "python", "code": "print(2)"}).json()["id"]
         assert final_result(client, queued)["stdout"] == "2\n"
-    assert local.stop() == 0
 
 
 def test_a_failpoint_kills_one_process_once(own_stack: Callable[..., LocalStack]) -> None:
@@ -173,11 +175,10 @@ def test_runs_that_an_ended_runner_held_go_before_later_ones(
         assert sorted(queued, key=ends.__getitem__) == queued
 
 
-def test_a_stop_ends_requests_and_runs_under_way_in_order(own_stack: Callable[..., LocalStack]) -> None:
-    local = own_stack(RUSTBOX_PROCESSES="2")
-    local.start()
+def test_a_stop_ends_requests_and_runs_under_way_in_order(three: LocalStack) -> None:
+    local, key = three, three.add_project("stopped")
     code = "import time; time.sleep(1); print('done')"
-    with local.client() as client, ThreadPoolExecutor(1) as threads:
+    with local.client(key) as client, ThreadPoolExecutor(1) as threads:
         answer = threads.submit(run, client, code)
         wait_until(lambda: client.get("/api/results").json()["items"] != [], 20, "it is accepted", local.log)
         assert local.stop() == 0

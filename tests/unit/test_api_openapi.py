@@ -59,11 +59,7 @@ def test_every_webhook_documents_the_headers_by_which_it_is_verified() -> None:
     for event in DOCUMENT["webhooks"].values():
         parameters = {parameter["name"]: parameter for parameter in event["post"]["parameters"]}
         assert parameters.keys() == {
-            "webhook-id",
-            "webhook-timestamp",
-            "webhook-signature",
-            "webhook-api-version",
-            "user-agent",
+            *("webhook-id", "webhook-timestamp", "webhook-signature", "webhook-api-version", "user-agent"),
             "traceparent",
         }
         assert {parameter["in"] for parameter in parameters.values()} == {"header"}

@@ -252,10 +252,7 @@ def test_ceilings_are_those_of_profile_and_language(profile: str, language: str,
 
 
 RAISED = (
-    "judge.output_kb=8192",
-    "judge.memory_mb=4096",
-    "judge.cpu_time_secs=60",
-    "agent.wall_time_secs=120",
+    *("judge.output_kb=8192", "judge.memory_mb=4096", "judge.cpu_time_secs=60", "agent.wall_time_secs=120"),
     "judge.max_processes=64",
 )
 

@@ -11,13 +11,7 @@ OFFERED = {
     "java": ("-Xlint", "-Xlint:all", "-Xlint:-serial", "-nowarn", "-Werror", "--release=17"),
     "go": ("-N", "-l"),
     "rust": (
-        "-O",
-        "-Copt-level=3",
-        "--edition=2018",
-        "--cfg=judge",
-        "-Coverflow-checks=on",
-        "-Dwarnings",
-        "-Adead_code",
+        *("-O", "-Copt-level=3", "--edition=2018", "--cfg=judge", "-Coverflow-checks=on", "-Dwarnings", "-Adead_code"),
     ),
 }
 REFUSED = (

@@ -44,13 +44,7 @@ def test_a_library_is_the_file_of_its_release(each: dict[str, str]) -> None:
 def test_a_module_of_ours_makes_no_code_or_html_from_text_and_knows_no_other_host(path: Path) -> None:
     text = path.read_text()
     for danger in (
-        "innerHTML",
-        "outerHTML",
-        "insertAdjacent",
-        "document.write",
-        "eval(",
-        "new Function",
-        "localStorage",
+        *("innerHTML", "outerHTML", "insertAdjacent", "document.write", "eval(", "new Function", "localStorage"),
     ):
         assert danger not in text
     assert not re.search(r"https?://\w", text)

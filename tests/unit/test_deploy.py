@@ -244,11 +244,7 @@ def test_everything_that_outlives_the_stack_can_be_deleted() -> None:
     template = read(TEMPLATE)["Resources"]
     kept = {item.name: item for item in retained({name: f"id-of-{name}" for name in template})}
     assert kept.keys() == {
-        "ProjectsTable",
-        "SubmissionsTable",
-        "ChecksTable",
-        "DeliveriesTable",
-        "EndpointSecretsKey",
+        *("ProjectsTable", "SubmissionsTable", "ChecksTable", "DeliveriesTable", "EndpointSecretsKey"),
         "PayloadsBucket",
     }
     assert kept["ProjectsTable"].command == "aws dynamodb delete-table --table-name id-of-ProjectsTable"

@@ -177,18 +177,8 @@ def _compiler(text: str) -> Callable[[Steps], None]:
         lambda steps: (steps.folder / "said").touch(),
     ],
     ids=[
-        "mute",
-        "other code",
-        "killed",
-        "talks much",
-        "assembler",
-        "assembler killed",
-        "linker",
-        "linker killed",
-        "no compiler",
-        "no assembler",
-        "no linker",
-        "no place for words",
+        *("mute", "other code", "killed", "talks much", "assembler", "assembler killed", "linker", "linker killed"),
+        *("no compiler", "no assembler", "no linker", "no place for words"),
     ],
 )
 def test_the_ordinary_command_reports_all_other_failures(steps: Steps, breaking: Callable[[Steps], None]) -> None:
@@ -254,17 +244,7 @@ def linker(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 _GIVEN = (
-    "-m64",
-    "a b.o",
-    "-Wl,-Bstatic",
-    "*.rlib",
-    "-lc",
-    "-L",
-    "/x y",
-    "-o",
-    "solution",
-    "-Wl,-z,relro,-z,now",
-    "-pie",
+    *("-m64", "a b.o", "-Wl,-Bstatic", "*.rlib", "-lc", "-L", "/x y", "-o", "solution", "-Wl,-z,relro,-z,now", "-pie"),
 )
 _MEANT = "a b.o|-Bstatic|*.rlib|-lc|-L|/x y|-z|relro|-z|now"
 

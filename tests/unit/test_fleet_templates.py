@@ -145,12 +145,8 @@ def test_the_network_has_no_way_to_the_internet_unless_the_operator_asks_for_one
     assert resources["Parameters"]["Egress"]["Default"] == "false"
     types = {item["Type"] for name, item in resources["Resources"].items() if name not in egress}
     assert types == {
-        "AWS::EC2::VPC",
-        "AWS::EC2::Subnet",
-        "AWS::EC2::RouteTable",
-        "AWS::EC2::SubnetRouteTableAssociation",
-        "AWS::EC2::VPCEndpoint",
-        "AWS::EC2::SecurityGroup",
+        *("AWS::EC2::VPC", "AWS::EC2::Subnet", "AWS::EC2::RouteTable", "AWS::EC2::SubnetRouteTableAssociation"),
+        *("AWS::EC2::VPCEndpoint", "AWS::EC2::SecurityGroup"),
     }
 
 

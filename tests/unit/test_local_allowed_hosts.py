@@ -28,19 +28,8 @@ def answer_to(port: int, *fields: str, target: str = "GET /api/languages HTTP/1.
 
 
 ALLOWED = [
-    "localhost",
-    "LocalHost:4096",
-    "localhost.",
-    "console.localhost:4096",
-    "127.0.0.1",
-    "127.0.0.1:",
-    "192.0.2.7:80",
-    "[::1]:4096",
-    "[2001:db8::7]",
-    "host.docker.internal:4096",
-    "box.lan:4096",
-    "BOX.LAN",
-    "rustbox",
+    *("localhost", "LocalHost:4096", "localhost.", "console.localhost:4096", "127.0.0.1", "127.0.0.1:", "192.0.2.7:80"),
+    *("[::1]:4096", "[2001:db8::7]", "host.docker.internal:4096", "box.lan:4096", "BOX.LAN", "rustbox"),
 ]
 REFUSED = [
     "",

@@ -2,10 +2,11 @@
 
 import os
 import socket
-import subprocess
 from pathlib import Path
 
 import pytest
+
+from tests.commands import run_to_end
 
 ROOT = Path(__file__).parents[2]
 DEBIAN_13 = 'ID=debian\nVERSION_ID=13\nPRETTY_NAME="Debian GNU/Linux 13 (trixie)"\n'
@@ -30,15 +31,7 @@ def host(tmp_path: Path) -> dict[str, str]:
 
 def checked(host: dict[str, str], *arguments: str) -> tuple[int, str, list[str]]:
     """Return exit code, output, and the lines that fail."""
-    done = subprocess.run(
-        ["/bin/bash", "infra/setup/preflight.sh", *arguments],
-        cwd=ROOT,
-        env=os.environ | host,
-        capture_output=True,
-        text=True,
-        timeout=30,
-        check=False,
-    )
+    done = run_to_end(["/bin/bash", "infra/setup/preflight.sh", *arguments], env=os.environ | host, timeout=30)
     return done.returncode, done.stdout, [line for line in done.stdout.splitlines() if line.startswith("  FAIL")]
 
 

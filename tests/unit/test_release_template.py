@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from fnmatch import fnmatchcase
 from pathlib import Path
@@ -15,6 +14,7 @@ from functions import VERSION
 from infra import release
 from infra.deploy.building import ARCHITECTURES
 from infra.sam_template import read
+from tests.commands import run_to_end
 
 ROOT = Path(__file__).parents[2]
 SERVICES = {"ApiGatewayV2": "apigateway", "ApplicationAutoScaling": "application-autoscaling"}
@@ -70,13 +70,10 @@ def test_the_deployers_policy_covers_every_service_and_no_role_of_others(templat
 def test_sam_build_says_what_to_do_and_makes_nothing(tmp_path: Path) -> None:
     for name in ("samconfig.toml", "template.yaml"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
-    done = subprocess.run(
+    done = run_to_end(
         [Path(sys.executable).with_name("sam"), "build"],
         cwd=tmp_path,
         env={"PATH": os.environ["PATH"], "HOME": str(tmp_path), "SAM_CLI_TELEMETRY": "0"},
-        capture_output=True,
-        text=True,
-        check=False,
     )
     assert done.returncode != 0
     assert "sam build is not needed: run make zip, then sam deploy" in done.stdout + done.stderr

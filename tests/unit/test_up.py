@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.commands import run_to_end
+
 ROOT = Path(__file__).parents[2]
 ENGINE = """#!/bin/sh
 echo "$0 $*" >>"$CALLS"
@@ -42,15 +44,7 @@ class Host:
         command.chmod(0o755)
 
     def up(self) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            ["/usr/bin/bash", "infra/setup/up.sh"],
-            cwd=ROOT,
-            env=self.environment,
-            capture_output=True,
-            text=True,
-            timeout=30,
-            check=False,
-        )
+        return run_to_end(["/usr/bin/bash", "infra/setup/up.sh"], env=self.environment, timeout=30)
 
     @property
     def calls(self) -> list[str]:

@@ -278,15 +278,13 @@ def end_by_dead_letter(pipeline: Pipeline, row: Submission) -> None:
 
 
 def end_by_age(pipeline: Pipeline, row: Submission) -> None:
-    pipeline.time.advance(6 * 3600 + 1)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=6 * 3600 + 1)
 
 
 def end_by_second_overrun(pipeline: Pipeline, row: Submission) -> None:
     pipeline.submissions.mark_started(row.submission_id, row.execution_id, "node", row.created_at)
     for _ in range(2):
-        pipeline.time.advance(200)
-        pipeline.sweep()
+        pipeline.sweep(after_secs=200)
 
 
 ENDINGS = [end_by_record, end_unreadable, end_by_dead_letter, end_by_age, end_by_second_overrun]

@@ -22,11 +22,6 @@ PROJECT = Project("dev", "Development", ("judge",))
 
 
 @pytest.fixture
-def time() -> FakeTime:
-    return FakeTime()
-
-
-@pytest.fixture
 def store(aws: Aws, time: FakeTime) -> ProjectStore:
     store = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb(), time)
     store.create_project(PROJECT)

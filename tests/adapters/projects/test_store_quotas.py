@@ -23,11 +23,6 @@ def run(key: str | None = None, **changes: Any) -> Submission:
 
 
 @pytest.fixture
-def time() -> FakeTime:
-    return FakeTime()
-
-
-@pytest.fixture
 def quotas(aws: Aws, time: FakeTime) -> QuotaStore:
     return QuotaStore(aws.names["QuotasTable"], aws.client("dynamodb"), time)
 

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.adapters.sqs_server import SqsServer, open_sqs_server
+from tests.commands import run_to_end
 
 ROOT = Path(__file__).parents[3]
 WITHOUT_NAMESPACES = ("/usr/bin/setpriv", "--bounding-set", "-sys_admin", "--inh-caps", "-sys_admin")
@@ -27,14 +28,9 @@ def work(sqs: SqsServer, *wrapper: str) -> subprocess.CompletedProcess[str]:
         "AWS_SECRET_ACCESS_KEY": "testing",
         "AWS_EC2_METADATA_DISABLED": "true",
     }
-    return subprocess.run(
+    return run_to_end(
         [*wrapper, sys.executable, "-m", "sandbox_runtime", "worker"],
-        cwd=ROOT,
         env={name: os.environ[name] for name in ("PATH", "LANG") if name in os.environ} | environment,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
     )
 
 

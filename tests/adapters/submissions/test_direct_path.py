@@ -737,8 +737,7 @@ def test_a_crash_on_the_way_back_to_the_queue_costs_no_result(
         pipeline.time.ms = now_ms()
         with crash_at(point), pytest.raises(Crash):
             wait_for(project_key)
-    pipeline.time.advance(DIRECT_DUE_SECS + 1)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=DIRECT_DUE_SECS + 1)
     sent = aws.messages("InteractiveQueue")
     assert {message["submission_id"] for message in sent} == {only_row(aws).submission_id}
     assert len(sent) == (1 if point == "submit.before_send" else 2)

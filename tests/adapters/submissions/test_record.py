@@ -65,16 +65,14 @@ def test_start_makes_a_pending_submission_running_and_due_after_its_budget(pipel
 
 
 def test_late_start_does_not_touch_a_final_submission(pipeline: Pipeline) -> None:
-    submission = pipeline.submit()
-    pipeline.finish(submission)
+    submission = pipeline.run()
     before = pipeline.row(submission)
     assert pipeline.record(started(submission.submission_id)) == []
     assert pipeline.row(submission) == before
 
 
 def test_completion_is_committed_and_fanned_out(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
-    submission = pipeline.submit()
-    pipeline.finish(submission)
+    submission = pipeline.run()
     row = pipeline.row(submission)
     assert (row.status, row.verdict, row.stdout, row.stderr) == (Status.COMPLETED, "AC", b"42\n", b"")
     assert row.due_at_ms is None
@@ -94,8 +92,7 @@ def test_completion_is_committed_and_fanned_out(pipeline: Pipeline, capsys: pyte
 
 
 def test_submission_without_a_webhook_owes_nothing(pipeline: Pipeline) -> None:
-    submission = pipeline.submit(webhook_url=None, webhook_secret=None)
-    pipeline.finish(submission)
+    submission = pipeline.run(webhook_url=None, webhook_secret=None)
     assert pipeline.row(submission).due_at_ms is None
     assert pipeline.aws.items("DeliveriesTable") == []
     assert pipeline.hints() == []
@@ -128,8 +125,7 @@ def test_a_cancelled_run_has_a_verdict_and_is_no_failure_of_the_platform(
 
 
 def test_second_completion_changes_nothing(pipeline: Pipeline) -> None:
-    submission = pipeline.submit()
-    pipeline.finish(submission)
+    submission = pipeline.run()
     pipeline.webhook(*pipeline.hints())
     before, rows = pipeline.row(submission), pipeline.aws.items("DeliveriesTable")
     assert pipeline.record(pipeline.completed(submission, "out_of_memory"), pipeline.completed(submission)) == []

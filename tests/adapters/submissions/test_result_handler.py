@@ -570,16 +570,7 @@ def test_health_answers_even_when_its_figures_cannot_be_read(aws: Aws, monkeypat
 
 def test_languages_are_a_bare_array(aws: Aws) -> None:
     assert get(None, "/api/languages").json == [
-        "python",
-        "c",
-        "cpp",
-        "java",
-        "javascript",
-        "typescript",
-        "go",
-        "rust",
-        "lua",
-        "bash",
+        *("python", "c", "cpp", "java", "javascript", "typescript", "go", "rust", "lua", "bash"),
     ]
     heartbeat(aws, age_secs=3_600)
     result.ENV.forget()

@@ -20,11 +20,6 @@ def submission_id(number: int) -> str:
 
 
 @pytest.fixture
-def time() -> FakeTime:
-    return FakeTime()
-
-
-@pytest.fixture
 def store(aws: Aws, time: FakeTime) -> SubmissionStore:
     return SubmissionStore(aws.names["SubmissionsTable"], Clients.dynamodb(), time)
 

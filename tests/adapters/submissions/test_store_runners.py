@@ -14,11 +14,6 @@ pytestmark = pytest.mark.answered_by("engine", "moto")
 
 
 @pytest.fixture
-def time() -> FakeTime:
-    return FakeTime()
-
-
-@pytest.fixture
 def store(aws: Aws, time: FakeTime) -> RunnerStore:
     return RunnerStore(aws.names["RunnersTable"], Clients.dynamodb(), time)
 

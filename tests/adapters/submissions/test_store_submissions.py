@@ -20,11 +20,6 @@ CLAIM = Claim(idempotency_pk("dev", "key"), "a" * 64)
 
 
 @pytest.fixture
-def time() -> FakeTime:
-    return FakeTime()
-
-
-@pytest.fixture
 def store(aws: Aws, time: FakeTime) -> SubmissionStore:
     return SubmissionStore(aws.names["SubmissionsTable"], Clients.dynamodb(), time, time.sleep)
 

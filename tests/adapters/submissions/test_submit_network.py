@@ -182,8 +182,7 @@ def test_bytes_of_a_run_without_network_are_not_counted(pipeline: Pipeline) -> N
 
 def test_a_lost_message_is_sent_again_with_its_network(pipeline: Pipeline) -> None:
     pipeline.submit(network=("api.example.com:443",), profile="agent", priority="network")
-    pipeline.time.advance(121)
-    assert pipeline.sweep() == {"handled": 1, "failed": 0}
+    assert pipeline.sweep(after_secs=121) == {"handled": 1, "failed": 0}
     (message,) = pipeline.aws.messages("NetworkQueue")
     again = ExecutionRequested.parse(json.dumps(message))
     assert again.network is not None

@@ -56,8 +56,7 @@ def test_quiet_sweep_reports_an_age_of_zero(pipeline: Pipeline, capsys: pytest.C
 
 
 def test_stale_index_entry_is_passed_over(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> None:
-    submission = pipeline.submit()
-    pipeline.finish(submission)
+    submission = pipeline.run()
     pipeline.webhook(*pipeline.hints())
     stale_submissions = {submission.submission_id[-1]: [(submission.submission_id, START_MS)]}
     monkeypatch.setattr(
@@ -90,8 +89,7 @@ def test_pending_submission_whose_message_was_lost_is_sent_again(
     pipeline: Pipeline, capsys: pytest.CaptureFixture[str]
 ) -> None:
     submission = pipeline.submit(limits={"memory_mb": 64, "cpu_time_secs": 1.5}, stdin=b"1 2\n")
-    pipeline.time.advance(121)
-    assert pipeline.sweep() == {"handled": 1, "failed": 0}
+    assert pipeline.sweep(after_secs=121) == {"handled": 1, "failed": 0}
     (message,) = pipeline.aws.messages("BatchQueue")
     sent = ExecutionRequested.parse(json.dumps(message))
     row = pipeline.row(submission)
@@ -107,32 +105,28 @@ def test_pending_submission_whose_message_was_lost_is_sent_again(
 def test_interactive_submission_goes_to_its_own_queue(pipeline: Pipeline) -> None:
     pipeline.submit(priority="interactive")
     fill(pipeline, "BatchQueue")
-    pipeline.time.advance(121)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=121)
     assert len(pipeline.aws.messages("InteractiveQueue")) == 1
 
 
 def test_input_in_the_bucket_is_sent_again_whole(pipeline: Pipeline) -> None:
     submission = pipeline.submit(code=None, stdin=None, input_key="later")
     pipeline.payloads.put_input(submission.submission_id, b"print(1)", b"x" * 200_000)
-    pipeline.time.advance(121)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=121)
     (message,) = pipeline.aws.messages("BatchQueue")
     assert ExecutionRequested.parse(json.dumps(message)).stdin == b"x" * 200_000
 
 
 def test_submission_whose_input_is_gone_ends_as_ie(pipeline: Pipeline) -> None:
     submission = pipeline.submit(code=None, stdin=None, input_key="gone")
-    pipeline.time.advance(121)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=121)
     row = pipeline.row(submission)
     assert (row.status, row.result["cause"]) == (Status.ERROR, "ie_not_run")
 
 
 def test_all_lost_messages_come_back_in_one_sweep(pipeline: Pipeline) -> None:
     submissions = [pipeline.submit() for _ in range(40)]
-    pipeline.time.advance(121)
-    assert pipeline.sweep() == {"handled": 40, "failed": 0}
+    assert pipeline.sweep(after_secs=121) == {"handled": 40, "failed": 0}
     sent = {message["submission_id"] for message in pipeline.aws.messages("BatchQueue")}
     assert sent == {submission.submission_id for submission in submissions}
 
@@ -150,8 +144,7 @@ def redrives(pipeline: Pipeline, *submissions: Submission) -> list[int]:
 def test_submissions_that_wait_in_a_busy_queue_are_left_alone_but_the_first(pipeline: Pipeline) -> None:
     first, second = accepted(pipeline, 0), accepted(pipeline, 0.1)
     fill(pipeline, "BatchQueue")
-    pipeline.time.advance(121)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=121)
     assert redrives(pipeline, first, second) == [1, 0]
     row = pipeline.row(second)
     assert (row.execution_id, row.due_at_ms) == (EXECUTION_ID, pipeline.time.ms + TAKEN_MS)
@@ -162,12 +155,10 @@ def test_the_next_sweep_looks_at_a_submission_again(pipeline: Pipeline) -> None:
     accepted(pipeline, 0)
     second, later = accepted(pipeline, 0.1), accepted(pipeline, 0.2)
     fill(pipeline, "BatchQueue")
-    pipeline.time.advance(121)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=121)
     pipeline.finish(later)
     accepted(pipeline, 0.05)  # so that another one is the first of the next sweep
-    pipeline.time.advance(60)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=60)
     assert redrives(pipeline, second) == [1]
 
 
@@ -177,8 +168,7 @@ def test_a_lost_message_is_found_in_a_busy_queue_once_a_later_run_has_begun(pipe
     later, waiting = accepted(pipeline, 2), accepted(pipeline, 3)
     pipeline.record(started(later))
     fill(pipeline, "BatchQueue")
-    pipeline.time.advance(124)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=124)
     assert redrives(pipeline, first, lost, waiting) == [1, 1, 0]
 
 
@@ -187,8 +177,7 @@ def test_a_message_that_a_finished_run_has_overtaken_is_lost_too(pipeline: Pipel
     lost = [accepted(pipeline, 1 + number / 100) for number in range(30)]
     pipeline.finish(accepted(pipeline, 2))
     fill(pipeline, "BatchQueue")
-    pipeline.time.advance(123)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=123)
     assert set(redrives(pipeline, *lost)) == {1}
 
 
@@ -198,8 +187,7 @@ def test_runs_of_another_project_or_queue_have_not_overtaken_a_submission(pipeli
     pipeline.finish(accepted(pipeline, 2, project_id="other"))
     pipeline.finish(accepted(pipeline, 2, priority="interactive"))
     fill(pipeline, "BatchQueue")
-    pipeline.time.advance(123)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=123)
     assert redrives(pipeline, second) == [0]
 
 
@@ -207,8 +195,7 @@ def test_the_only_submission_of_a_project_is_sent_again_where_others_keep_the_qu
     others = [accepted(pipeline, 0, project_id="other") for _ in range(3)]
     lost = accepted(pipeline, 1)
     fill(pipeline, "BatchQueue")
-    pipeline.time.advance(122)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=122)
     assert redrives(pipeline, lost) == [1]
     assert sum(redrives(pipeline, *others)) == 1
 
@@ -218,8 +205,7 @@ def test_a_submission_is_sent_again_once_in_an_interval(pipeline: Pipeline) -> N
     fill(pipeline, "BatchQueue")
     found = []
     for _ in range(6):
-        pipeline.time.advance(61)
-        pipeline.sweep()
+        pipeline.sweep(after_secs=61)
         found += redrives(pipeline, submission)
     assert found == [0, 1, 1, 2, 2, 3]
 
@@ -229,12 +215,10 @@ def test_a_run_that_was_accepted_before_the_second_message_says_nothing_about_it
     pipeline.finish(accepted(pipeline, 2))
     accepted(pipeline, 0)
     fill(pipeline, "BatchQueue")
-    pipeline.time.advance(123)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=123)
     assert redrives(pipeline, lost) == [1]
     accepted(pipeline, 0.5)
-    pipeline.time.advance(121)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=121)
     assert redrives(pipeline, lost) == [1]
 
 
@@ -243,16 +227,14 @@ def test_a_queue_whose_messages_are_all_received_counts_as_empty(pipeline: Pipel
     fill(pipeline, "BatchQueue")
     sqs = pipeline.aws.client("sqs")
     assert sqs.receive_message(QueueUrl=pipeline.aws.names["BatchQueue"], VisibilityTimeout=600)["Messages"]
-    pipeline.time.advance(122)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=122)
     assert redrives(pipeline, *submissions) == [1, 1]
 
 
 def test_pending_for_six_hours_ends_as_ie_with_a_webhook(pipeline: Pipeline) -> None:
     submission = pipeline.submit()
     fill(pipeline, "BatchQueue")
-    pipeline.time.advance(6 * HOUR_SECS + 1)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=6 * HOUR_SECS + 1)
     row = pipeline.row(submission)
     assert (row.status, row.verdict, row.result["cause"]) == (Status.ERROR, "IE", "ie_not_run")
     assert row.result["error_message"]
@@ -263,8 +245,7 @@ def test_pending_for_six_hours_ends_as_ie_with_a_webhook(pipeline: Pipeline) -> 
 
 def test_late_completion_does_not_overwrite_that_end(pipeline: Pipeline) -> None:
     submission = pipeline.submit()
-    pipeline.time.advance(6 * HOUR_SECS + 1)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=6 * HOUR_SECS + 1)
     pipeline.finish(submission)
     assert pipeline.row(submission).verdict == "IE"
 
@@ -275,22 +256,19 @@ def test_late_completion_does_not_overwrite_that_end(pipeline: Pipeline) -> None
 def test_run_within_its_budget_is_left_alone(pipeline: Pipeline) -> None:
     submission = pipeline.submit()
     pipeline.record(started(submission))
-    pipeline.time.advance(96)
-    assert pipeline.sweep() == {"handled": 0, "failed": 0}
+    assert pipeline.sweep(after_secs=96) == {"handled": 0, "failed": 0}
 
 
 def test_overdue_run_is_handled_again_and_then_ends_as_ie(pipeline: Pipeline) -> None:
     submission = pipeline.submit()
     pipeline.record(started(submission))
-    pipeline.time.advance(98)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=98)
     (message,) = pipeline.aws.messages("BatchQueue")
     row = pipeline.row(submission)
     assert (row.status, row.execution_id) == (Status.RUNNING, message["execution_id"])
     assert message["execution_id"] != EXECUTION_ID
     assert row.due_at_ms == pipeline.time.ms + 97_000
-    pipeline.time.advance(98)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=98)
     row = pipeline.row(submission)
     assert (row.status, row.result["cause"]) == (Status.ERROR, "ie_supervisor_failure")
     assert pipeline.aws.messages("BatchQueue") == []
@@ -298,12 +276,10 @@ def test_overdue_run_is_handled_again_and_then_ends_as_ie(pipeline: Pipeline) ->
 
 def test_run_after_a_lost_message_still_gets_its_second_try(pipeline: Pipeline) -> None:
     submission = pipeline.submit()
-    pipeline.time.advance(121)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=121)
     (message,) = pipeline.aws.messages("BatchQueue")
     pipeline.record(started(submission, message["execution_id"]))
-    pipeline.time.advance(98)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=98)
     assert pipeline.row(submission).status is Status.RUNNING
     assert len(pipeline.aws.messages("BatchQueue")) == 1
 
@@ -311,12 +287,10 @@ def test_run_after_a_lost_message_still_gets_its_second_try(pipeline: Pipeline) 
 def test_second_try_that_completes_is_the_result(pipeline: Pipeline) -> None:
     submission = pipeline.submit()
     pipeline.record(started(submission))
-    pipeline.time.advance(98)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=98)
     pipeline.finish(submission)
     assert pipeline.row(submission).verdict == "AC"
-    pipeline.time.advance(98)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=98)
     assert pipeline.row(submission).verdict == "AC"
 
 
@@ -345,8 +319,7 @@ def test_a_run_is_final_although_the_bucket_takes_no_mark(
     pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     submission = pipeline.submit()
-    pipeline.time.advance(121)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=121)
 
     def fail(*_: Any) -> None:
         raise ClientError({"Error": {"Code": "SlowDown", "Message": "hidden"}}, "PutObject")
@@ -365,35 +338,28 @@ def test_hint_that_was_never_sent_is_sent_by_the_sweeper(pipeline: Pipeline) -> 
     submission = pipeline.submit()
     with crash_at("complete.after_write"), pytest.raises(Crash):
         pipeline.record(pipeline.completed(submission))
-    pipeline.time.advance(HINTED_MS / 1000)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=HINTED_MS / 1000)
     pipeline.webhook(*pipeline.hints())
     assert pipeline.state(submission) is DeliveryState.DELIVERED
 
 
 def test_delivery_whose_hint_was_lost_is_hinted_again(pipeline: Pipeline, capsys: pytest.CaptureFixture[str]) -> None:
-    submission = pipeline.submit()
-    pipeline.finish(submission)
+    submission = pipeline.run()
     pipeline.hints()
-    pipeline.time.advance(700)
-    assert pipeline.sweep() == {"handled": 1, "failed": 0}
+    assert pipeline.sweep(after_secs=700) == {"handled": 1, "failed": 0}
     assert oldest_due_ages(capsys) == [700.0]
     pipeline.hints()
-    pipeline.time.advance(HINTED_MS / 1000 - 1)
-    assert pipeline.sweep() == {"handled": 0, "failed": 0}  # its hint may still come
+    assert pipeline.sweep(after_secs=HINTED_MS / 1000 - 1) == {"handled": 0, "failed": 0}  # its hint may still come
     assert oldest_due_ages(capsys) == [0]
-    pipeline.time.advance(1)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=1)
     assert oldest_due_ages(capsys) == [880.0]  # the due key moved, the age did not
     pipeline.webhook(*pipeline.hints())
     assert pipeline.state(submission) is DeliveryState.DELIVERED
-    pipeline.time.advance(60)
-    assert pipeline.sweep() == {"handled": 0, "failed": 0}
+    assert pipeline.sweep(after_secs=60) == {"handled": 0, "failed": 0}
 
 
 def test_hinted_delivery_is_hinted_once_a_sweep_and_not_by_two_at_once(pipeline: Pipeline) -> None:
-    submission = pipeline.submit()
-    pipeline.finish(submission)
+    pipeline.run()
     pipeline.hints()
     pipeline.time.advance(HINTED_MS / 1000)
     first, second = pipeline.new_sweep(), pipeline.new_sweep()
@@ -402,8 +368,7 @@ def test_hinted_delivery_is_hinted_once_a_sweep_and_not_by_two_at_once(pipeline:
         for entry in found:
             sweep.handle(entry)
     assert len(pipeline.hints()) == 1
-    pipeline.time.advance(HINTED_MS / 1000 + 0.001)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=HINTED_MS / 1000 + 0.001)
     assert len(pipeline.hints()) == 1
 
 
@@ -413,26 +378,21 @@ def test_long_retry_is_found_by_the_sweeper_when_it_is_due(pipeline: Pipeline) -
     pipeline.receiver.always(500)
     pipeline.finish(submission)
     pipeline.webhook(*pipeline.hints())
-    pipeline.time.advance(1799)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=1799)
     assert pipeline.hints() == []
-    pipeline.time.advance(1)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=1)
     pipeline.webhook(*pipeline.hints())
     assert pipeline.state(submission) is DeliveryState.EXHAUSTED
 
 
 def test_send_whose_worker_died_is_tried_again_after_its_lease(pipeline: Pipeline) -> None:
     pipeline.guard_all()
-    submission = pipeline.submit()
-    pipeline.finish(submission)
+    submission = pipeline.run()
     with crash_at("webhook.after_claim"), pytest.raises(Crash):
         pipeline.webhook(*pipeline.hints())
-    pipeline.time.advance(59)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=59)
     assert pipeline.hints() == []
-    pipeline.time.advance(2)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=2)
     pipeline.webhook(*pipeline.hints())
     assert pipeline.state(submission) is DeliveryState.DELIVERED
     assert len(pipeline.attempts(submission)) == 1
@@ -466,8 +426,7 @@ def test_row_that_cannot_be_handled_does_not_hold_up_the_others(
 ) -> None:
     broken = pipeline.submit(language="cobol", due_at_ms=START_MS - 1)
     others = [pipeline.submit() for _ in range(3)]
-    pipeline.time.advance(121)
-    assert pipeline.sweep() == {"handled": 4, "failed": 1}
+    assert pipeline.sweep(after_secs=121) == {"handled": 4, "failed": 1}
     assert "Due row not handled; it is due again in a minute" in [entry.message for entry in caplog.records]
     sent = {message["submission_id"] for message in pipeline.aws.messages("BatchQueue")}
     assert sent == {submission.submission_id for submission in others}
@@ -492,8 +451,7 @@ def test_row_that_a_crashed_sweep_had_taken_is_due_again(place: str, pipeline: P
     with crash_at(place), pytest.raises(Crash):
         pipeline.sweep()
     assert pipeline.aws.messages("BatchQueue") == []
-    pipeline.time.advance(max(TAKEN_MS / 1000, 120))
-    pipeline.sweep()
+    pipeline.sweep(after_secs=max(TAKEN_MS / 1000, 120))
     assert len(pipeline.aws.messages("BatchQueue")) == 1
 
 
@@ -507,8 +465,7 @@ def test_dead_submission_that_never_began_is_sent_again_for_six_hours(
     caplog.clear()
     for sent in range(1, 4):
         assert pipeline.dead_letters(requested(submission)) == []
-        pipeline.time.advance(121)
-        pipeline.sweep()
+        pipeline.sweep(after_secs=121)
         (message,) = pipeline.aws.messages("BatchQueue")
         row = pipeline.row(submission)
         assert (row.status, row.redrives, row.execution_id) == (Status.PENDING, sent, message["execution_id"])
@@ -529,8 +486,7 @@ def test_dead_submission_that_began_ends_as_ie_with_a_webhook(pipeline: Pipeline
 
 
 def test_dead_submission_that_ran_after_all_keeps_its_result(pipeline: Pipeline) -> None:
-    submission = pipeline.submit()
-    pipeline.finish(submission)
+    submission = pipeline.run()
     before = pipeline.row(submission)
     assert pipeline.dead_letters(requested(submission)) == []
     assert pipeline.row(submission) == before
@@ -576,14 +532,8 @@ def test_unreadable_start_leaves_the_submission_to_its_due_key(pipeline: Pipelin
 @pytest.mark.parametrize(
     "body",
     [
-        "",
-        "not json",
-        "[1]",
-        "null",
-        '{"submission_id":7}',
-        '{"type":"runner_heartbeat"}',
-        '{"type":["x"],"submission_id":""}',
-        '{"type":"execution_requested"}',
+        *("", "not json", "[1]", "null", '{"submission_id":7}', '{"type":"runner_heartbeat"}'),
+        *('{"type":["x"],"submission_id":""}', '{"type":"execution_requested"}'),
     ],
 )
 def test_unreadable_dead_letter_is_logged_and_acknowledged(
@@ -594,12 +544,10 @@ def test_unreadable_dead_letter_is_logged_and_acknowledged(
 
 
 def test_dead_hint_is_acknowledged_since_the_row_is_still_due(pipeline: Pipeline) -> None:
-    submission = pipeline.submit()
-    pipeline.finish(submission)
+    submission = pipeline.run()
     (hint,) = pipeline.hints()
     assert pipeline.dead_letters(hint) == []
-    pipeline.time.advance(HINTED_MS / 1000)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=HINTED_MS / 1000)
     pipeline.webhook(*pipeline.hints())
     assert pipeline.state(submission) is DeliveryState.DELIVERED
 

@@ -65,8 +65,7 @@ def test_a_runs_own_url_gets_the_traceparent_at_each_attempt_also_from_a_hint_wi
     pipeline: Pipeline, trace: str | None
 ) -> None:
     pipeline.receiver.answers = [(500, {}, b""), (200, {}, b"")]
-    submission = pipeline.submit(traceparent=trace)
-    pipeline.finish(submission)
+    submission = pipeline.run(traceparent=trace)
     pipeline.webhook(*pipeline.hints())
     pipeline.time.advance(5)
     pipeline.webhook(Hint(submission.submission_id, "run", "dev").text)

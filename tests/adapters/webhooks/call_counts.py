@@ -45,8 +45,7 @@ def sent(pipeline: Pipeline, *hints: str) -> dict[str, int]:
 
 def owed(pipeline: Pipeline, **changes: Any) -> tuple[Submission, list[str]]:
     """Finish a run; return it with the hints of its deliveries."""
-    submission = pipeline.submit(**changes)
-    pipeline.finish(submission)
+    submission = pipeline.run(**changes)
     return submission, pipeline.hints()
 
 

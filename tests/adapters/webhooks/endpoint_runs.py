@@ -15,8 +15,7 @@ def hint_of(submission: Submission, endpoint: Endpoint) -> str:
 
 
 def finish(pipeline: Pipeline) -> Submission:
-    submission = pipeline.submit(webhook_url=None, webhook_secret=None)
-    pipeline.finish(submission)
+    submission = pipeline.run(webhook_url=None, webhook_secret=None)
     pipeline.hints()
     return submission
 

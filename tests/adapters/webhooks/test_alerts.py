@@ -273,8 +273,7 @@ def test_a_failing_url_of_a_run_is_announced_to_all_endpoints(
 ) -> None:
     pipeline.with_schedule(0)
     pipeline.receiver.answers_of["/hook"] = (500, {}, b"")
-    submission = pipeline.submit()
-    pipeline.finish(submission)
+    submission = pipeline.run()
     pipeline.webhook(*pipeline.hints())
     assert pipeline.state(submission) is DeliveryState.EXHAUSTED
     check(pipeline, 0)

@@ -42,8 +42,7 @@ def watch(aws: Aws) -> BusWatch:
 
 
 def test_the_bus_gets_the_body_of_the_webhook(pipeline: Pipeline, watch: BusWatch) -> None:
-    submission = pipeline.submit()
-    pipeline.finish(submission)
+    submission = pipeline.run()
     pipeline.webhook(*pipeline.hints())
     assert pipeline.announce(submission.submission_id) == []
     (seen,) = watch.seen()
@@ -70,8 +69,7 @@ def test_rule_can_name_one_project(aws: Aws, bus: Bus) -> None:
 
 
 def test_the_bus_gets_runs_without_webhooks(pipeline: Pipeline, watch: BusWatch) -> None:
-    submission = pipeline.submit(webhook_url=None, webhook_secret=None)
-    pipeline.finish(submission)
+    submission = pipeline.run(webhook_url=None, webhook_secret=None)
     assert pipeline.announce(submission.submission_id) == []
     (seen,) = watch.seen()
     assert seen["detail"]["id"] == submission.submission_id
@@ -163,8 +161,7 @@ def test_row_that_cannot_be_rendered_does_not_block_the_others(
 
 
 def test_error_of_the_bus_fails_the_whole_batch(pipeline: Pipeline, watch: BusWatch) -> None:
-    submission = pipeline.submit()
-    pipeline.finish(submission)
+    submission = pipeline.run()
     with bus_answers(pipeline.aws, *[500] * 9), pytest.raises(ClientError):
         pipeline.announce(submission.submission_id)
     assert pipeline.announce(submission.submission_id) == []
@@ -180,8 +177,7 @@ def test_changed_row_that_is_not_final_or_was_deleted_is_not_put(pipeline: Pipel
 
 
 def test_records_of_claims_and_deletions_are_skipped(pipeline: Pipeline, watch: BusWatch) -> None:
-    submission = pipeline.submit()
-    pipeline.finish(submission)
+    submission = pipeline.run()
     pk = f"SUBMISSION#{submission.submission_id}"
     records = [stream_record(0, "IDEMPOTENCY#dev#x", "CLAIM", "INSERT"), stream_record(1, pk, "SUBMISSION", "REMOVE")]
     assert announce.handler({"Records": records}, Context()) == {"batchItemFailures": []}  # type: ignore[arg-type]
@@ -189,16 +185,14 @@ def test_records_of_claims_and_deletions_are_skipped(pipeline: Pipeline, watch: 
 
 
 def test_several_changes_of_one_row_are_one_event(pipeline: Pipeline, watch: BusWatch) -> None:
-    submission = pipeline.submit()
-    pipeline.finish(submission)
+    submission = pipeline.run()
     assert pipeline.announce(*[submission.submission_id] * 3) == []
     assert len(watch.seen()) == 1
 
 
 @pytest.mark.parametrize("point", ["announce.after_read", "announce.after_bus"])
 def test_batch_whose_process_died_is_repeated(pipeline: Pipeline, watch: BusWatch, point: str) -> None:
-    submission = pipeline.submit()
-    pipeline.finish(submission)
+    submission = pipeline.run()
     with crash_at(point), pytest.raises(Crash):
         pipeline.announce(submission.submission_id)
     assert pipeline.announce(submission.submission_id) == []

@@ -93,8 +93,7 @@ def test_the_next_sweep_continues_after_a_crash(pipeline: Pipeline, point: str) 
     assert pipeline.endpoints.delete("dev", endpoint.endpoint_id)
     with crash_at(point), pytest.raises(Crash):
         pipeline.sweep()
-    pipeline.time.advance(MINUTE_SECS + 1)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=MINUTE_SECS + 1)
     assert states(pipeline, endpoint, submissions) == {DeliveryState.CANCELLED}
 
 
@@ -110,8 +109,7 @@ def test_many_are_cancelled_over_several_sweeps(pipeline: Pipeline, monkeypatch:
     with crash_at("deletion.after_page", after=1), pytest.raises(Crash):  # two pages of three
         pipeline.sweep()
     assert states(pipeline, endpoint, submissions) == {DeliveryState.CANCELLED, DeliveryState.PAUSED}
-    pipeline.time.advance(MINUTE_SECS + 1)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=MINUTE_SECS + 1)
     assert states(pipeline, endpoint, submissions) == {DeliveryState.CANCELLED}
 
 
@@ -124,8 +122,7 @@ def test_a_delivery_that_was_paused_after_the_deletion_is_cancelled_too(pipeline
     written = put_delivery(
         pipeline.aws, "paused", endpoint_id=endpoint.endpoint_id, created_at=late.created_at, project_id="dev"
     )
-    pipeline.time.advance(GRACE_MS // 1_000 + 1)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=GRACE_MS // 1_000 + 1)
     found = pipeline.deliveries.get_delivery(written.event_id, endpoint.endpoint_id)
     assert found is not None
     assert found.state is DeliveryState.CANCELLED
@@ -145,8 +142,7 @@ def test_only_one_of_two_workers_takes_the_row(pipeline: Pipeline) -> None:
 
 def test_deleting_an_endpoint_keeps_its_finished_deliveries(pipeline: Pipeline) -> None:
     endpoint = pipeline.endpoint()
-    submission = pipeline.submit(webhook_url=None, webhook_secret=None)
-    pipeline.finish(submission)
+    submission = pipeline.run(webhook_url=None, webhook_secret=None)
     pipeline.webhook(*pipeline.hints())
     before = json.dumps(pipeline.attempts(submission, endpoint.endpoint_id), default=repr)
     assert pipeline.endpoints.delete("dev", endpoint.endpoint_id)

@@ -36,8 +36,7 @@ def endpoint(pipeline: Pipeline) -> Endpoint:
 
 def owed(pipeline: Pipeline) -> tuple[Submission, str]:
     """Finish a run without a URL of its own; return it with the hint of its only delivery."""
-    submission = pipeline.submit(webhook_url=None, webhook_secret=None)
-    pipeline.finish(submission)
+    submission = pipeline.run(webhook_url=None, webhook_secret=None)
     (hint,) = pipeline.hints()
     return submission, hint
 
@@ -140,8 +139,7 @@ def test_a_punctual_first_sender_that_dies_is_found_when_its_lease_ends(pipeline
     submission, hint = owed(pipeline)
     with crash_at("webhook.after_claim"), pytest.raises(Crash):
         pipeline.webhook(hint)
-    pipeline.time.advance(LEASE_MS / 1000)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=LEASE_MS / 1000)
     pipeline.webhook(*pipeline.hints())
     assert pipeline.state(submission, endpoint.endpoint_id) is DeliveryState.DELIVERED
 

@@ -30,8 +30,7 @@ def failing(pipeline: Pipeline) -> Endpoint:
 
 
 def disable(pipeline: Pipeline, endpoint: Endpoint) -> None:
-    submission = pipeline.submit(webhook_url=None)
-    pipeline.finish(submission)
+    submission = pipeline.run(webhook_url=None)
     pipeline.hints()
     pipeline.webhook(hint_of(submission, endpoint))
 
@@ -97,16 +96,14 @@ def test_the_sweeper_publishes_after_a_crash_before_the_end(
     point: str, pipeline: Pipeline, failing: Endpoint, watch: BusWatch
 ) -> None:
     others = [pipeline.endpoint(events=("endpoint.disabled",)) for _ in range(3)]
-    submission = pipeline.submit(webhook_url=None)
-    pipeline.finish(submission)
+    submission = pipeline.run(webhook_url=None)
     pipeline.hints()
     with crash_at(point), pytest.raises(Crash):
         pipeline.webhook(hint_of(submission, failing))
     pipeline.hints()  # lost
     assert f"ENDPOINT#{failing.endpoint_id}" in due(pipeline)
     for _ in range(2):
-        pipeline.time.advance(61)
-        pipeline.sweep()
+        pipeline.sweep(after_secs=61)
         pipeline.webhook(*pipeline.hints())
     assert [len(pipeline.sent_to(other)) for other in others] == [1, 1, 1]
     assert due(pipeline) == []
@@ -116,8 +113,7 @@ def test_the_sweeper_publishes_after_a_crash_before_the_end(
 
 
 def test_the_sweeper_publishes_after_the_bus_refused(pipeline: Pipeline, failing: Endpoint, watch: BusWatch) -> None:
-    submission = pipeline.submit(webhook_url=None)
-    pipeline.finish(submission)
+    submission = pipeline.run(webhook_url=None)
     pipeline.hints()
     watch.seen()
     with bus_answers(pipeline.aws, *[failed()] * 4):
@@ -131,8 +127,7 @@ def test_the_sweeper_publishes_after_the_bus_refused(pipeline: Pipeline, failing
 
 def test_two_concurrent_sweeps_publish_once(pipeline: Pipeline, failing: Endpoint) -> None:
     other = pipeline.endpoint(events=("endpoint.disabled",))
-    submission = pipeline.submit(webhook_url=None)
-    pipeline.finish(submission)
+    submission = pipeline.run(webhook_url=None)
     pipeline.hints()
     with crash_at("webhook.after_record"), pytest.raises(Crash):
         pipeline.webhook(hint_of(submission, failing))

@@ -48,8 +48,7 @@ def owed(pipeline: Pipeline, endpoint: Endpoint) -> Submission:
 def test_every_endpoint_that_wants_the_event_and_the_run_s_own_url_get_it(pipeline: Pipeline) -> None:
     wanting = [pipeline.endpoint(), pipeline.endpoint(events=("submission.completed", "endpoint.disabled"))]
     other = pipeline.endpoint(events=("endpoint.disabled",))
-    submission = pipeline.submit()
-    pipeline.finish(submission)
+    submission = pipeline.run()
     hints = pipeline.hints()
     assert len(hints) == 3
     pipeline.webhook(*hints)
@@ -106,8 +105,7 @@ def test_hints_the_queue_refuses_are_sent_again(pipeline: Pipeline) -> None:
     endpoints = [pipeline.endpoint() for _ in range(12)]
     refused = Refusals(pipeline, refuse=[{"3", "7"}, {"3"}])
     with refused:
-        submission = pipeline.submit(webhook_url=None)
-        pipeline.finish(submission)
+        pipeline.run(webhook_url=None)
     assert [len(ids) for ids in refused.sent] == [10, 2, 1, 2]
     hinted = {json.loads(hint)["endpoint_id"] for hint in pipeline.hints()}
     assert hinted == {endpoint.endpoint_id for endpoint in endpoints}
@@ -116,12 +114,10 @@ def test_hints_the_queue_refuses_are_sent_again(pipeline: Pipeline) -> None:
 def test_hints_the_queue_refuses_for_good_are_the_sweeper_s(pipeline: Pipeline) -> None:
     endpoints = [pipeline.endpoint() for _ in range(3)]
     with Refusals(pipeline, refuse=[{"1"}] * 3):
-        submission = pipeline.submit(webhook_url=None)
-        pipeline.finish(submission)
+        submission = pipeline.run(webhook_url=None)
     hinted = {json.loads(hint)["endpoint_id"] for hint in pipeline.hints() if submission.submission_id in hint}
     assert len(hinted) == 2
-    pipeline.time.advance(HINTED_MS / 1000)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=HINTED_MS / 1000)
     pipeline.webhook(*pipeline.hints())
     assert all(pipeline.state(submission, endpoint.endpoint_id) is DeliveryState.DELIVERED for endpoint in endpoints)
 
@@ -227,8 +223,7 @@ def test_while_kms_is_down_nothing_is_sent_and_nothing_lost(
         patched.setattr(pipeline.boxes, "open", down)
         assert pipeline.webhook(hint_of(owed, endpoint)) == [0]
     assert pipeline.receiver.received == []
-    pipeline.time.advance(61)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=61)
     pipeline.webhook(*pipeline.hints())
     assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.DELIVERED
     assert len(pipeline.attempts(owed, endpoint.endpoint_id)) == 1
@@ -278,8 +273,7 @@ def test_a_disabled_endpoint_pauses_its_deliveries(pipeline: Pipeline, endpoint:
     pipeline.webhook(hint_of(owed, endpoint))
     assert pipeline.state(owed, endpoint.endpoint_id) is DeliveryState.PAUSED
     pipeline.change_endpoint(endpoint, {"enabled": True})
-    pipeline.time.advance(DAY_SECS)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=DAY_SECS)
     pipeline.webhook(hint_of(owed, endpoint), *pipeline.hints())
     assert pipeline.receiver.received == []  # only `Recovery` brings it back
 

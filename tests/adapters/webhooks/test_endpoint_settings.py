@@ -98,8 +98,7 @@ def test_a_thin_body_says_where_the_event_is_and_a_replay_sends_the_same_bytes(p
     replays = ReplayStore(pipeline.aws.names["DeliveriesTable"], pipeline.aws.client("dynamodb"), pipeline.time)
     assert replays.replay(delivery) is ReplayResult.DONE
     pipeline.sweep()
-    pipeline.time.advance(200)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=200)
     assert pipeline.webhook(*pipeline.hints()) == []
     first, again = pipeline.sent_to(thin)
     assert (first.body, first.webhook_id) == (again.body, again.webhook_id)
@@ -141,8 +140,7 @@ def test_a_request_waits_no_longer_than_the_endpoint_says(pipeline: Pipeline) ->
     ended(pipeline)
     assert sorted(waits) == [2, 10]
     waits.clear()
-    pipeline.time.advance(200)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=200)
     pipeline.webhook(*pipeline.hints())
     assert sorted(waits) == [2, 10]
     assert [pipeline.at(one).timeout_secs for one in (brief, patient)] == [2, 10]
@@ -151,8 +149,7 @@ def test_a_request_waits_no_longer_than_the_endpoint_says(pipeline: Pipeline) ->
 def test_every_request_names_the_version_of_the_endpoint(pipeline: Pipeline) -> None:
     pinned = pipeline.endpoint(api_version="2026-01-01")
     assert pipeline.at(pinned).api_version == "2026-01-01"
-    submission = pipeline.submit()
-    pipeline.finish(submission)
+    pipeline.run()
     assert pipeline.webhook(*pipeline.hints()) == []
     versions = {request.path: request.headers["webhook-api-version"] for request in pipeline.receiver.received}
     assert versions == {f"/endpoint/{pinned.endpoint_id}": "2026-01-01", "/hook": "2026-11-27"}

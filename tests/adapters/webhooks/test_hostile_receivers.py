@@ -56,8 +56,7 @@ def test_harm_is_recorded_as_an_attempt_and_costs_a_bounded_row(
     endpoint = pipeline.endpoint(url=f"http://127.0.0.1:{port}/hook")
     total_secs = 1.5 if outcome == "timeout" else 30  # packing the bomb takes a second on a slow machine
     pipeline.use(changed(pipeline.deliverer, egress=Egress(allow_insecure=True, total_secs=total_secs)))
-    submission = pipeline.submit(webhook_url=None)
-    pipeline.finish(submission)
+    submission = pipeline.run(webhook_url=None)
     assert pipeline.webhook(*pipeline.hints()) == []
     assert pipeline.state(submission, endpoint.endpoint_id) is state
     (attempt,) = pipeline.attempts(submission, endpoint.endpoint_id)
@@ -74,8 +73,7 @@ def test_certificate_decides_over_real_tls(
     endpoint = pipeline.endpoint(url=f"https://hooks.example.com:{port}/hook?token=very-hidden")
     egress = Egress(allow_insecure=True, resolver=lambda _host, _port: ["127.0.0.1"], trust=authority.client_context)
     pipeline.use(changed(pipeline.deliverer, egress=egress))
-    submission = pipeline.submit(webhook_url=None)
-    pipeline.finish(submission)
+    submission = pipeline.run(webhook_url=None)
     pipeline.webhook(*pipeline.hints())
     (attempt,) = pipeline.attempts(submission, endpoint.endpoint_id)
     if names == ("hooks.example.com",):

@@ -63,8 +63,10 @@ def test_a_delivery_without_a_free_slot_is_parked_and_not_due(pipeline: Pipeline
     row = row_of(pipeline, parked, endpoint)
     assert (row["state"]["S"], row["attempt"]["N"]) == ("pending", "0")
     assert int(row["due_at_ms"]["N"]) >= pipeline.time() + PARKED_MS - 1000
-    pipeline.time.advance(SLOT_MS / 1000 - 1)
-    assert pipeline.sweep() == {"handled": 0, "failed": 0}  # nothing is due while the slot is taken
+    assert pipeline.sweep(after_secs=SLOT_MS / 1000 - 1) == {
+        "handled": 0,
+        "failed": 0,
+    }  # the slot is taken
     assert pipeline.receiver.received == []
 
 
@@ -181,8 +183,7 @@ def test_a_sweep_that_dies_while_it_wakes_a_lane_loses_nothing(
     with crash_at(point), pytest.raises(Crash):
         pipeline.sweep()
     for _ in range(5):
-        pipeline.time.advance(60)
-        pipeline.sweep()
+        pipeline.sweep(after_secs=60)
         pipeline.webhook(*pipeline.hints())
     assert pipeline.state(parked, endpoint.endpoint_id) is DeliveryState.DELIVERED
     assert len(pipeline.attempts(parked, endpoint.endpoint_id)) == 1
@@ -206,8 +207,7 @@ def test_a_sender_that_dies_before_it_hands_its_slot_on_loses_nothing(
         pipeline.webhook(hint_of(parked[0], endpoint))
     pipeline.use(prompt)
     for _ in range(6):
-        pipeline.time.advance(60)
-        pipeline.sweep()
+        pipeline.sweep(after_secs=60)
         pipeline.webhook(*pipeline.hints())
     assert {pipeline.state(submission, endpoint.endpoint_id) for submission in parked} == {DeliveryState.DELIVERED}
     assert pipeline.slots.read("dev").live(pipeline.time() + 1_000) == {}
@@ -218,11 +218,9 @@ def test_an_empty_lane_loses_its_mark(pipeline: Pipeline, endpoint: Endpoint) ->
     free(pipeline)
     pipeline.sweep()
     pipeline.webhook(*pipeline.hints())
-    pipeline.time.advance(STALE_MS / 1000)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=STALE_MS / 1000)
     assert pipeline.lanes.marked("dev") == ([], True)
-    pipeline.time.advance(7 * 86_400)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=7 * 86_400)
     lanes = [item for item in pipeline.aws.items("DeliveriesTable") if item["sk"]["S"].startswith("LANE#")]
     assert [item for item in lanes if "due_at_ms" in item] == []
 
@@ -360,7 +358,6 @@ def test_a_deferred_delivery_of_an_older_version_is_sent_when_its_hint_comes(
     )
     pipeline.webhook(hint_of(submission, endpoint))
     assert pipeline.receiver.received == []
-    pipeline.time.advance(30)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=30)
     pipeline.webhook(*pipeline.hints())
     assert pipeline.state(submission, endpoint.endpoint_id) is DeliveryState.DELIVERED

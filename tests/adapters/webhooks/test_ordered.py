@@ -60,8 +60,7 @@ def hints_arrive(pipeline: Pipeline) -> None:
 def minutes(pipeline: Pipeline, count: int) -> None:
     """Sweep once a minute, and handle the hints."""
     for _ in range(count):
-        pipeline.time.advance(60)
-        pipeline.sweep()
+        pipeline.sweep(after_secs=60)
         hints_arrive(pipeline)
 
 

@@ -55,8 +55,7 @@ def last_status(pipeline: Pipeline, submission: Submission, endpoint_id: str = "
 
 def deliver(pipeline: Pipeline, url: str, secret: str = SECRET) -> tuple[Submission, int]:
     """Finish a run that has a webhook and let the dispatcher send it once; the status that came back."""
-    submission = pipeline.submit(webhook_url=url, webhook_secret=secret)
-    pipeline.finish(submission)
+    submission = pipeline.run(webhook_url=url, webhook_secret=secret)
     pipeline.webhook(*pipeline.hints())
     return submission, last_status(pipeline, submission)
 
@@ -92,8 +91,7 @@ def test_a_sent_webhook_fits_the_schema(seen: Received) -> None:
 
 def finish(pipeline: Pipeline, endpoint: Endpoint) -> int:
     """Finish a run and let the dispatcher send it to an endpoint once; the status that came back."""
-    submission = pipeline.submit(webhook_url=None, webhook_secret=None)
-    pipeline.finish(submission)
+    submission = pipeline.run(webhook_url=None, webhook_secret=None)
     pipeline.webhook(*pipeline.hints())
     return last_status(pipeline, submission, endpoint.endpoint_id)
 

@@ -76,8 +76,7 @@ def test_a_runs_secret_goes_with_its_last_delivery(pipeline: Pipeline, status: i
 
 
 def test_a_cancelled_delivery_keeps_no_secret(pipeline: Pipeline) -> None:
-    submission = pipeline.submit()
-    pipeline.finish(submission)
+    submission = pipeline.run()
     pipeline.deliveries.cancel_event(submission.submission_id)
     assert pipeline.state(submission) is DeliveryState.CANCELLED
     assert "secret" not in rows(pipeline.aws)

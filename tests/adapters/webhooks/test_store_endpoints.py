@@ -32,11 +32,6 @@ def changes(aws: Aws) -> EndpointStore:
 
 
 @pytest.fixture
-def time() -> FakeTime:
-    return FakeTime()
-
-
-@pytest.fixture
 def boxes(aws: Aws, time: FakeTime) -> SecretBoxes:
     return SecretBoxes(aws.names["EndpointSecretsKey"], Clients.kms, time)
 

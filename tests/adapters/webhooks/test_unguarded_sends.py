@@ -235,8 +235,7 @@ def test_a_hint_that_sqs_delivers_twice_at_once_sends_twice_and_records_once(pip
 
 
 def test_hints_of_a_completion_that_is_recorded_again_are_read(pipeline: Pipeline) -> None:
-    submission = pipeline.submit()
-    pipeline.finish(submission)
+    submission = pipeline.run()
     again = pending_hints(pipeline.deliveries.deliveries_of(submission.submission_id))[0]
     (first,) = pipeline.hints()
     assert (Hint.parse(first).new is None, Hint.parse(again.text).new is None) == (False, True)
@@ -384,8 +383,7 @@ def test_a_submission_that_is_deleted_around_its_hints_is_not_sent_two_seconds_l
     assert len(hints) == 2
     pipeline.time.ms += FRESH_HINT_MS + 1
     pipeline.webhook(*hints)
-    pipeline.time.advance(600)
-    pipeline.sweep()
+    pipeline.sweep(after_secs=600)
     pipeline.webhook(*pipeline.hints())
     assert pipeline.receiver.received == []
     states = {pipeline.state(submission, name) for name in ("run", endpoint.endpoint_id)}
@@ -435,8 +433,7 @@ def test_a_deletion_during_a_send_stops_every_later_send(point: str, pipeline: P
     pipeline.webhook(hint)
     before = len(pipeline.receiver.received)
     for secs in (5, 300, 1_800, 86_400):
-        pipeline.time.advance(secs)
-        pipeline.sweep()
+        pipeline.sweep(after_secs=secs)
         pipeline.webhook(hint, *pipeline.hints())
     assert len(pipeline.receiver.received) == before <= 1
     assert pipeline.state(submission) is DeliveryState.CANCELLED

@@ -31,8 +31,7 @@ def hint_of(submission: Submission) -> str:
 @pytest.fixture
 def owed(pipeline: Pipeline) -> Submission:
     """A finished submission whose webhook has not been tried."""
-    submission = pipeline.submit()
-    pipeline.finish(submission)
+    submission = pipeline.run()
     pipeline.hints()
     return submission
 
@@ -64,8 +63,7 @@ def test_the_official_package_verifies_the_webhook(pipeline: Pipeline, owed: Sub
 
 
 def test_raw_secret_is_verified_with_plain_hmac(pipeline: Pipeline) -> None:
-    submission = pipeline.submit(webhook_secret="pässword")
-    pipeline.finish(submission)
+    pipeline.run(webhook_secret="pässword")
     pipeline.webhook(*pipeline.hints())
     (request,) = pipeline.receiver.received
     content = f"{request.webhook_id}.{START_MS // 1000}.".encode() + request.body
@@ -165,8 +163,7 @@ def test_refused_address_is_blocked_and_nothing_is_sent(pipeline: Pipeline, owed
 
 
 def test_name_that_points_inside_is_blocked(pipeline: Pipeline) -> None:
-    submission = pipeline.submit(webhook_url="https://hooks.example.com/x")
-    pipeline.finish(submission)
+    submission = pipeline.run(webhook_url="https://hooks.example.com/x")
     egress = Egress(resolver=lambda _host, _port: ["93.184.216.34", "10.0.0.1"])
     pipeline.use(changed(pipeline.deliverer, egress=egress))
     pipeline.webhook(*pipeline.hints())
@@ -175,8 +172,7 @@ def test_name_that_points_inside_is_blocked(pipeline: Pipeline) -> None:
 
 
 def test_secret_that_no_rule_accepts_any_more_sends_nothing(pipeline: Pipeline) -> None:
-    submission = pipeline.submit(webhook_secret="whsec_short")
-    pipeline.finish(submission)
+    submission = pipeline.run(webhook_secret="whsec_short")
     pipeline.webhook(*pipeline.hints())
     assert pipeline.state(submission) is DeliveryState.BLOCKED
     assert pipeline.receiver.received == []

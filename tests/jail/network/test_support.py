@@ -1,6 +1,5 @@
 """Whether a runner offers network is tried at its start, with the maker and the egress proxy as runs use them."""
 
-import subprocess
 import sys
 from importlib.metadata import distribution
 from pathlib import Path
@@ -9,6 +8,7 @@ import pytest
 
 from sandbox_runtime.network import network_problem
 from sandbox_runtime.network.proxy.client import CODE
+from tests.commands import run_to_end
 
 _TARGET = "import sandbox_runtime.network.proxy.process.target as target"
 _CONFINEMENT = "import sandbox_runtime.network.proxy.process.server as confinement"
@@ -28,7 +28,7 @@ def test_this_host_gives_runs_a_network_and_the_trial_leaves_nothing() -> None:
 def test_packages_may_be_in_a_folder_of_pythonpath() -> None:
     """As in the runner's image. The interpreter is the one below this environment, which has no packages."""
     folders = [Path(__file__).parents[3], Path(str(distribution("dnspython").locate_file("")))]
-    done = subprocess.run(
+    done = run_to_end(
         [
             Path(sys.executable).resolve(),
             "-c",
@@ -36,9 +36,6 @@ def test_packages_may_be_in_a_folder_of_pythonpath() -> None:
         ],
         env={"PYTHONPATH": ":".join(map(str, folders))},
         cwd="/",
-        capture_output=True,
-        text=True,
-        check=False,
     )
     assert (done.stdout, done.stderr) == ("['']\n", "")
 

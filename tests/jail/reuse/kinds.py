@@ -16,10 +16,11 @@ from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.python import PYTHON
 from sandbox_runtime.worker.slots import RUNS_PER_TEMPLATE
 from tests.guest_files import guest
-from tests.jail.weakened.limits import SLOWNESS, patient
+from tests.jail.weakened.limits import SLOWNESS, SMALL, patient
 
 MIB = 1 << 20
-LIMITS = Limits(
+LIMITS = replace(
+    SMALL,
     cpu_time_secs=4 * SLOWNESS,
     wall_time_secs=10 * SLOWNESS,
     memory_bytes=48 * MIB,

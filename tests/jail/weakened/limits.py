@@ -13,6 +13,16 @@ from sandbox_runtime.languages import Language
 # An emulated machine needs more time for the same work; what a program does on purpose takes the same there.
 SLOWNESS = int(os.environ.get("RUSTBOX_TEST_SLOWNESS", "1"))
 _MIB = 1 << 20
+SMALL = Limits(
+    cpu_time_secs=5 * SLOWNESS,
+    wall_time_secs=20 * SLOWNESS,
+    memory_bytes=64 * _MIB,
+    max_processes=4,
+    max_open_files=16,
+    max_file_bytes=_MIB,
+    output_bytes=1000,
+)
+"""For a program that does little."""
 _PROCESSES = 24  # a JVM needs this many threads for itself
 _BOMB_SECS = 0.8  # CPU time of a compiler that is given a bomb
 _COMPILES = 4  # times the wall time of a compiler, of which no test waits for the end

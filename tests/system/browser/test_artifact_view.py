@@ -28,11 +28,7 @@ def test_pictures_and_tables_are_shown_and_the_others_are_saved(
 ) -> None:
     found = run(tenant, PROGRAM, artifacts="changed")
     assert [file["path"] for file in found["artifacts"]] == [
-        "fake.png",
-        "page.html",
-        "picture.svg",
-        "plot.png",
-        "table.csv",
+        *("fake.png", "page.html", "picture.svg", "plot.png", "table.csv"),
     ], found
     page = own_console.open(f"runs/{found['id']}")
     files = page.locator(".artifacts")

@@ -7,25 +7,11 @@ from enum import StrEnum
 from signal import SIGHUP, SIGINT, SIGKILL, SIGTERM, Signals
 
 FAILPOINTS = (
-    "submit.after_create",
-    "submit.before_send",
-    "submit.after_send",
-    "submit.after_ask",
-    "submit.after_answer",
-    "submit.after_hand_over",
-    "complete.before_write",
-    "complete.after_write",
-    "complete.after_hint",
-    "announce.after_read",
-    "announce.after_bus",
-    "webhook.after_claim",
-    "webhook.after_park",
-    "webhook.after_release",
-    "waking.after_take_out",
-    "webhook.after_send",
-    "webhook.after_record",
-    "sweep.after_take",
-    "sweep.after_redrive",
+    *("submit.after_create", "submit.before_send", "submit.after_send", "submit.after_ask", "submit.after_answer"),
+    *("submit.after_hand_over", "complete.before_write", "complete.after_write", "complete.after_hint"),
+    *("announce.after_read", "announce.after_bus", "webhook.after_claim", "webhook.after_park"),
+    *("webhook.after_release", "waking.after_take_out", "webhook.after_send", "webhook.after_record"),
+    *("sweep.after_take", "sweep.after_redrive"),
 )
 
 
