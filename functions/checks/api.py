@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, cast
 
 from aws_lambda_powertools.event_handler import Response
@@ -58,6 +59,7 @@ from functions.http.parameters import Parameters, page_limit, start_after, uuid
 from functions.http.resolver import Resolver, Route
 from functions.http.validation import Problems, parse_body
 from functions.projects.authentication import authenticate
+from functions.projects.changes import Change, record
 from functions.webhooks.webhook_url import AddressRules
 
 
@@ -105,7 +107,8 @@ class CheckRoutes:
         check = sealed(self.env, replace(check, next_slot_ms=check.next_time_after(now)))
         hold_files(self.env, check, project)
         try:
-            self.env[CheckStore].create(check)
+            change = Change(project_id, "check.created", check.check_id, None, change_view(check))
+            record(self.env, app.current_event, change, partial(self.env[CheckStore].create, check))
         except SlugTakenError:
             raise _slug_taken(settings.slug) from None
         except CheckLimitError:
@@ -196,9 +199,10 @@ class CheckRoutes:
 
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
         for _ in tries():
-            check = own_check(self.env, app, id_text)
+            check = own_check(self.env, app, id_text, with_source=True)
             refuse_if_followed(self.env, check)
-            if self.env[CheckStore].delete(check):
+            change = Change(check.project_id, "check.deleted", check.check_id, change_view(check))
+            if record(self.env, app.current_event, change, partial(self.env[CheckStore].delete, check)):
                 self.env.log.info("Check deleted", **check.log_ids, request_id=app.request_id)
                 deleted: CheckDeleted = {"id": check.check_id, "deleted": True}
                 return answer(deleted)
@@ -219,14 +223,28 @@ class CheckRoutes:
         for _ in tries():
             before = own_check(self.env, app, id_text, with_source=True)
             after = change(before)
+            views, hidden = (change_view(before), change_view(after)), secret_changes(before, after)
+            made = Change(before.project_id, "check.changed", before.check_id, *views, hidden)
+            write = partial(self.env[CheckStore].change, before, after)
             try:
-                is_changed = after == before or self.env[CheckStore].change(before, after)
+                is_changed = after == before or record(self.env, app.current_event, made, write)
             except SlugTakenError:
                 raise _slug_taken(after.settings.slug) from None
             if is_changed:
                 self.env.log.info(phrase, **after.log_ids, request_id=app.request_id)
                 return answer(check_view(after, self.env.clock()))
         raise ConflictError(_CHANGED_MEANWHILE)
+
+
+def change_view(check: Check) -> dict[str, Any]:
+    """Return the settings of a check for the log of changes, with *** in place of secret values."""
+    return {**check.settings.hidden.stored(), "paused": check.is_paused}
+
+
+def secret_changes(before: Check, after: Check) -> list[str]:
+    """Return the settings whose sealed values differ."""
+    boxes = {"env": "env_boxes", "report": "report_box"}
+    return [name for name, box in boxes.items() if getattr(before, box) != getattr(after, box)]
 
 
 def own_check(env: Env, app: Resolver, id_text: str, *, with_source: bool = False) -> Check:
@@ -268,7 +286,11 @@ class QuietRoutes:
         for tag, quiet in times.tags.items():
             problems.add(quiet_problems(f"tags.{tag}", quiet))
         problems.refuse()
-        self.env[QuietStore].put(project_id, times)
+        views = (
+            {"tags": each.model_dump(mode="json")["tags"]} for each in (self.env[QuietStore].get(project_id), times)
+        )
+        change = Change(project_id, "quiet_times.changed", "", *views)
+        record(self.env, app.current_event, change, partial(self.env[QuietStore].put, project_id, times))
         self.env.log.info("Quiet times of tags replaced", project_id=project_id, request_id=app.request_id)
         return answer(_view(times))
 

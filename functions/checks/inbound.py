@@ -1,6 +1,7 @@
 """The API of signed calls: secrets of checks, calls that start runs, and the log."""
 
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Any, Literal, TypedDict
 
 from aws_lambda_powertools.event_handler import Response
@@ -28,6 +29,7 @@ from functions.http.openapi.bodies import Error, GatewayError, Time, Uuid
 from functions.http.openapi.operation import ID, LIMITED, NO_RESPONSE, OPEN, path
 from functions.http.parameters import uuid
 from functions.http.resolver import Resolver, Route
+from functions.projects.changes import Change, record
 from functions.submissions.accept.requests import STDIN_MAX_BYTES
 
 
@@ -84,7 +86,8 @@ class InboundRoutes:
         if check.settings.is_heartbeat:
             raise ConflictError(NO_PROGRAM)
         request = parse_verification(json_body(app.current_event) if app.current_event.body else b"")
-        secret = replace_secret(self.env, check, request)
+        change = Change(check.project_id, "check.secret_replaced", check.check_id)
+        secret = record(self.env, app.current_event, change, partial(replace_secret, self.env, check, request))
         self.env.log.info("Inbound secret of a check replaced", **check.log_ids, request_id=app.request_id)
         body: InboundSecret = {
             "secret": secret,

@@ -8,8 +8,10 @@ import binascii
 import hashlib
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 from typing import Any, Final, NamedTuple, TypedDict
 
 from aws_lambda_powertools.event_handler import Response
@@ -44,6 +46,7 @@ from functions.http.openapi.bodies import Error
 from functions.http.openapi.operation import BAD, ID, KEYED, OPEN, Answer, path
 from functions.http.resolver import Resolver, Route
 from functions.ids import new_id
+from functions.projects.changes import Change, record
 
 KEPT_BODIES = 100
 BODY_MAX_BYTES = 10_240
@@ -102,7 +105,7 @@ class PingStore(Table):
         row = self._get(keys.ping_key(token_hash))
         return None if row is None else (row["owner"][0], row["owner"][1])
 
-    def replace_token(self, check: Check, token_hash: str) -> bool:
+    def replace_token(self, check: Check, token_hash: str, also: Sequence[Any] = ()) -> bool:
         """Give a check the token with this hash, in place of the one before. False if another process did so."""
         condition, values = _token_is_same(check)
         update = ConditionalUpdate({"ping_hash": token_hash}, f"attribute_exists(#pk) AND {condition}", values)
@@ -112,6 +115,7 @@ class PingStore(Table):
             "check": update.action(self.table_name, keys.check_key(check.project_id, check.check_id)),
             "new": put(self.table_name, {**keys.ping_key(token_hash), **owner}),
             "old": list(old),
+            "also": also,
         }
         return transact_or_raise(self._client, actions) is None
 
@@ -251,7 +255,9 @@ class PingRoutes:
             if not check.settings.is_heartbeat:
                 raise ConflictError("Only a heartbeat takes pings. Create a check with kind heartbeat.")
             token = secrets.token_urlsafe(_TOKEN_BYTES)
-            if self.env[PingStore].replace_token(check, token_hash(token) or ""):
+            change = Change(check.project_id, "check.ping_url_replaced", check.check_id)
+            write = partial(self.env[PingStore].replace_token, check, token_hash(token) or "")
+            if record(self.env, app.current_event, change, write):
                 self.env.log.info("Ping token replaced", **check.log_ids, request_id=app.request_id)
                 body: PingUrl = {"url": f"/api/pings/{token}"}
                 return answer(body)

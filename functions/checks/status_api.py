@@ -2,7 +2,9 @@
 
 import re
 import secrets
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Annotated, Any, Literal, TypedDict
 
 from aws_lambda_powertools.event_handler import Response
@@ -40,6 +42,7 @@ from functions.http.openapi.operation import BAD, KEYED, OPEN, TAKES_BODY, Answe
 from functions.http.resolver import Resolver, Route
 from functions.http.validation import StrictModel, Text, checked_line, parse_body
 from functions.projects.authentication import authenticate
+from functions.projects.changes import Change, record
 from functions.ttl_cache import TtlCache
 
 MOST_CHECKS = 50
@@ -86,29 +89,38 @@ class StatusPageStore(Table):
         page = None if row is None else self.get(row["project_id"])
         return page if page is not None and page.token == token else None
 
-    def put(self, before: StatusPage | None, page: StatusPage) -> bool:
-        """Write a page in place of the one before, with the same token. False if another request was faster."""
+    def put(self, before: StatusPage | None, page: StatusPage, also: Sequence[Any] = ()) -> bool:
+        """Write a page in place of the one before, with the same token. False if another request was faster.
+
+        `also`: actions of the same transaction, here and below.
+        """
         item = {**keys.status_page_key(page.project_id), **to_item(write(page))}
         token = {**keys.status_token_key(page.token), **to_item({"project_id": page.project_id})}
         condition, values = (ABSENT, {}) if before is None else ("#token = :before", {"before": before.token})
         actions: dict[str, Any] = {
             "page": put(self.table_name, item, condition, values),
             "token": [] if before is not None else put(self.table_name, token),
+            "also": also,
         }
         return transact_or_raise(self._client, actions) is None
 
-    def delete(self, page: StatusPage) -> None:
-        """Delete a page: nobody sees it any more."""
+    def delete(self, page: StatusPage, also: Sequence[Any] = ()) -> bool:
+        """Delete a page: nobody sees it any more. False if another request was faster."""
         unchanged = delete(
             self.table_name, keys.status_page_key(page.project_id), "#token = :token", {"token": page.token}
         )
-        actions = {"page": unchanged, "token": delete(self.table_name, keys.status_token_key(page.token))}
-        transact_or_raise(self._client, actions)
+        token = delete(self.table_name, keys.status_token_key(page.token))
+        return transact_or_raise(self._client, {"page": unchanged, "token": token, "also": also}) is None
 
     def purge(self, project_id: str) -> None:
         """Delete the page of a project, if it has one. It reads by a query, as a purge may."""
         for row in self._list(keys.checks_pk(project_id), keys.STATUS):
             self.delete(read(StatusPage, {**row, "project_id": project_id}))
+
+
+def _shown(page: StatusPage) -> dict[str, Any]:
+    """Return a page for the log of changes, without its address."""
+    return {"title": page.title, "check_ids": list(page.check_ids), "shows_output": page.shows_output}
 
 
 class StatusPageView(TypedDict):
@@ -168,7 +180,9 @@ class StatusRoutes:
             check_ids=self._ids(project_id, settings.checks),
             shows_output=settings.shows_output,
         )
-        if not self.env[StatusPageStore].put(before, page):
+        views = (None if before is None else _shown(before)), _shown(page)
+        change = Change(project_id, "status_page.changed", "", *views)
+        if not record(self.env, app.current_event, change, partial(self.env[StatusPageStore].put, before, page)):
             raise ConflictError("Another request changed the status page. Look at it, then repeat the request.")
         self.env.log.info("Status page changed", project_id=project_id, request_id=app.request_id)
         return answer(self._view(page))
@@ -178,7 +192,8 @@ class StatusRoutes:
         page = self._own(app)
         if page is None:
             raise NotFoundError(_OFF)
-        self.env[StatusPageStore].delete(page)
+        change = Change(page.project_id, "status_page.deleted", "", _shown(page))
+        record(self.env, app.current_event, change, partial(self.env[StatusPageStore].delete, page))
         self.env.log.info("Status page deleted", project_id=page.project_id, request_id=app.request_id)
         body: StatusPageDeleted = {"deleted": True}
         return answer(body)

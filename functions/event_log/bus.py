@@ -1,4 +1,4 @@
-"""The EventBridge bus. Every event is also put there, for subscribers without a webhook.
+"""The EventBridge bus. Every event but `project.changed` is also put there, for subscribers without a webhook.
 
 https://docs.aws.amazon.com/eventbridge/latest/APIReference/API_PutEvents.html
 """

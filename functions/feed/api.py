@@ -237,6 +237,12 @@ _TYPES = query(
     {"type": "array", "items": {"enum": list(EVENT_TYPES)}},
     "Only events of these types.",
 ) | {"style": "form", "explode": False}
+SINCE = query("since", {"type": "string", "format": "date-time"}, "Only events since this time.")
+ORDER = query(
+    "order",
+    {"enum": ["desc", "asc"], "default": "desc"},
+    "desc: newest first. By the time when a run was accepted, or when another event happened.",
+)
 _NAME: dict[str, Any] = {"type": "string", "pattern": "^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$"}
 _UNKNOWN: Answer = ("`not_found`: the project has no such event.", (Error,))
 _UNKNOWN_CONSUMER: Answer = ("`not_found`: the project has no such consumer.", (Error,))
@@ -250,18 +256,14 @@ EVENT_ROUTES: tuple[Route[EventRoutes], ...] = (
         {200: ("One page.", (EventPage,)), 400: BAD, **KEYED},
         (
             _TYPES,
-            query("since", {"type": "string", "format": "date-time"}, "Only events since this time."),
+            SINCE,
             query(
                 "delivered",
                 {"enum": ["false"]},
                 "Only events with a delivery that is neither delivered nor cancelled; `since`: created since then.",
             ),
             query("submission_id", {"type": "string", "format": "uuid"}, "Only the event of this submission."),
-            query(
-                "order",
-                {"enum": ["desc", "asc"], "default": "desc"},
-                "desc: newest first. By the time when a run was accepted, or when another event happened.",
-            ),
+            ORDER,
             *PAGE,
         ),
         rights=("read", "webhooks"),

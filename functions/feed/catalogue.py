@@ -15,10 +15,12 @@ from functions.http.json_body import Body
 from functions.http.openapi.operation import Webhook
 from functions.ids import new_id
 from functions.judging.views import JudgeCompletedEvent
+from functions.projects.changes import ProjectChangedEvent
 from functions.submissions.results.views import CompletedEvent
 from functions.webhooks.views import REPEATED, RESPONSES
 from functions.webhooks.views import WEBHOOKS as ENDPOINT_WEBHOOKS
 from functions.webhooks.vocabulary import (
+    EVENT_CHANGED,
     EVENT_CHECK_CHANGED,
     EVENT_CHECK_MISSED,
     EVENT_CHECK_RUN,
@@ -41,7 +43,10 @@ _CHECK_WEBHOOKS = {
         "checkRunMissed", "A run of a check did not start", REPEATED, CheckRunMissedEvent, RESPONSES
     ),
 }
-WEBHOOKS = {**_RUN_WEBHOOKS, **_CHECK_WEBHOOKS, **ENDPOINT_WEBHOOKS}
+_CHANGED = Webhook(
+    "projectChanged", "A request has changed something of the project", REPEATED, ProjectChangedEvent, RESPONSES
+)
+WEBHOOKS = {**_RUN_WEBHOOKS, **_CHECK_WEBHOOKS, **ENDPOINT_WEBHOOKS, EVENT_CHANGED: _CHANGED}
 """Every event of this service, by its type."""
 _SAMPLES = Path(__file__).parent / "samples.json"
 """The golden messages of `events/webhook`, which are not in the zip."""

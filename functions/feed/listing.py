@@ -16,6 +16,7 @@ from functions.errors import BadRequestError
 from functions.event_log.model import Entry, Event
 from functions.event_log.rows import list_pk, to_entry
 from functions.http.parameters import Parameters, since_ms, uuid
+from functions.projects.changes import ADMIN_LOG
 from functions.submissions.completed_event import SubmissionEvents
 from functions.submissions.results.list_store import SubmissionList
 from functions.submissions.store import SubmissionStore
@@ -160,6 +161,14 @@ class OtherEvents(Table):
             "Limit": _ITEMS_PER_QUERY,
         }
         return query_page(self._client, request, limit, _entry_of, _key_of, "sk")
+
+
+def admin_page(env: Env, filters: EventFilters, limit: int, after: str | None) -> Page[Listed]:
+    """Return a page of the administrator's own log: events without a project."""
+    page = env[OtherEvents].page(ADMIN_LOG, filters, limit, after)
+    found = env[DeliveryStore].get_events([entry.event_id for entry in page.rows])
+    events = ((entry.key, found.get(entry.event_id)) for entry in page.rows)
+    return Page(tuple(Listed(key, event) for key, event in events if event is not None), page.next_created_key)
 
 
 class EventListing:

@@ -5,8 +5,10 @@ from functions.http.resolver import api_handler
 from functions.judging.api import JUDGE_ROUTES, JudgeRoutes
 from functions.judging.problem_api import PROBLEM_ROUTES, ProblemRoutes
 from functions.judging.runs import JudgedRuns
+from functions.projects.changes import change_log
 from functions.settings import refuse_insecure_stage
 from functions.submissions.completed_event import judge_runs
+from functions.webhooks.changes import ChangeEvents
 
 refuse_insecure_stage()
 
@@ -21,5 +23,6 @@ SETTINGS = (
 )
 ENV = Env("judge", SETTINGS)
 ENV.provide(judge_runs, JudgedRuns)
+ENV.provide(change_log, ChangeEvents)
 
 handler = api_handler(ENV, (JUDGE_ROUTES, JudgeRoutes), (PROBLEM_ROUTES, ProblemRoutes))

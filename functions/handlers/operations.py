@@ -4,6 +4,8 @@ from functions.env import Env
 from functions.http.resolver import api_handler
 from functions.operations.api import OPERATION_ROUTES, RUNNER_ROUTES, OperationRoutes, RunnerRoutes
 from functions.operations.purge import QUEUE_NAMES
+from functions.projects.changes import change_log
+from functions.webhooks.changes import ChangeEvents
 
 SETTINGS = (
     *("stage", "admin_key_parameter", "log_group_prefix", "payloads_bucket", "runner_listener", "runner_fingerprint"),
@@ -11,5 +13,6 @@ SETTINGS = (
     *(f"{queue}_{url}" for queue in QUEUE_NAMES for url in ("queue_url", "dead_letters_url")),
 )
 ENV = Env("operations", SETTINGS)
+ENV.provide(change_log, ChangeEvents)
 
 handler = api_handler(ENV, (OPERATION_ROUTES, OperationRoutes), (RUNNER_ROUTES, RunnerRoutes))

@@ -3,9 +3,11 @@
 from functions.env import Env
 from functions.handlers.chat_cards import chat_cards
 from functions.http.resolver import api_handler
+from functions.projects.changes import change_log
 from functions.settings import refuse_insecure_stage
 from functions.webhooks.api import DELIVERY_ROUTES, ENDPOINT_ROUTES, RECIPIENT_ROUTES, DeliveryRoutes
 from functions.webhooks.cards import cards
+from functions.webhooks.changes import ChangeEvents
 from functions.webhooks.endpoint_routes import EndpointRoutes
 from functions.webhooks.recipients import RecipientRoutes
 
@@ -18,6 +20,7 @@ SETTINGS = (
 )
 ENV = Env("endpoints", SETTINGS)
 ENV.provide(cards, chat_cards)
+ENV.provide(change_log, ChangeEvents)
 
 handler = api_handler(
     ENV,

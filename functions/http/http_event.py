@@ -5,6 +5,7 @@ import binascii
 import re
 from collections.abc import Callable, Mapping
 from functools import cached_property
+from typing import Literal, NamedTuple
 
 from aws_lambda_powertools.utilities.data_classes import APIGatewayProxyEventV2
 
@@ -17,6 +18,14 @@ _CORRELATION_ID = re.compile(r"[0-9A-Za-z._~:=+/-]{1,128}", re.ASCII)
 _TRACEPARENT = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}", re.ASCII)
 
 
+class Caller(NamedTuple):
+    """Whose key a request has. An API key has a prefix, its first characters, and perhaps a name."""
+
+    by: Literal["key", "administrator"]
+    key_prefix: str | None = None
+    key_name: str | None = None
+
+
 class HttpEvent(APIGatewayProxyEventV2):
     """One request. `rate_limit_headers` returns the RateLimit headers; None without a valid key.
 
@@ -26,6 +35,7 @@ class HttpEvent(APIGatewayProxyEventV2):
     rate_limit_headers: Callable[[], Mapping[str, str]] | None = None
     known_parameters: frozenset[str] = frozenset()
     rights: tuple[Right, ...] = ()
+    caller: Caller  # once the key is checked
 
     @property
     def path(self) -> str:

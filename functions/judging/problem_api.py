@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
@@ -16,7 +17,7 @@ from functions.http.parameters import page_limit, start_after, write_cursor
 from functions.http.resolver import Resolver, Route
 from functions.judging.api import BODY_MAX_BYTES, JUDGE_ROUTES, JudgeRoutes
 from functions.judging.model import read_reference
-from functions.judging.problem_store import UNKNOWN, ProblemStore, StoredProblems
+from functions.judging.problem_store import UNKNOWN, ProblemStore, StoredProblems, version_of
 from functions.judging.problems import (
     ProblemBody,
     ProblemDeleted,
@@ -31,6 +32,7 @@ from functions.judging.problems import (
     summary_body,
 )
 from functions.projects.authentication import authenticate
+from functions.projects.changes import Change, record
 from functions.submissions.runners.fleet import Fleet, ceilings_of_operator
 
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
@@ -43,8 +45,13 @@ class ProblemRoutes:
     env: Env
 
     def push(self, app: Resolver) -> Response[str]:
-        project, request = authenticate(app.current_event, self.env), self._parsed(app)
-        return answer(pushed_body(self.env[StoredProblems].push(project, request), request.content.warnings))
+        env, project, request = self.env, authenticate(app.current_event, self.env), self._parsed(app)
+        before = env[ProblemStore].get(project.project_id, request.problem_id)
+        after = {"version": version_of(request), "cases": len(request.judging.cases)}
+        known = None if before is None else {name: getattr(before, name) for name in after}
+        change = Change(project.project_id, "problem.pushed", request.problem_id, known, after)
+        pushed = record(env, app.current_event, change, partial(env[StoredProblems].push, project, request))
+        return answer(pushed_body(pushed, request.content.warnings))
 
     def validate(self, app: Resolver) -> Response[str]:
         """Refuse what `push` would refuse of the body. Say what it would change, and which files it needs."""
@@ -84,10 +91,12 @@ class ProblemRoutes:
         problem = None if reference is None else env[ProblemStore].get(project_id, reference.problem_id)
         if reference is None or problem is None or reference.version not in {None, *problem.versions}:
             raise NotFoundError(UNKNOWN)
+        change = Change(project_id, "problem.deleted", name, {"versions": sorted(problem.versions)})
         if reference.version is None:
-            env[StoredProblems].delete(problem)
+            record(env, app.current_event, change, partial(env[StoredProblems].delete, problem))
             return answer({"id": problem.problem_id, "deleted": True})
-        env[StoredProblems].delete_version(problem, reference.version)
+        write = partial(env[StoredProblems].delete_version, problem, reference.version)
+        record(env, app.current_event, change._replace(before=None), write)
         return answer({"id": problem.problem_id, "version": reference.version, "deleted": True})
 
 

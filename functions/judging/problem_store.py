@@ -108,10 +108,10 @@ class ProblemStore(Table):
         row = self._get(version_key(project_id, problem_id, version))
         return None if row is None else to_version(row)
 
-    def add(self, version: ProblemVersion, kept_object: Any) -> bool:
+    def add(self, version: ProblemVersion, kept_object: Any, also: Sequence[Any] = ()) -> bool:
         """Write a version, and make it the last one that was pushed. False if it exists.
 
-        `kept_object`: the action that keeps its object (`FileStore.keep`).
+        `kept_object`: the action that keeps its object (`FileStore.keep`). `also`: more actions, here and below.
         """
         actions = {
             "version": put(
@@ -123,10 +123,11 @@ class ProblemStore(Table):
                 self.table_name, problem_key(version.project_id, version.problem_id)
             ),
             "object": kept_object,
+            "also": also,
         }
         return transact_or_raise(self._client, actions) is None
 
-    def push_again(self, version: ProblemVersion) -> bool:
+    def push_again(self, version: ProblemVersion, also: Sequence[Any] = ()) -> bool:
         """Make a stored version the last one that was pushed. False if it was deleted meanwhile."""
         at = version_key(version.project_id, version.problem_id, version.version)
         used = ConditionalUpdate({"used_at_ms": self._clock()}, _USABLE, {})
@@ -135,6 +136,7 @@ class ProblemStore(Table):
             "problem": self._pushed(version).action(
                 self.table_name, problem_key(version.project_id, version.problem_id)
             ),
+            "also": also,
         }
         return transact_or_raise(self._client, actions) is None
 
@@ -148,7 +150,9 @@ class ProblemStore(Table):
         update = ConditionalUpdate({"used_at_ms": now}, _USABLE, {})
         return self._update_unread(update, version_key(version.project_id, version.problem_id, version.version))
 
-    def retire(self, version: ProblemVersion, removable_at_ms: int, dropped_object: Any) -> bool:
+    def retire(
+        self, version: ProblemVersion, removable_at_ms: int, dropped_object: Any, also: Sequence[Any] = ()
+    ) -> bool:
         """Delete a version; it still holds its files until `removable_at_ms`. False if it was used meanwhile.
 
         `dropped_object`: the action that has its object deleted then (`FileStore.drop`).
@@ -168,17 +172,18 @@ class ProblemStore(Table):
             "version": removed.action(self.table_name, at),
             "problem": unlisted.action(self.table_name, problem_key(version.project_id, version.problem_id)),
             "object": dropped_object,
+            "also": also,
         }
         return transact_or_raise(self._client, actions) is None
 
-    def delete(self, problem: Problem) -> bool:
+    def delete(self, problem: Problem, also: Sequence[Any] = ()) -> bool:
         """Delete a problem that has no version any more. False if one was pushed meanwhile."""
         action = delete(
             self.table_name,
             problem_key(problem.project_id, problem.problem_id),
             "attribute_not_exists(#versions)",
         )
-        return transact_or_raise(self._client, {"problem": action}) is None
+        return transact_or_raise(self._client, {"problem": action, "also": also}) is None
 
     def page(self, project_id: str, limit: int, after: str | None) -> Page[Problem]:
         """Return problems in the order of their ids. `after`: the last id of the page before."""
@@ -312,8 +317,10 @@ class StoredProblems:
         self.stored = env[StoredFiles]
         self.clock = env.clock
 
-    def push(self, project: Project, request: ValidProblem) -> ProblemVersion:
+    def push(self, project: Project, request: ValidProblem, also: Sequence[Any] = ()) -> ProblemVersion:
         """Return the stored version. Equal content is the same version. Repeating the call is safe.
+
+        `also`: actions of the transaction that makes it the last one that was pushed.
 
         Raises FilesMissingError, InvalidFieldsError, RateLimitedError, UnavailableError.
         """
@@ -321,9 +328,9 @@ class StoredProblems:
         for _ in tries():
             known = self.store.version(project.project_id, request.problem_id, version)
             if known is not None and known.removable_at_ms is None:
-                if self.store.push_again(known):
+                if self.store.push_again(known, also):
                     return known
-            elif (made := self._store(project, request, version)) is not None:
+            elif (made := self._store(project, request, version, also)) is not None:
                 return made
         raise UnavailableError("Other requests keep changing this problem. Repeat the request.", 1)
 
@@ -336,7 +343,9 @@ class StoredProblems:
             files = threads.map(lambda sha256: self.stored.find(project_id, sha256), request.stored_files)
             return version, False, [one for one, file in zip(request.stored_files, files, strict=True) if file is None]
 
-    def _store(self, project: Project, request: ValidProblem, version: str) -> ProblemVersion | None:
+    def _store(
+        self, project: Project, request: ValidProblem, version: str, also: Sequence[Any]
+    ) -> ProblemVersion | None:
         """Return a new version. None if another request has just stored it."""
         stored = self._hold(project, request.stored_files, holder_of(request.problem_id, version))
         check_sizes(request.judging.cases, stored)
@@ -356,7 +365,7 @@ class StoredProblems:
             object_size=len(judging),
             object_sha256=sha256(judging).hexdigest(),
         )
-        return made if self.store.add(made, self.files.keep(project.project_id, object_key)) else None
+        return made if self.store.add(made, self.files.keep(project.project_id, object_key), also) else None
 
     def _hold(self, project: Project, sha256s: Sequence[str], holder: str) -> dict[str, File]:
         """Return files by their hashes, which are kept while the version exists. Raises FilesMissingError."""
@@ -407,28 +416,32 @@ class StoredProblems:
         version = self.store.version(project_id, reference.problem_id, reference.version or problem.version)
         return version if version is not None and version.removable_at_ms is None else None
 
-    def delete(self, problem: Problem) -> None:
-        """Delete a problem with all of its versions, the last one first. Raises ConflictError."""
+    def delete(self, problem: Problem, also: Sequence[Any] = ()) -> bool:
+        """Delete a problem with all of its versions, the last one first. Raises ConflictError.
+
+        `also`: actions of the last transaction. After a crash before it, the problem is there, and a repeat ends it.
+        """
         for version in (problem.version, *sorted(problem.versions - {problem.version})):
             self._retire(problem, version)
-        if not self.store.delete(problem):
+        if not self.store.delete(problem, also):
             raise ConflictError(_PUSHED)
+        return True
 
-    def delete_version(self, problem: Problem, version: str) -> None:
+    def delete_version(self, problem: Problem, version: str, also: Sequence[Any] = ()) -> bool:
         """Delete one version. Raises ConflictError for the last one that was pushed."""
         if version == problem.version:
             text = f"{problem.problem_id}@{version} was pushed last."
             raise ConflictError(f"{text} Push another version, or delete the problem.")
-        self._retire(problem, version)
+        return self._retire(problem, version, also)
 
-    def _retire(self, problem: Problem, version: str) -> None:
+    def _retire(self, problem: Problem, version: str, also: Sequence[Any] = ()) -> bool:
         for _ in tries():
             row = self.store.version(problem.project_id, problem.problem_id, version)
             if row is None or row.removable_at_ms is not None:
-                return
+                return False
             used_at_ms = 0 if row.used_at_ms is None else row.used_at_ms
             removable_at_ms = max(self.clock(), used_at_ms + USE_NOTED_MS + RUN_MAX_MS)
             dropped = self.files.drop(row.project_id, row.object_key, row.object_size, removable_at_ms)
-            if self.store.retire(row, removable_at_ms, dropped):
-                return
+            if self.store.retire(row, removable_at_ms, dropped, also):
+                return True
         raise ConflictError(_PUSHED)

@@ -1,7 +1,7 @@
 """The routes of /api/admin. They need the administrator's key."""
 
-import re
 from dataclasses import dataclass
+from functools import partial
 from typing import Annotated, Literal, TypedDict
 
 from aws_lambda_powertools.event_handler import Response
@@ -11,11 +11,13 @@ from events.vocabulary import Language
 from functions.clock import to_rfc3339
 from functions.env import Env
 from functions.errors import BadRequestError, ConflictError, NotFoundError
-from functions.http.answers import answer
+from functions.feed.api import ORDER, SINCE, EventPage, event_body
+from functions.feed.listing import LIST_KEY, admin_page, event_filters
+from functions.http.answers import answer, page_answer
 from functions.http.http_event import json_body
 from functions.http.openapi.bodies import Error, GatewayError, InvalidError, Time
-from functions.http.openapi.operation import BAD, ID, KEYED, NO_ADMIN_KEY, NOT_JSON, PROJECT_ID, Answer, path
-from functions.http.parameters import uuid
+from functions.http.openapi.operation import BAD, ID, KEYED, NO_ADMIN_KEY, NOT_JSON, PAGE, PROJECT_ID, Answer, path
+from functions.http.parameters import page_limit, start_after, uuid
 from functions.http.resolver import Resolver, Route
 from functions.http.validation import parse_body
 from functions.operations.purge import QUEUE_NAMES, Purge, PurgedBody, Redrive, RedrivenBody
@@ -23,6 +25,7 @@ from functions.operations.trace import Trace, TraceBody, trace_body
 from functions.projects.api import NO_SUCH_PROJECT
 from functions.projects.authentication import require_admin
 from functions.projects.bodies import project_id
+from functions.projects.changes import ADMIN_LOG, Change, record, record_beginning
 from functions.projects.store import ProjectStore
 from functions.submissions.results.results import NO_SUCH_RESULT
 from functions.submissions.runners.store import (
@@ -163,7 +166,7 @@ class CreateRunnerTokenRequest(BaseModel):
     ]
 
 
-# Routes of /api/admin. Every action is logged with its ids: these lines are the audit log.
+# Routes of /api/admin. Every action is logged with its ids. Changes are events too: see `changes`.
 
 
 @dataclass(frozen=True, slots=True)
@@ -193,6 +196,13 @@ class OperationRoutes:
         self.env.log.warning("Dead letters redriven", queue=queue, count=redriven["moved"], request_id=app.request_id)
         return answer(redriven)
 
+    def changes(self, app: Resolver) -> Response[str]:
+        require_admin(app, self.env)
+        query = app.current_event.query_string_parameters
+        limit, filters, after = page_limit(query), event_filters(query), start_after(query, ADMIN_LOG, LIST_KEY)
+        page = admin_page(self.env, filters, limit, after)
+        return page_answer(ADMIN_LOG, page, lambda each: event_body(each.event), lambda each: each.key)
+
     def purge(self, app: Resolver, id_text: str) -> Response[str]:
         """Delete submissions, endpoints, checks, their history and events of a disabled project.
 
@@ -200,11 +210,12 @@ class OperationRoutes:
         """
         require_admin(app, self.env)
         known = project_id(id_text)
-        record = self.env[ProjectStore].get(known)
-        if record is None:
+        found = self.env[ProjectStore].get(known)
+        if found is None:
             raise NotFoundError(NO_SUCH_PROJECT)
-        if record.disabled_at is None:
+        if found.disabled_at is None:
             raise ConflictError("The project is enabled. Disable it first, so that nothing new is written meanwhile.")
+        record_beginning(self.env, app.current_event, Change(ADMIN_LOG, "project.purged", known))
         purged = Purge(self.env, known).run()
         self.env.log.warning(
             "Project purged",
@@ -247,12 +258,13 @@ class RunnerRoutes:
             raise ConflictError(_NO_LISTENER)
         if len([each for each in self._tokens.list_all() if each.revoked_at is None]) >= MAX_TOKENS:
             raise ConflictError(f"There are {MAX_TOKENS} tokens. Revoke one first.")
-        created = self._tokens.create(name)
+        change = Change(ADMIN_LOG, "runner_token.created", name)
+        created = record(self.env, app.current_event, change, partial(self._tokens.create, name))
         if created is None:
             raise ConflictError("There is a token of this name. Choose another name, or revoke that one first.")
-        record, token = created
+        made, token = created
         self.env.log.info("Runner token created", runner=name, request_id=app.request_id)
-        return answer(created_token_body(record, token, settings.runner_listener, settings.runner_fingerprint))
+        return answer(created_token_body(made, token, settings.runner_listener, settings.runner_fingerprint))
 
     def tokens(self, app: Resolver) -> Response[str]:
         require_admin(app, self.env)
@@ -263,7 +275,12 @@ class RunnerRoutes:
 
     def revoke_token(self, app: Resolver, name: str) -> Response[str]:
         require_admin(app, self.env)
-        revoked = self._tokens.revoke(name) if re.fullmatch(NAME_PATTERN, name) else None
+        known = {each.name: each for each in self._tokens.list_all()}.get(name)
+        if known is not None and known.revoked_at is not None:
+            return answer(runner_token_body(known, None, self.env.clock()))
+        change = Change(ADMIN_LOG, "runner_token.revoked", name)
+        write = partial(self._tokens.revoke, name)
+        revoked = record(self.env, app.current_event, change, write) if known is not None else None
         if revoked is None:
             raise NotFoundError(_NO_SUCH_TOKEN)
         self.env.log.info("Runner token revoked", runner=name, request_id=app.request_id)
@@ -283,6 +300,15 @@ _QUEUE = path("queue", {"type": "string", "enum": list(QUEUE_NAMES)}, "The queue
 _TOKEN_NAME = path("name", {"type": "string", "maxLength": 63}, "The token's name.")
 
 OPERATION_ROUTES: tuple[Route[OperationRoutes], ...] = (
+    Route(
+        "GET /api/admin/changes",
+        OperationRoutes.changes,
+        "listAdminChanges",
+        "What the administrator has changed in any project: events project.changed, newest first",
+        {200: ("One page.", (EventPage,)), **_ADMIN},
+        (SINCE, ORDER, *PAGE),
+        security="AdminKey",
+    ),
     Route(
         "GET /api/admin/submissions/{id}",
         OperationRoutes.trace,

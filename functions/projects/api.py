@@ -1,12 +1,14 @@
 """The routes of /api/projects. They need the administrator's key."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
 from functions.aws.dynamodb.row_codec import changes
 from functions.aws.dynamodb.table import cut, tries
+from functions.clock import to_rfc3339
 from functions.env import Env
 from functions.errors import ConflictError, NotFoundError
 from functions.http.answers import answer, page_answer
@@ -35,10 +37,11 @@ from functions.projects.bodies import (
     project_body,
     project_id,
 )
+from functions.projects.changes import Change, record
 from functions.projects.model import KeyRecord, Project, ProjectRecord
-from functions.projects.store import KeyStore, ProjectStore, list_position
+from functions.projects.store import SHOWN_CHARS, KeyStore, ProjectStore, list_position, new_key
 
-# Routes of /api/projects. Every change is logged with its ids: these lines are the audit log.
+# Routes of /api/projects. Every change is logged with its ids, and written with an event: see `changes`.
 
 NO_SUCH_PROJECT = "There is no such project."
 _LIST = "/projects"  # owner of the cursors of the project list; not a project id
@@ -56,7 +59,10 @@ class ProjectRoutes:
         problems = Problems()
         request = parse_body(CreateProjectRequest, json_body(app.current_event), problems)
         project = changed(Project(new_id(), request.name), request, problems)
-        created_at = self.env[ProjectStore].create_project(project)
+        made = Change(project.project_id, "project.created", project.project_id, None, _shown(project))
+        created_at = record(
+            self.env, app.current_event, made, lambda also: self.env[ProjectStore].create_project(project, also)
+        )
         self.env.log.info("Project created", project_id=project.project_id, request_id=app.request_id)
         return answer(project_body(ProjectRecord(project, created_at)))
 
@@ -78,7 +84,14 @@ class ProjectRoutes:
         for _ in tries(_TRIES):
             before = find_project(self.env, known)
             wanted = changed(before.project, request, problems)
-            after = self.env[ProjectStore].change(before, wanted, enabled=request.enabled)
+            is_on, enabled = before.disabled_at is None, request.enabled
+            views = _shown(before.project, is_on=is_on), _shown(wanted, is_on=is_on if enabled is None else enabled)
+            after = record(
+                self.env,
+                app.current_event,
+                Change(known, "project.changed", known, *views),
+                partial(self.env[ProjectStore].change, before, wanted, enabled=enabled),
+            )
             if after is not None:
                 self._log_change(app, before, after)
                 return answer(project_body(after))
@@ -94,12 +107,18 @@ class ProjectRoutes:
             self.env.log.info(phrase, project_id=known, request_id=app.request_id)
 
 
+def _shown(project: Project, *, is_on: bool = True) -> dict[str, Any]:
+    """Return the settings of a project for the log of changes."""
+    body = project_body(ProjectRecord(project, "", None if is_on else ""))
+    return {name: value for name, value in body.items() if not name.endswith("_at") and name != "id"}
+
+
 def find_project(env: Env, id_text: str) -> ProjectRecord:
     """Return a project. Raises BadRequestError, NotFoundError."""
-    record = env[ProjectStore].get(project_id(id_text))
-    if record is None:
+    found = env[ProjectStore].get(project_id(id_text))
+    if found is None:
         raise NotFoundError(NO_SUCH_PROJECT)
-    return record
+    return found
 
 
 # Routes of /api/projects/{id}/keys. Every change is logged with ids, never with a key.
@@ -121,13 +140,21 @@ class KeyRoutes:
         request = parse_issue(json_body(app.current_event) if app.current_event.body else b"", self.env.clock)
         if len(self.env[KeyStore].list_all(project_id)) >= MAX_KEYS:
             raise ConflictError(f"The project has {MAX_KEYS} keys. Revoked ones leave the list after 90 days.")
-        rights = None if request.rights is None else tuple(request.rights)
-        issued = self.env[KeyStore].issue(project_id, expires_at=request.expires_at, name=request.name, rights=rights)
-        if issued is None:
+        api_key = new_key()
+        made = KeyRecord(
+            key_id=new_id(),
+            project_id=project_id,
+            prefix=api_key[:SHOWN_CHARS],
+            created_at=to_rfc3339(self.env.clock()),
+            expires_at=request.expires_at,
+            name=request.name,
+            rights=None if request.rights is None else tuple(request.rights),
+        )
+        change = Change(project_id, "key.issued", made.key_id, None, _shown_key(made))
+        if not record(self.env, app.current_event, change, partial(self._keys.add, made, api_key)):
             raise NotFoundError(NO_SUCH_PROJECT)
-        record, api_key = issued
-        self._log_change(app, "Key issued", record)
-        return answer(issued_key_body(record, api_key))
+        self._log_change(app, "Key issued", made)
+        return answer(issued_key_body(made, api_key))
 
     def page(self, app: Resolver, id_text: str) -> Response[str]:
         require_admin(app, self.env)
@@ -144,9 +171,15 @@ class KeyRoutes:
         project_id = find_project(self.env, id_text).project.project_id
         key_id = uuid(key_id_text)
         request = parse_body(ChangeKeyRequest, json_body(app.current_event))
-        changed = self.env[KeyStore].set_expiry(project_id, key_id, request.expires_at)
+        before = self._keys.get(project_id, key_id)
+        if before is None:
+            raise NotFoundError(_NO_SUCH_KEY)
+        views = _shown_key(before), _shown_key(replace(before, expires_at=request.expires_at))
+        change = Change(project_id, "key.changed", key_id, *views)
+        write = partial(self._keys.set_expiry, project_id, key_id, request.expires_at)
+        changed = record(self.env, app.current_event, change, write)
         if changed is None:
-            if self.env[KeyStore].get(project_id, key_id) is None:
+            if self._keys.get(project_id, key_id) is None:
                 raise NotFoundError(_NO_SUCH_KEY)
             raise ConflictError("The key is revoked, for good. Issue a new one.")
         self._log_change(app, "Key expiry changed", changed)
@@ -156,19 +189,33 @@ class KeyRoutes:
         require_admin(app, self.env)
         project_id = find_project(self.env, id_text).project.project_id
         key_id = uuid(key_id_text)
-        before, revoked = self.env[KeyStore].get(project_id, key_id), self.env[KeyStore].revoke(project_id, key_id)
-        if before is None or revoked is None:
+        before = self._keys.get(project_id, key_id)
+        if before is None:
             raise NotFoundError(_NO_SUCH_KEY)
-        if before.revoked_at is None:
-            self._log_change(app, "Key revoked", revoked)
+        if before.revoked_at is not None:
+            return answer(key_body(before))
+        change = Change(project_id, "key.revoked", key_id, _shown_key(before))
+        revoked = record(self.env, app.current_event, change, partial(self._keys.revoke, project_id, key_id))
+        if revoked is None:
+            raise NotFoundError(_NO_SUCH_KEY)
+        self._log_change(app, "Key revoked", revoked)
         return answer(key_body(revoked))
 
-    def _log_change(self, app: Resolver, phrase: str, record: KeyRecord) -> None:
-        self.env.log.info(phrase, project_id=record.project_id, key_id=record.key_id, request_id=app.request_id)
+    @property
+    def _keys(self) -> KeyStore:
+        return self.env[KeyStore]
+
+    def _log_change(self, app: Resolver, phrase: str, key: KeyRecord) -> None:
+        self.env.log.info(phrase, project_id=key.project_id, key_id=key.key_id, request_id=app.request_id)
 
 
-def _position(record: KeyRecord) -> str:
-    return f"{record.created_at}#{record.key_id}"
+def _shown_key(key: KeyRecord) -> KeyBody:
+    """Return a key for the log of changes."""
+    return key_body(replace(key, last_used_at=None))
+
+
+def _position(key: KeyRecord) -> str:
+    return f"{key.created_at}#{key.key_id}"
 
 
 _KEY_ID = path("key_id", {"type": "string", "format": "uuid"}, "The key's id, not the key itself.")

@@ -10,7 +10,7 @@ from events.vocabulary import Profile
 from functions.aws.clients import SecretUnavailableError, secret
 from functions.env import Env
 from functions.errors import ForbiddenError, UnauthorizedError, UnavailableError
-from functions.http.http_event import HttpEvent
+from functions.http.http_event import Caller, HttpEvent
 from functions.http.parameters import bearer_token, refuse_misspelt
 from functions.http.resolver import Resolver
 from functions.http.rights import needed
@@ -86,6 +86,7 @@ def require_admin(app: Resolver, env: Env) -> None:
     if not hmac.compare_digest(_digest(given), _digest(key)):
         env.log.warning("Admin key refused", request_id=app.request_id)
         raise _refusal()
+    app.current_event.caller = Caller("administrator")
 
 
 def _refusal() -> UnauthorizedError:
@@ -139,6 +140,7 @@ def _found(event: HttpEvent, env: Env, key: str) -> FoundKey:
     if found.rights.isdisjoint(event.rights):
         lacks = f"This API key lacks the {needed(event.rights)}."
         raise ForbiddenError(f"{lacks} Use another key of the project, or ask the administrator for one.")
+    event.caller = Caller("key", found.record.prefix, found.record.name)
     refuse_misspelt(event.query_string_parameters, event.known_parameters)
     return found
 

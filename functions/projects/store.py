@@ -24,6 +24,8 @@ from functions.telemetry import logger
 from functions.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from mypy_boto3_dynamodb import DynamoDBClient
 
     from functions.aws.dynamodb.items import Key
@@ -136,7 +138,11 @@ class KeyUse(Table):
 KEY_PREFIX = "rb_live_"
 REVOKED_KEPT_SECS = 90 * 86_400
 """A revoked key stays in its project's list for this time."""
-_SHOWN_CHARS = 12
+SHOWN_CHARS = 12
+
+
+def new_key() -> str:
+    return KEY_PREFIX + secrets.token_urlsafe(32)
 
 
 class KeyStore(Table):
@@ -157,25 +163,30 @@ class KeyStore(Table):
 
         The whole key is returned only here. A given key that exists keeps its id and creation time, and is valid again.
         """
-        issued = api_key or KEY_PREFIX + secrets.token_urlsafe(32)
-        key_digest = digest(issued)
-        before = (self._get(key_key(key_digest)) if api_key else None) or {}
+        issued = api_key or new_key()
+        before = (self._get(key_key(digest(issued))) if api_key else None) or {}
         record = KeyRecord(
             key_id=before.get("key_id") or new_id(),
             project_id=project_id,
-            prefix=issued[:_SHOWN_CHARS],
+            prefix=issued[:SHOWN_CHARS],
             created_at=before.get("created_at") or to_rfc3339(self._clock()),
             expires_at=expires_at,
             name=name,
             rights=rights,
         )
-        listed = {**listed_key(project_id, record.key_id), **to_item({"digest": key_digest})}
+        return (record, issued) if self.add(record, issued) else None
+
+    def add(self, record: KeyRecord, issued: str, also: Sequence[Any] = ()) -> bool:
+        """Write a key; False if the project does not exist. `also`: actions of the same transaction, here and below."""
+        key_digest = digest(issued)
+        listed = {**listed_key(record.project_id, record.key_id), **to_item({"digest": key_digest})}
         actions = {
-            "project": check(self.table_name, project_key(project_id), EXISTS),
+            "project": check(self.table_name, project_key(record.project_id), EXISTS),
             "key": put(self.table_name, to_item(key_row(record, key_digest))),
             "list entry": put(self.table_name, listed),
+            "also": also,
         }
-        return (record, issued) if transact_or_raise(self._client, actions) is None else None
+        return transact_or_raise(self._client, actions) is None
 
     def list_all(self, project_id: str) -> list[KeyRecord]:
         """Return all keys of a project, newest first."""
@@ -190,7 +201,9 @@ class KeyStore(Table):
         found = self._find(project_id, key_id)
         return to_key_record(found) if found is not None else None
 
-    def set_expiry(self, project_id: str, key_id: str, expires_at: str | None) -> KeyRecord | None:
+    def set_expiry(
+        self, project_id: str, key_id: str, expires_at: str | None, also: Sequence[Any] = ()
+    ) -> KeyRecord | None:
         """Set the expiry, None for never. Returns None if the key does not exist or is revoked."""
         found = self._find(project_id, key_id)
         if found is None:
@@ -201,10 +214,10 @@ class KeyStore(Table):
             condition_values={},
             removes=("expires_at",) if expires_at is None else (),
         )
-        row = self._update(update, key(found["pk"], found["sk"]))
-        return to_key_record(row) if row is not None else None
+        actions = {"key": update.action(self.table_name, key(found["pk"], found["sk"])), "also": also}
+        return self.get(project_id, key_id) if transact_or_raise(self._client, actions) is None else None
 
-    def revoke(self, project_id: str, key_id: str) -> KeyRecord | None:
+    def revoke(self, project_id: str, key_id: str, also: Sequence[Any] = ()) -> KeyRecord | None:
         """Revoke a key; repeating the call is safe. None if the key does not exist."""
         found = self._find(project_id, key_id)
         if found is None or "revoked_at" in found:
@@ -219,6 +232,7 @@ class KeyStore(Table):
         actions = {
             "key": revoke.action(self.table_name, key(found["pk"], found["sk"])),
             "list entry": unlist.action(self.table_name, listed_key(project_id, key_id)),
+            "also": also,
         }
         return self.get(project_id, key_id) if transact_or_raise(self._client, actions) is None else None
 
@@ -329,7 +343,9 @@ class ProjectStore(Table):
         records = tuple(found[project_id] for project_id in ids if project_id in found)
         return Page(records, positions[limit - 1] if len(positions) > limit else None)
 
-    def change(self, before: ProjectRecord, after: Project, *, enabled: bool | None = None) -> ProjectRecord | None:
+    def change(
+        self, before: ProjectRecord, after: Project, also: Sequence[Any] = (), *, enabled: bool | None = None
+    ) -> ProjectRecord | None:
         """Write the differences. None if the project is gone or its quotas or network have changed since `before`."""
         sets, removes = changes(before.project, after)
         values: dict[str, Value] = {}
@@ -353,10 +369,11 @@ class ProjectStore(Table):
         if not (sets or computed or removes):
             return before
         update = ConditionalUpdate(sets, condition, values, removes, computed)
-        row = self._update(update, project_key(before.project.project_id))
-        return to_project_record(row) if row is not None else None
+        action = update.action(self.table_name, project_key(before.project.project_id))
+        refusal = transact_or_raise(self._client, {"project": action, "also": also})
+        return self.get(before.project.project_id) if refusal is None else None
 
-    def create_project(self, project: Project) -> str:
+    def create_project(self, project: Project, also: Sequence[Any] = ()) -> str:
         """Write an enabled project, replacing one with the same id, and its list entry. Returns its creation time.
 
         Raises RowsContendedError.
@@ -367,6 +384,7 @@ class ProjectStore(Table):
         actions = {
             "project": put(self.table_name, to_item(project_row(ProjectRecord(project, created_at)))),
             "list entry": put(self.table_name, listed),
+            "also": also,
         }
         transact_or_raise(self._client, actions)
         return created_at

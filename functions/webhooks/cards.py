@@ -14,7 +14,14 @@ from functions.env import Env
 from functions.event_log.model import event_bytes
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 from functions.webhooks.endpoints.model import BodyFormat
-from functions.webhooks.vocabulary import EVENT_DEGRADED, EVENT_DISABLED, EVENT_EXHAUSTED, EVENT_RECOVERED, EVENT_TEST
+from functions.webhooks.vocabulary import (
+    EVENT_CHANGED,
+    EVENT_DEGRADED,
+    EVENT_DISABLED,
+    EVENT_EXHAUSTED,
+    EVENT_RECOVERED,
+    EVENT_TEST,
+)
 
 MAX_TITLE_CHARS = 120
 MAX_SUMMARY_CHARS = 300
@@ -353,7 +360,15 @@ def _any_card(event: Mapping[str, Any]) -> Card:
     return Card(str(event.get("type", "event")), Level.NEUTRAL, "", tuple(fact for fact in facts if fact[0] != "type"))
 
 
-_OWN_MAKERS: Final[Mapping[str, CardMaker]] = {**ALERT_CARDS, EVENT_TEST: _test_card}
+def _change_card(event: Mapping[str, Any]) -> Card:
+    """Return the card of a change, without values."""
+    fields = ", ".join(event["after"] or event["before"] or ())
+    key = f"{event['key_prefix']} {event['key_name'] or ''}" if event["by"] == "key" else "the administrator"
+    facts = (("Subject", event["subject"]), ("Fields", fields), ("By", key), ("From", event["address"]))
+    return Card(f"Changed: {event['action']}", Level.NEUTRAL, "", facts)
+
+
+_OWN_MAKERS: Final[Mapping[str, CardMaker]] = {**ALERT_CARDS, EVENT_TEST: _test_card, EVENT_CHANGED: _change_card}
 
 
 def completed_card(event: Mapping[str, Any]) -> Card:

@@ -1,14 +1,15 @@
 """Routes of /api/webhooks: create, list, show, change and delete endpoints; rotate, test and recover."""
 
 import hmac
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import partial
+from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 from botocore.exceptions import BotoCoreError, ClientError
 
-from functions.aws.dynamodb.items import Value
 from functions.aws.dynamodb.table import cut, tries
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.env import Env
@@ -21,6 +22,7 @@ from functions.http.resolver import Resolver
 from functions.http.validation import Problems, parse_body
 from functions.ids import new_id
 from functions.projects.authentication import authenticate
+from functions.projects.changes import Change, record
 from functions.webhooks.deliveries.replay import DeliveryList, recover
 from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.model import (
@@ -55,6 +57,7 @@ from functions.webhooks.sending.requests import endpoint_request, send_test, web
 from functions.webhooks.signature import new_secret, parse_secret
 from functions.webhooks.views import (
     EndpointDeleted,
+    change_view,
     created_key,
     egress_body,
     endpoint_body,
@@ -84,6 +87,17 @@ _RECOVERY_SECS = 30
 _PREVIOUS = ("previous_secret_box", "previous_until_ms")
 
 
+def _hidden(request: ChangeEndpointRequest, before: Endpoint, after: EndpointSettings) -> list[str]:
+    """Return the settings that change and whose values the log of changes does not show."""
+    headers, routing_key = (getattr(request, name) for name in ("headers", "routing_key"))
+    is_new = {
+        "url": after.url != before.url,
+        "headers": any(text != HIDDEN for text in (headers or {}).values()),
+        "routing_key": routing_key not in {None, "", HIDDEN},
+    }
+    return [name for name, has_changed in is_new.items() if has_changed]
+
+
 class EndpointRoutes:
     """Handlers of /api/webhooks. All of them raise ServiceError. Logs hold no URL, header or secret."""
 
@@ -95,7 +109,7 @@ class EndpointRoutes:
         project_id = authenticate(app.current_event, self.env).project_id
         key = idempotency_key(app.current_event.headers)
         request, settings = parse_endpoint(json_body(app.current_event), self._address_rules(app))
-        endpoint, secret = self._create(project_id, request, settings, key)
+        endpoint, secret = self._create(app, project_id, request, settings, key)
         if secret is None:
             secret = self._secret(endpoint)
         else:
@@ -140,10 +154,11 @@ class EndpointRoutes:
         for _ in tries(_TRIES):
             headers = self._known_headers(endpoint, request.headers)
             settings = changed_settings(endpoint, headers, request, self._address_rules(app), problems)
-            sets, removes = self._writes(endpoint, settings)
-            store, now = self.endpoints, self.env.clock()
-            also = [resume_lane(store.table_name, endpoint, now)] if "failing_since_ms" in removes else []
-            before, is_changed = endpoint, store.change(endpoint, now, sets, removes, also)
+            views = change_view(endpoint), change_view(replace(endpoint, **settings.hidden))
+            hidden = _hidden(request, endpoint, settings)
+            change = Change(endpoint.project_id, "endpoint.changed", endpoint.endpoint_id, *views, hidden)
+            before = endpoint
+            is_changed = record(self.env, app.current_event, change, partial(self._write, endpoint, settings))
             endpoint = self._get(app, id_text)
             if is_changed:
                 self._note("Endpoint changed", endpoint, app)
@@ -156,7 +171,9 @@ class EndpointRoutes:
         """Delete an endpoint. Its open deliveries are cancelled here or by the sweeper."""
         endpoint = self._get(app, id_text)
         ids = (endpoint.project_id, endpoint.endpoint_id)
-        due_at_ms = self.endpoints.delete(*ids, ordered=endpoint.ordered)
+        change = Change(endpoint.project_id, "endpoint.deleted", endpoint.endpoint_id, change_view(endpoint))
+        write = partial(self.endpoints.delete, *ids, ordered=endpoint.ordered)
+        due_at_ms = record(self.env, app.current_event, change, write, endpoint.endpoint_id)
         if due_at_ms is None:
             raise NotFoundError(NO_SUCH_ENDPOINT)
         reach("endpoint.after_delete")
@@ -184,14 +201,16 @@ class EndpointRoutes:
         box, public_key = self.secrets.new_keys(
             secret, endpoint.project_id, endpoint.endpoint_id, asymmetric=endpoint.asymmetric
         )
-        sets: dict[str, Value] = {"secret_box": box}
+        sets: dict[str, Any] = {"secret_box": box}
         if public_key is not None:
             sets["public_key"] = public_key
         overlap_secs = OVERLAP_DEFAULT_SECS if asked.overlap_secs is None else asked.overlap_secs
         if overlap_secs:
             sets |= {"previous_secret_box": endpoint.secret_box, "previous_until_ms": now + overlap_secs * MS_PER_SEC}
         # Of two concurrent rotations one must fail. Otherwise one client would get a secret that never signs.
-        if not self.endpoints.change(endpoint, now, sets, () if overlap_secs else _PREVIOUS):
+        change = Change(endpoint.project_id, "endpoint.secret_replaced", endpoint.endpoint_id)
+        write = partial(self.endpoints.change, endpoint, now, sets, () if overlap_secs else _PREVIOUS)
+        if not record(self.env, app.current_event, change, write):
             raise ConflictError(CHANGED_MEANWHILE)
         changed = self._get(app, id_text)
         self._note("Secret rotated", endpoint, app)
@@ -269,6 +288,7 @@ class EndpointRoutes:
 
     def _create(
         self,
+        app: Resolver,
         project_id: str,
         request: CreateEndpointRequest,
         settings: EndpointSettings,
@@ -298,7 +318,8 @@ class EndpointRoutes:
             **settings.hidden,
         )
         try:
-            self.endpoints.create(endpoint, claim)
+            change = Change(project_id, "endpoint.created", endpoint_id, None, change_view(endpoint))
+            record(self.env, app.current_event, change, partial(self.endpoints.create, endpoint, claim))
         except CreationClaimTakenError:
             same = None if claim is None else self._earlier(project_id, claim)
             if same is None:
@@ -325,7 +346,13 @@ class EndpointRoutes:
         is_whole = given is not None and HIDDEN not in given.values()
         return {} if is_whole else self._headers(endpoint)
 
-    def _writes(self, before: Endpoint, settings: EndpointSettings) -> tuple[dict[str, Value], tuple[str, ...]]:
+    def _write(self, before: Endpoint, settings: EndpointSettings, also: Sequence[Any]) -> bool:
+        sets, removes = self._writes(before, settings)
+        store, now = self.endpoints, self.env.clock()
+        lane = [resume_lane(store.table_name, before, now)] if "failing_since_ms" in removes else []
+        return store.change(before, now, sets, removes, [*lane, *also])
+
+    def _writes(self, before: Endpoint, settings: EndpointSettings) -> tuple[dict[str, Any], tuple[str, ...]]:
         """Return attributes to set and to remove. Disabling sets the reason; enabling clears it and the failures."""
         secrets, ids = self.secrets, (before.project_id, before.endpoint_id)
         after = replace(before, **settings.hidden, headers_box=secrets.seal_headers(settings.headers, *ids))

@@ -38,6 +38,7 @@ from functions.webhooks.vocabulary import (
     Rate,
     Reply,
 )
+from functions.webhooks.webhook_url import host_of
 
 # Endpoints, without secrets and header values.
 
@@ -165,6 +166,11 @@ def endpoint_body(endpoint: Endpoint, now_ms: int) -> EndpointView:
         "created_at": endpoint.created_at,
         "updated_at": endpoint.updated_at,
     }
+
+
+def change_view(endpoint: Endpoint) -> dict[str, Any]:
+    """Return the settings for the log of changes: of the URL the host, because its path may hold a credential."""
+    return {**_settings(endpoint), "url": host_of(endpoint.url)}
 
 
 def with_secret(body: EndpointView, secret: str) -> EndpointWithSecret:

@@ -23,13 +23,15 @@ EVENT_REPORT: Final = "check.report"
 EVENT_CHECK_CHANGED = "check.state.changed"
 EVENT_CHECK_RUN = "check.run.completed"
 EVENT_CHECK_MISSED = "check.run.missed"
+EVENT_CHANGED: Final = "project.changed"
+"""A request has changed something of the project. It is not put on the bus."""
 FILTERABLE_EVENTS = (
     *(EVENT_COMPLETED, EVENT_JUDGED),
     *(EVENT_EXHAUSTED, EVENT_DEGRADED, EVENT_DISABLED, EVENT_RECOVERED),
-    *(EVENT_CHECK_CHANGED, EVENT_CHECK_RUN, EVENT_CHECK_MISSED),
+    *(EVENT_CHECK_CHANGED, EVENT_CHECK_RUN, EVENT_CHECK_MISSED, EVENT_CHANGED),
 )
-NAMED_ONLY_EVENTS = frozenset({EVENT_CHECK_RUN, EVENT_CHECK_MISSED})
-"""Events of every run of a check: only endpoints whose filter names them get them."""
+NAMED_ONLY_EVENTS = frozenset({EVENT_CHECK_RUN, EVENT_CHECK_MISSED, EVENT_CHANGED})
+"""Events of every run of a check, and of changes: only endpoints whose filter names them get them."""
 INCIDENT_EVENTS = ALERT_EVENTS | {EVENT_CHECK_CHANGED}
 """Events that open or end an incident. A service for incidents gets only these."""
 DOWN_STATES = ("failing", "late", "error")

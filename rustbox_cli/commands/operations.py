@@ -11,7 +11,7 @@ import httpx
 
 from rustbox_cli.api import Session, read_settings
 from rustbox_cli.errors import CommandError, ExitCode
-from rustbox_cli.options import confirm, service_command, yes_option
+from rustbox_cli.options import Moment, confirm, page_options, service_command, yes_option
 from rustbox_cli.output import Columns, plain, show, show_json, show_list, show_record, show_table, tell, waiting
 
 # HTTP client of one runner: the part of its contract (docs/runner.md) that an administrator uses.
@@ -90,6 +90,24 @@ def admin() -> None:
       rustbox admin runners
       rustbox admin runner-tokens create host-b
     """
+
+
+@admin.command("changes")
+@click.option("--since", type=Moment(-1), help="Only changes since this time: RFC 3339, or an age such as 2h.")
+@page_options
+@service_command
+def changes(session: Session, since: str | None, most: int | None, as_json: bool) -> None:
+    """List what the administrator has changed in any project, newest first."""
+    columns: Columns = {
+        "AT": "timestamp",
+        "ACTION": lambda event: event["data"]["action"],
+        "PROJECT": lambda event: event["data"]["project_id"],
+        "SUBJECT": lambda event: event["data"]["subject"],
+        "FROM": lambda event: event["data"]["address"],
+        "FIELDS": lambda event: sorted(event["data"]["after"] or event["data"]["before"] or ()),
+    }
+    found = session.items(("admin", "changes"), most, {"since": since}, "X-Admin-Key")
+    show_list(found, columns, "There are no changes.", as_json=as_json)
 
 
 @admin.command("trace")

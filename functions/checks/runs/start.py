@@ -39,7 +39,7 @@ from functions.webhooks.deliveries.model import owner_of
 from functions.webhooks.sealed_secrets import SecretBoxes, UnsealError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from functions.checks.settings.check_settings import CheckSettings
     from functions.env import Env
@@ -64,9 +64,11 @@ class EventStore(Table):
 
     table_setting = "checks_table"
 
-    def put_hook(self, check: Check, box: bytes, verification: Verification) -> None:
+    def put_hook(self, check: Check, box: bytes, verification: Verification, also: Sequence[Any] = ()) -> None:
+        """Write the sealed inbound secret of a check, with more actions of the same transaction."""
         item = to_item({"owner": [check.project_id, check.check_id], "box": box, "verification": write(verification)})
-        self._client.put_item(TableName=self.table_name, Item={**keys.hook_key(check.check_id), **item})
+        hook = put(self.table_name, {**keys.hook_key(check.check_id), **item})
+        transact_or_raise(self._client, {"hook": hook, "also": also})
 
     def hook(self, check_id: str) -> Hook | None:
         """Return the sealed inbound secret of a check and its scheme. A row of an older version is of `standard`."""
@@ -99,11 +101,11 @@ class EventStore(Table):
 # The secret of a check's calls, sealed for it, with the scheme of their signatures.
 
 
-def replace_secret(env: Env, check: Check, request: InboundVerification) -> str:
-    """Give a check a new scheme and secret, and return the secret; the one before ends at once."""
+def replace_secret(env: Env, check: Check, request: InboundVerification, also: Sequence[Any] = ()) -> str:
+    """Give a check a new scheme and secret, and return the secret; the one before ends at once. `also`: as above."""
     secret = request.sender_secret()
     box = env[SecretBoxes].seal(secret, check.project_id, owner_of(check.check_id), "inbound")
-    env[EventStore].put_hook(check, box, request.verification)
+    env[EventStore].put_hook(check, box, request.verification, also)
     return secret
 
 

@@ -308,9 +308,10 @@ class QuietStore(Table):
         row = self._get(keys.quiet_key(project_id))
         return TagQuietTimes.model_validate({"tags": {} if row is None else json.loads(row["tags"])}, extra="ignore")
 
-    def put(self, project_id: str, times: TagQuietTimes) -> None:
+    def put(self, project_id: str, times: TagQuietTimes, also: Sequence[Any] = ()) -> bool:
         item = to_item({"tags": to_json(times.model_dump(mode="json")["tags"])})
-        self._client.put_item(TableName=self.table_name, Item={**keys.quiet_key(project_id), **item})
+        actions = {"times": put(self.table_name, {**keys.quiet_key(project_id), **item}), "also": also}
+        return transact_or_raise(self._client, actions) is None
 
     def delete(self, project_id: str) -> None:
         self._client.delete_item(TableName=self.table_name, Key=keys.quiet_key(project_id))
@@ -338,8 +339,11 @@ class CheckStore(Table):
 
     table_setting = "checks_table"
 
-    def create(self, check: Check) -> None:
-        """Write a new check with its program, slug and badge. Raises SlugTakenError, CheckLimitError."""
+    def create(self, check: Check, also: Sequence[Any] = ()) -> bool:
+        """Write a new check with its program, slug and badge. Raises SlugTakenError, CheckLimitError.
+
+        `also`: actions of the same transaction, here and below. False: our own earlier write had done so.
+        """
         project_id, check_id = check.project_id, check.check_id
         count = ConditionalUpdate(
             {},
@@ -357,11 +361,12 @@ class CheckStore(Table):
                 "source": put(self.table_name, to_item(source_row(check))),
                 "badge": put(self.table_name, badge),
                 "trigger": [] if check.settings.trigger is None else trigger_action(self.table_name, check),
+                "also": also,
             },
         )
         # A refusal by the check is our own row: botocore repeated the write after a lost answer.
         if refusal is None or "check" in refusal.failed:
-            return
+            return refusal is None
         raise SlugTakenError if "slug" in refusal.failed else CheckLimitError
 
     def get(self, project_id: str, check_id: str, *, with_source: bool = False) -> Check | None:
@@ -386,7 +391,7 @@ class CheckStore(Table):
         checks = map(to_check, self._list(keys.checks_pk(project_id), keys.CHECK_PREFIX))
         return sorted(checks, key=lambda check: (check.created_at, check.check_id), reverse=True)
 
-    def change(self, before: Check, after: Check) -> bool:
+    def change(self, before: Check, after: Check, also: Sequence[Any] = ()) -> bool:
         """Write new settings, schedule and standing. False if the check has changed since `before` was read.
 
         Both with their programs. Raises SlugTakenError.
@@ -398,6 +403,7 @@ class CheckStore(Table):
             "check": check_action(self.table_name, before, after, names, versions),
             "source": put(self.table_name, to_item(source_row(after))),
             "outage": outage_actions(self.table_name, before, after),
+            "also": also,
         }
         if after.settings.slug != before.settings.slug:
             actions["slug"] = self._put_slug(after)
@@ -411,7 +417,7 @@ class CheckStore(Table):
             return False
         raise SlugTakenError
 
-    def delete(self, check: Check) -> bool:
+    def delete(self, check: Check, also: Sequence[Any] = ()) -> bool:
         """Delete a check. False if its settings have changed since it was read, or it is gone. Its history expires."""
         project_id, check_id = check.project_id, check.check_id
         unchanged = "attribute_exists(#pk) AND #version = :version"
@@ -430,6 +436,7 @@ class CheckStore(Table):
             "check": delete(self.table_name, check_key, unchanged, {"version": check.version}),
             "count": count.action(self.table_name, keys.count_key(project_id)),
             "others": [delete(self.table_name, other) for other in others],
+            "also": also,
         }
         return transact_or_raise(self._client, actions) is None
 

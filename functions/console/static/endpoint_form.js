@@ -9,6 +9,7 @@ const EVENTS = [
   ["check.state.changed", "the state of a check changed"],
   ["check.run.completed", "each run of a check"],
   ["check.run.missed", "each missed run of a check"],
+  ["project.changed", "a request has changed the project"],
   ["endpoint.degraded", "another endpoint fails often"],
   ["endpoint.disabled", "another endpoint was disabled"],
   ["endpoint.recovered", "another endpoint recovered"],
@@ -152,7 +153,7 @@ export class EndpointForm extends Component {
       </div>
       <${Ticks} legend="The ends of" all=${KINDS} chosen=${form.kinds} change=${(kinds) => this.setState({ kinds })} />
       <details><summary>More settings</summary><div class="more">
-        <${Ticks} legend="Only these events; none: all but those of each check run" all=${EVENTS} chosen=${form.events}
+        <${Ticks} legend="Only these events; none: all but those of each check run and of changes" all=${EVENTS} chosen=${form.events}
           change=${(events) => this.setState({ events })} />
         <div class="row">
           ${field("Only verdicts", "verdicts", { has: { placeholder: "WA, TLE; empty: all" } })}

@@ -16,15 +16,16 @@ from botocore.exceptions import ClientError
 
 from events.runner import RunnerHeartbeat
 from functions.aws.clients import Clients
-from functions.aws.dynamodb.conditional import ABSENT, EXISTS, ConditionalUpdate
+from functions.aws.dynamodb.conditional import ABSENT, EXISTS, ConditionalUpdate, put
 from functions.aws.dynamodb.items import from_item, is_condition_failure, key, to_item
 from functions.aws.dynamodb.table import Table, tries
+from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.errors import UnavailableError
 from functions.ttl_cache import TtlCache
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from mypy_boto3_dynamodb import DynamoDBClient
     from mypy_boto3_s3 import S3Client
@@ -214,32 +215,24 @@ class RunnerTokenStore(Table):
 
     table_setting = "runners_table"
 
-    def create(self, name: str) -> tuple[RunnerToken, str] | None:
+    def create(self, name: str, also: Sequence[Any] = ()) -> tuple[RunnerToken, str] | None:
         """Create a token, also in place of a revoked one. None if there is one of this name.
 
-        The token is returned only here.
+        The token is returned only here. `also`: actions of the same transaction, here and below.
         """
         record = RunnerToken(name, to_rfc3339(self._clock()))
         token = f"{PREFIX}_{name}_{secrets.token_hex(_SECRET_BYTES)}"
         row = {"name": name, "created_at": record.created_at, "digest": hashlib.sha256(token.encode()).hexdigest()}
-        try:
-            self._client.put_item(
-                TableName=self.table_name,
-                Item={**key(_TOKENS_PK, _SK_START + name), **to_item(row)},
-                ConditionExpression=f"{ABSENT} OR attribute_exists(revoked_at)",
-            )
-        except ClientError as error:
-            if not is_condition_failure(error):
-                raise
-            return None
-        return record, token
+        item = {**key(_TOKENS_PK, _SK_START + name), **to_item(row)}
+        new = put(self.table_name, item, f"{ABSENT} OR attribute_exists(#revoked_at)")
+        return (record, token) if transact_or_raise(self._client, {"token": new, "also": also}) is None else None
 
     def list_all(self) -> list[RunnerToken]:
         """Return all tokens by name. A revoked one stays for 90 days, or until a new one has its name."""
         now_secs = self._clock() // MS_PER_SEC
         return [_record(row) for row in self._list(_TOKENS_PK, _SK_START) if row.get("ttl", now_secs) >= now_secs]
 
-    def revoke(self, name: str) -> RunnerToken | None:
+    def revoke(self, name: str, also: Sequence[Any] = ()) -> RunnerToken | None:
         """Revoke a token for good. Repeating it is safe. None if there is none."""
         now = self._clock()
         update = ConditionalUpdate(
@@ -251,8 +244,10 @@ class RunnerTokenStore(Table):
                 "#ttl = if_not_exists(#ttl, :ttl)",
             ),
         )
-        row = self._update(update, key(_TOKENS_PK, _SK_START + name))
-        return None if row is None else _record(row)
+        action = update.action(self.table_name, key(_TOKENS_PK, _SK_START + name))
+        if transact_or_raise(self._client, {"token": action, "also": also}) is not None:
+            return None
+        return next((each for each in self.list_all() if each.name == name), None)
 
 
 def _record(row: Row) -> RunnerToken:

@@ -195,7 +195,7 @@ class EndpointSettings:
     events: tuple[str, ...] = field(  # see `wants`
         default=(),
         metadata={
-            "description": "Subscribed event names. Empty: all but those of each check run.",
+            "description": "Subscribed event names. Empty: all but those of each check run and project.changed.",
             "max_length": 20,
             "examples": [list(FILTERABLE_EVENTS)],
         },

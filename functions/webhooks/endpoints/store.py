@@ -307,8 +307,10 @@ class EndpointStore(Table):
         update = ConditionalUpdate({}, "#busy_until_ms = :ours", {"ours": until_ms}, ("busy_until_ms",))
         self._update_unread(update, _key(endpoint))
 
-    def create(self, endpoint: Endpoint, claim: CreationClaim | None = None) -> bool:
+    def create(self, endpoint: Endpoint, claim: CreationClaim | None = None, also: Sequence[Any] = ()) -> bool:
         """Write a new endpoint; False if its id exists: our own earlier write, whose response was lost.
+
+        `also`: actions of the same transaction, here and below.
 
         Raises EndpointLimitError, CreationClaimTakenError.
         """
@@ -325,6 +327,7 @@ class EndpointStore(Table):
             {
                 "endpoint": new,
                 "count": self._count(endpoint.project_id, count),
+                "also": also,
                 "claim": [] if claim is None else claim.action(self.table_name, endpoint.project_id, self._clock()),
             },
         )
@@ -365,7 +368,9 @@ class EndpointStore(Table):
             return None
         return replace(claim, body_sha256=row["body_sha256"], endpoint_id=row["endpoint_id"])
 
-    def delete(self, project_id: str, endpoint_id: str, *, ordered: bool = False) -> int | None:
+    def delete(
+        self, project_id: str, endpoint_id: str, also: Sequence[Any] = (), *, ordered: bool = False
+    ) -> int | None:
         """Delete an endpoint; None if there is no such endpoint. `ordered`: that of the endpoint.
 
         Returns the due time of its deletion row, for `DeliveryStore.cancel_open`.
@@ -376,7 +381,7 @@ class EndpointStore(Table):
         computed = tuple(f"#{name} = if_not_exists(#{name}, :one) - :one" for name in counters)
         count = ConditionalUpdate({}, "", {"one": 1}, computed=computed)
         deletion = put(self.table_name, to_item(deletion_row(project_id, endpoint_id, now)))
-        actions = {"endpoint": gone, "count": self._count(project_id, count), "deletion": deletion}
+        actions = {"endpoint": gone, "count": self._count(project_id, count), "deletion": deletion, "also": also}
         return now if self._write(project_id, actions) is None else None
 
     def _count(self, project_id: str, change: ConditionalUpdate) -> Any:

@@ -189,7 +189,7 @@ def test_a_purge_finds_reports_that_are_not_sent_yet(
     # A fresh hint is sent without a look at its row.
     monkeypatch.setattr("functions.webhooks.sending.deliverer.FRESH_HINT_MS", -1)
     pushed(world, reporting(world, github))
-    assert world.env[DeliveryStore].delete_others(PROJECT_ID) == 2  # the report, and the new state of the check
+    assert world.env[DeliveryStore].delete_others(PROJECT_ID) == 3  # report, new state and creation of the check
     sent(world)
     assert github.received == []
     assert [one["state"] for one in deliveries(world)] == ["cancelled"]

@@ -121,11 +121,11 @@ def test_a_check_whose_slug_changes_meanwhile_is_deleted_with_its_new_slug(world
     check = world.create(slug="totals")
     path, delete, others = f"/api/checks/{check['id']}", CheckStore.delete, list[Any]()
 
-    def delete_after_a_change(store: CheckStore, seen: Check) -> bool:
+    def delete_after_a_change(store: CheckStore, seen: Check, *also: Any) -> bool:
         if not others:
             world.call("PATCH", path, {"slug": "sums"})
             others.append(world.create(slug="totals"))
-        return delete(store, seen)
+        return delete(store, seen, *also)
 
     world.aws.monkeypatch.setattr(CheckStore, "delete", delete_after_a_change)
     assert world.call("DELETE", path).status == 200

@@ -12,6 +12,7 @@ from tests.adapters.cli.invocation import Rustbox
 from tests.adapters.scripted_service import Reply, Service
 from tests.submission_factory import SUBMISSION_ID as ID
 
+EVENTS = Path(__file__).parents[3] / "events" / "webhook"
 QUERY = 'SOURCE logGroups(namePrefix: ["rustbox-dev-"]) | filter correlation_id = "own-id"'
 TRACE: dict[str, Any] = {
     "id": ID,
@@ -81,6 +82,20 @@ def test_a_redrive_ends_when_nothing_can_be_moved(service: Service, rustbox: Rus
     service.will(Reply(200, {"queue": "batch", "moved": 0, "left": 2}))
     assert json.loads(rustbox("admin", "redrive", "batch", "--json").stdout)["left"] == 2
     assert rustbox("admin", "redrive", "orders").exit_code == 2
+
+
+def test_changes_are_a_table_with_fields_and_addresses(service: Service, rustbox: Rustbox) -> None:
+    data = json.loads((EVENTS / "project_changed.v1.administrator.json").read_text())
+    changed = {"id": ID, "type": "project.changed", "timestamp": data["timestamp"], "submission_id": None}
+    page = {"items": [changed | {"data": data}], "next_cursor": None}
+    service.will(Reply(200, page), Reply(200, page))
+    shown, as_json = rustbox("admin", "changes", "--since", "2d"), rustbox("admin", "changes", "--json")
+    assert (shown.exit_code, json.loads(as_json.stdout)["items"]) == (0, page["items"])
+    for text in ("key.issued", "dev", data["address"], "rights"):
+        assert text in shown.stdout
+    asked = service.asked[0]
+    assert (asked.method, asked.path.partition("?")[0]) == ("GET", "/api/admin/changes")
+    assert asked.headers["x-admin-key"] == "admin_local_development_only"
 
 
 @pytest.mark.parametrize("queue", QUEUE_NAMES)

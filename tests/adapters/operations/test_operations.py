@@ -11,6 +11,7 @@ from functions.handlers import operations
 from functions.ids import new_id
 from functions.operations import purge
 from functions.operations.purge import QUEUE_NAMES
+from functions.projects.changes import ADMIN_LOG
 from functions.projects.store import ProjectStore
 from functions.webhooks.deliveries.publication import Hint
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
@@ -29,6 +30,7 @@ PROGRAM = {
 }
 CHECK = {"name": "nightly", "language": "python", "code": "print(42)"}
 PATHS = {
+    "/api/admin/changes": "/api/admin/changes",
     "/api/admin/submissions/{id}": f"/api/admin/submissions/{SUBMISSION_ID}",
     "/api/admin/dead-letters/{queue}/redrive": "/api/admin/dead-letters/batch/redrive",
     "/api/admin/projects/{id}/purge": f"/api/admin/projects/{PROJECT_ID}/purge",
@@ -202,7 +204,7 @@ def test_a_purge_leaves_nothing_of_a_project_and_everything_of_others(
         "check_runs_deleted": 0,
         "problems_deleted": 0,
         "files_deleted": 0,
-        "events_deleted": 0,
+        "events_deleted": 2,  # its check was created, and it was disabled
         "submissions_running": 0,
         "complete": False,
     }
@@ -228,11 +230,12 @@ def test_a_purge_leaves_no_output_of_checks(aws: Aws, project_key: str, admin_ke
     assert "hidden-" in repr(aws.items("ChecksTable"))
     assert admin(admin_key, "PATCH", f"/api/projects/{PROJECT_ID}", {"enabled": False}).status == 200
     purged = purge_project(admin_key).json
-    assert (purged["checks_deleted"], purged["check_runs_deleted"], purged["events_deleted"]) == (1, 3, 3)
+    assert (purged["checks_deleted"], purged["check_runs_deleted"], purged["events_deleted"]) == (1, 3, 6)
     assert purge_project(admin_key).json["complete"] is True
     left = [item["sk"]["S"] for item in aws.items("ChecksTable") if not item["sk"]["S"].startswith("REQUESTS#")]
     assert sorted(left) == ["CHECKS", "CLOCK"]  # the number of its checks; the clock belongs to no project
-    assert not [item for item in aws.items("DeliveriesTable") if "body_zlib" in item]
+    bodies = [item for item in aws.items("DeliveriesTable") if "body_zlib" in item]
+    assert {item["project_id"]["S"] for item in bodies} == {ADMIN_LOG}
     world.settle(120)
     assert world.rows(check) == []
 

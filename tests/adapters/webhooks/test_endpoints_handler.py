@@ -484,7 +484,8 @@ def test_a_test_shows_the_request_and_the_answer(
     event_sent = json.loads(received.body)
     assert (event_sent["type"], event_sent["endpoint_id"]) == ("webhook.test", made["id"])
     assert made["secret"].removeprefix("whsec_") not in answer.raw.decode() + repr(logged)
-    assert not [item for item in aws.items("DeliveriesTable") if item["pk"]["S"].startswith("EVENT#")]
+    events = [item for item in aws.items("DeliveriesTable") if item["pk"]["S"].startswith("EVENT#")]
+    assert {item["type"]["S"] for item in events} == {"project.changed"}
     assert aws.messages("DeliveriesQueue") == []
 
 

@@ -67,7 +67,7 @@ def post(aws: Aws, project_key: str, authority: Authority, start: Callable[..., 
         aws.monkeypatch.setenv(variable, value)
     webhooks.ENV.forget()
     clock = [1_800_000_000_000]
-    webhooks.ENV.clock = lambda: clock[0]
+    aws.monkeypatch.setattr(webhooks.ENV, "clock", lambda: clock[0])
     webhooks.ENV._parts[Egress] = Egress(False, "", lambda *_: ["127.0.0.1"], 10, authority.client_context)
     yield Post(project_key, server, clock, aws)
     webhooks.ENV.forget()
