@@ -128,7 +128,7 @@ class Change:
 
     def refused(self, error: CommandError, hint: str = "") -> CommandError:
         """Return a refusal of it, with its name."""
-        return CommandError(f"{self.label}: {error.message}", ExitCode(error.exit_code), hint)
+        return CommandError(plain(f"{self.label}: {error.message}"), ExitCode(error.exit_code), hint)
 
 
 def leaves(body: Any) -> Iterator[Any]:

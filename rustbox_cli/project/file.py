@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from rustbox_cli.errors import CommandError, ExitCode
+from rustbox_cli.output import plain
 from rustbox_cli.problem_package import refuse_links_out
 from rustbox_cli.program_input import language_of, project_schema
 from rustbox_cli.project.yaml_file import Document, parse
@@ -348,7 +349,7 @@ def _invalid(path: Path, document: Document, problems: Iterable[Problem]) -> Com
     lines = [f"  line {line}: {place}: {text}" for line, place, text in placed[:_MAX_SHOWN]]
     left_out = len(placed) - _MAX_SHOWN
     lines += [f"  and {left_out} more"] if left_out > 0 else []
-    return CommandError("\n".join([f"{path} is not valid:", *lines]), ExitCode.REFUSED)
+    return CommandError(plain("\n".join([f"{path} is not valid:", *lines])), ExitCode.REFUSED)
 
 
 def _shown(place: Iterable[str | int]) -> str:

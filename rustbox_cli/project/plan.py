@@ -14,6 +14,7 @@ from urllib.parse import urlsplit
 
 from rustbox_cli.api import Answer
 from rustbox_cli.errors import CommandError, ExitCode
+from rustbox_cli.output import plain
 from rustbox_cli.problem_cases import MAX_STORED_CASES, CaseFolder, push, read_case_folder
 from rustbox_cli.program_input import project_schema
 from rustbox_cli.project.checks import (
@@ -323,7 +324,7 @@ class _Planner:
                 notify.append(EndpointNamed(name))
             else:
                 text = f"check {check.slug}: notify: neither the file nor the project has an endpoint {name}."
-                self._plan.refusals.append(CommandError(text, ExitCode.REFUSED))
+                self._plan.refusals.append(CommandError(plain(text), ExitCode.REFUSED))
         return replace(check, settings={**check.settings, "notify": notify})
 
     def _status_page(self, wanted: dict[str, Any]) -> None:

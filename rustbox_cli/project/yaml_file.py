@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from rustbox_cli.errors import CommandError, ExitCode
+from rustbox_cli.output import plain
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -94,7 +95,7 @@ def parse(path: Path) -> Document:
         finally:
             loader.dispose()
     except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise CommandError(f"{path} is not valid YAML: {error}", ExitCode.REFUSED) from None
+        raise CommandError(plain(f"{path} is not valid YAML: {error}"), ExitCode.REFUSED) from None
 
 
 def _read(path: Path) -> bytes:

@@ -44,6 +44,7 @@ def refused(rustbox: Rustbox, service: Service, folder: Path, text: str | bytes)
         ended = rustbox(command, str(path))
         assert (ended.exit_code, ended.stdout, service.asked) == (65, "", []), ended.stderr
         assert KEY not in ended.stderr
+        assert "\x1b" not in ended.stderr
         assert len(ended.stderr) < 3_000
     return str(ended.stderr)
 
@@ -65,6 +66,12 @@ def refused(rustbox: Rustbox, service: Service, folder: Path, text: str | bytes)
         (b"checks: [\xff]", "is not valid YAML"),
         ("checks: [!!python/object/apply:os.system [id]]", "is not valid YAML"),
         ("checks:\n- &a " + HEARTBEAT + "\n" + "- *a\n" * 1_000, "checks: at most 1,000; these are 1,001"),
+        ('checks: [{slug: a, "\\e[2J": 1}]', r"checks[0].\x1b[2J: there is no such setting"),
+        (
+            'endpoints: [{url: a, description: "\\e]"}, {url: b, description: "\\e]"}]',
+            r"the description \x1b] is there",
+        ),
+        ('checks: ["\\e[2J", *x]', "is not valid YAML"),
         ("endpoints: [{url: $A}]", "an endpoint whose URL is in the environment needs a description"),
         ("endpoints: [{url: a, description: x}, {url: b, description: x}]", "endpoints[1]: the description x is there"),
         ("endpoints: [{url: a, headers: {x: 7}}]", "endpoints[0].headers.x: 7 is not of type 'string'"),
