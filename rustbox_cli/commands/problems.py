@@ -27,7 +27,18 @@ from rustbox_cli.options import (
 from rustbox_cli.output import plain, progress, show, show_json, show_list, show_table, show_warnings, tell
 from rustbox_cli.problem_cases import MAX_STORED_CASES, CaseFolder, push, read_case_folder
 from rustbox_cli.problem_groups import MOST_POINTS
-from rustbox_cli.program_input import LIMITS, CasesFolder, Program, limit_value, program_fields, program_options
+from rustbox_cli.program_input import (
+    LIMITS,
+    CasesFolder,
+    LocalFile,
+    Program,
+    entries,
+    files_of_folder,
+    limit_value,
+    main_file,
+    program_fields,
+    program_options,
+)
 
 # Command `judge`.
 
@@ -56,6 +67,11 @@ _without_groups_option = click.option(
 @click.option("--csv", "csv_path", type=click.Path(dir_okay=False, path_type=Path), help="With --class: the grades.")
 @click.option(
     "--feedback", type=click.Path(file_okay=False, path_type=Path), help="With --class: a text for each student, here."
+)
+@click.option(
+    "--harness",
+    type=click.Path(exists=True, dir_okay=False, path_type=Path),
+    help="With --class: this file runs, and that of a student is student.py, Student.java or student.cpp beside it.",
 )
 @jobs_option
 @click.option(
@@ -99,6 +115,8 @@ def judge(session: Session, /, as_json: bool, **options: Any) -> None:
     given = options["csv_path"], options["feedback"]
     if (options["class_folder"] is None and given != (None, None)) or (options["class_folder"] and given[0] is None):
         raise click.UsageError("--class needs --csv. --csv and --feedback are for --class.")
+    if options["harness"] is not None and options["class_folder"] is None:
+        raise click.UsageError("--harness is for --class. Give the harness as FILE, and the other file with --file.")
     judging, folder = _judging(options)
     with session.api() as api:
         if options["class_folder"] is not None:
@@ -176,9 +194,22 @@ def _judging(options: dict[str, Any]) -> tuple[dict[str, Any], CaseFolder | None
 
 
 def _program(api: Api, options: dict[str, Any], folder: CaseFolder | None, program: BinaryIO | Path) -> dict[str, Any]:
-    fields = program_fields(api, program, options)
+    fields = _beside_harness(api, options, program) if options["harness"] else program_fields(api, program, options)
     files = [*fields.get("files", ()), *(folder.files(api, fields["language"]) if folder else ())]
     return fields | ({"files": files} if files else {})
+
+
+def _beside_harness(api: Api, options: dict[str, Any], program: BinaryIO | Path) -> dict[str, Any]:
+    """Return the fields of a request for a harness and the program of a student beside it. Raises CommandError."""
+    harness: Path = options["harness"]
+    place = Path(program if isinstance(program, Path) else program.name)
+    main = main_file(place, options["main"]) if place.is_dir() else place
+    if main.suffix != harness.suffix:
+        raise CommandError(f"{main.name} is no {harness.suffix} file, as the harness is.", ExitCode.REFUSED)
+    name = f"{'Student' if main.suffix == '.java' else 'student'}{main.suffix}"
+    files = [*(files_of_folder(place, main) if place.is_dir() else ()), LocalFile(main, name)]
+    fields = program_fields(api, harness, options | {"main": None})
+    return fields | {"files": [*fields.get("files", ()), *entries(api, files)]}
 
 
 def _check_scores(found: dict[str, Any]) -> None:

@@ -1,5 +1,6 @@
 """`rustbox judge --class` against a scripted service: grades, feedback, and students who want something else."""
 
+import base64
 import csv
 import json
 import os
@@ -206,3 +207,27 @@ def test_another_csv_file_is_not_written_over(rustbox: Rustbox, place: Path) -> 
     ended = grade(rustbox, place)
     assert (ended.exit_code, "has other columns" in ended.stderr) == (ExitCode.REFUSED, True)
     assert (place / "grades.csv").read_text() == "name,mark\nann,1\n"
+
+
+def test_a_harness_runs_with_the_file_of_each_student_beside_it(
+    rustbox: Rustbox, service: Service, place: Path
+) -> None:
+    harness = place / "calls.py"
+    harness.write_text("import student")
+    service.will(*judged(case(0)), *judged(case(0)))
+    ended = grade(rustbox, place, "--harness", str(harness), "--file", f"lib.py={harness}")
+    assert ended.exit_code == ExitCode.REFUSED
+    bodies = [asked.body for asked in service.asked if asked.method == "POST"]
+    assert [(body["code"], [file["path"] for file in body["files"]]) for body in bodies] == [
+        ("import student", ["lib.py", "student.py"]),
+        ("import student", ["lib.py", "x.py", "student.py"]),
+    ]
+    assert base64.b64decode(bodies[0]["files"][1]["content_base64"]) == b"print(2)"
+    assert rows(place)["cyd"]["message"] == "solution.c is no .py file, as the harness is."
+
+
+def test_a_harness_is_for_a_class(rustbox: Rustbox, place: Path) -> None:
+    program = str(place / "class" / "ann.py")
+    ended = rustbox("judge", program, "--cases", str(place / "cases"), "--harness", program)
+    assert ended.exit_code == ExitCode.USAGE
+    assert "Give the harness as FILE" in ended.stderr
