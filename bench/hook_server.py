@@ -1,6 +1,6 @@
 """Webhook receivers on loopback, all in one thread: they verify at once, as a customer would, and note when.
 
-A path that hangs reads its request and never answers.
+A path that hangs reads its request and never answers. The others keep a connection, as most servers do.
 """
 
 import asyncio
@@ -14,7 +14,7 @@ from typing import Self
 
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
 
-_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\nconnection: close\r\n\r\n"
+_ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"
 _HANG_SECS = 60
 
 
@@ -79,24 +79,31 @@ class HookServer:
         await asyncio.gather(*tasks, return_exceptions=True)
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        path = ""
         try:
-            first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
-            pairs = (line.partition(":") for line in lines if line)
-            headers = {name.lower(): value.strip() for name, _, value in pairs}
-            body = await reader.readexactly(int(headers["content-length"]))
-            path = first.split(" ")[1]
-            self._note(path, headers, body)
-            if path in self._hanging:
-                await asyncio.wait_for(reader.read(), _HANG_SECS)  # until the other side hangs up
-            else:
-                writer.write(_ANSWER)
-                await writer.drain()
+            while await self._answered(reader, writer):
+                pass
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             return  # the sender went away; what it sent is noted
         finally:
-            self._open[path] -= 1
             writer.close()
+
+    async def _answered(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
+        """Serve one request. False if it is the last one of its connection."""
+        first, *lines = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1").split("\r\n")
+        pairs = (line.partition(":") for line in lines if line)
+        headers = {name.lower(): value.strip() for name, _, value in pairs}
+        body = await reader.readexactly(int(headers["content-length"]))
+        path = first.split(" ")[1]
+        self._note(path, headers, body)
+        try:
+            if path in self._hanging:
+                await asyncio.wait_for(reader.read(), _HANG_SECS)  # until the other side hangs up
+                return False
+            writer.write(_ANSWER)
+            await writer.drain()
+        finally:
+            self._open[path] -= 1
+        return headers.get("connection") != "close"
 
     def _note(self, path: str, headers: Mapping[str, str], body: bytes) -> None:
         at = time.time()
