@@ -12,9 +12,8 @@ import pytest
 
 from rustbox_cli.class_grades import students
 from rustbox_cli.errors import ExitCode
-from tests.adapters.cli.invocation import Rustbox
+from tests.adapters.cli.invocation import Rustbox, write
 from tests.adapters.cli.judge_replies import ACCEPTED, case, final
-from tests.adapters.cli.test_judge import write
 from tests.adapters.scripted_service import Reply, Service
 
 

@@ -11,7 +11,7 @@ import pytest
 
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.problem_cases import read_case_folder
-from tests.adapters.cli.invocation import Rustbox
+from tests.adapters.cli.invocation import Rustbox, write
 from tests.adapters.cli.judge_replies import ACCEPTED, case, final
 from tests.adapters.scripted_service import Reply, Service
 from tests.submission_factory import SUBMISSION_ID as ID
@@ -25,13 +25,6 @@ def solution(tmp_path: Path) -> tuple[str, str]:
     write(tmp_path / "cases", {"1.in": "1\n", "1.ans": "2\n", "2.in": "3\n", "2.ans": "4\n"})
     (tmp_path / "solution.py").write_text("print(int(input()) + 1)")
     return str(tmp_path / "solution.py"), str(tmp_path / "cases")
-
-
-def write(folder: Path, files: dict[str, str]) -> None:
-    for name, text in files.items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text)
 
 
 def test_a_line_for_each_case_and_0_if_all_passed(

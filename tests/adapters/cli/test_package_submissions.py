@@ -13,8 +13,8 @@ from rustbox_cli.package_submissions import (
     read_submissions,
     read_time_rules,
 )
+from tests.adapters.cli.invocation import write
 from tests.adapters.cli.judge_replies import case, final
-from tests.adapters.cli.test_judge import write
 
 
 def outcomes(*verdicts: str, score: float = 0, message: str = "") -> Outcomes:

@@ -7,9 +7,8 @@ import click
 import pytest
 
 from rustbox_cli.program_input import main_file
-from tests.adapters.cli.invocation import Rustbox
+from tests.adapters.cli.invocation import Rustbox, write
 from tests.adapters.cli.judge_replies import ACCEPTED, case, final
-from tests.adapters.cli.test_judge import write
 from tests.adapters.scripted_service import Service
 
 JAVA_MAIN = "class Run { public static  void main(String[] a) {} }"

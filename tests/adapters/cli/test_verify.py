@@ -8,9 +8,8 @@ from xml.etree import ElementTree as ET
 import pytest
 
 from rustbox_cli.errors import ExitCode
-from tests.adapters.cli.invocation import Rustbox
+from tests.adapters.cli.invocation import Rustbox, write
 from tests.adapters.cli.judge_replies import ACCEPTED, case, final
-from tests.adapters.cli.test_judge import write
 from tests.adapters.scripted_service import Reply, Service
 
 PUSHED = Reply(200, {"id": "verify-x", "version": "0123456789abcdef", "cases": 1, "size_bytes": 4})

@@ -6,9 +6,12 @@ import socket
 import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from urllib.parse import quote
 
 USER, PASSWORD = "rustbox", "very hidden/pass?word"
 HOST = "mail.example.com"
+PATH = "/api/webhooks"
+FROM = "rustbox@example.com"
 
 type Act = bytes | Callable[[socket.socket], bytes]
 """A reply, or what the server does with the connection before its reply."""
@@ -71,3 +74,7 @@ class MailServer:
     @property
     def recipients(self) -> list[str]:
         return [match[1] for line in self.commands if (match := re.fullmatch(r"(?i)rcpt to:<(.*)>", line))]
+
+
+def url_of(port: int, scheme: str = "smtp", password: str = PASSWORD) -> str:
+    return f"{scheme}://{USER}:{quote(password, safe='')}@{HOST}:{port}"

@@ -33,20 +33,15 @@ from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import Answer, send
 from tests.adapters.pipeline import Pipeline, changed
 from tests.adapters.pipeline import logged as all_logged
-from tests.adapters.webhooks.mail_servers import HOST, PASSWORD, USER, MailServer
+from tests.adapters.webhooks.mail_servers import FROM, HOST, PASSWORD, PATH, USER, MailServer, url_of
 from tests.adapters.webhooks.raw_receivers import Authority, Receiver
 
-PATH = "/api/webhooks"
-FROM, TO = "rustbox@example.com", "ops@example.com"
+TO = "ops@example.com"
 EVENTS = Path(__file__).parents[3] / "events" / "webhook"
 FAILING = json.loads((EVENTS / "check_state_changed.v1.failing.json").read_text())
 DEGRADED = json.loads((EVENTS / "endpoint_degraded.v1.typical.json").read_text())
 
 type Serve = Callable[..., Receiver]
-
-
-def url_of(port: int, scheme: str = "smtp", password: str = PASSWORD) -> str:
-    return f"{scheme}://{USER}:{quote(password, safe='')}@{HOST}:{port}"
 
 
 class Mails:

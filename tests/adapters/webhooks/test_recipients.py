@@ -17,9 +17,8 @@ from functions.webhooks.recipients import LINK_MS, LINKS_OF_ADDRESS, LINKS_OF_PR
 from tests.adapters.aws_account import Aws
 from tests.adapters.http_calls import Answer, send
 from tests.adapters.pipeline import logged
-from tests.adapters.webhooks.mail_servers import HOST, MailServer
+from tests.adapters.webhooks.mail_servers import FROM, HOST, PATH, MailServer, url_of
 from tests.adapters.webhooks.raw_receivers import Authority, Receiver
-from tests.adapters.webhooks.test_mail import FROM, PATH, url_of
 
 ADDRESS = "someone@example.net"
 MINUTES_MS = 600_000
