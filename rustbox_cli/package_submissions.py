@@ -194,12 +194,15 @@ def _legacy_rules(folder: str, place: Path) -> list[Rule]:
     for path in files:
         with path.open("rb") as file:
             found = dict(_TAG.findall(file.read(_TAG_BYTES)))
+        final, score = frozenset[str](), None
         for text in (value.decode(errors="replace").strip() for value in found.values()):
             if _SCORE.fullmatch(text):
-                return [Rule(score=(float(text), float(text)))]
-            names = {name.strip().lower().replace("-", "_") for name in text.split(",")}
-            final = frozenset(_TAG_NAMES[name] for name in names if name in _TAG_NAMES)
-            return [Rule(final=final)] if final else []
+                score = (float(text), float(text))
+            else:
+                names = {name.strip().lower().replace("-", "_") for name in text.split(",")}
+                final = frozenset(_TAG_NAMES[name] for name in names if name in _TAG_NAMES)
+        if found:
+            return [Rule(final=final, score=score)] if final or score else []
     names = {"WA", "TLE", "RTE"} if folder == "rejected" else {_TAG_NAMES.get(folder.replace("-", "_"), "")} - {""}
     return [Rule(final=frozenset(names))] if names else []
 

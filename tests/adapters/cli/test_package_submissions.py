@@ -81,6 +81,7 @@ def test_tags_of_domjudge_hold_outside_of_the_official_folders(tmp_path: Path) -
             "mixed/a.py": "'''\n@EXPECTED_RESULTS@: TIMELIMIT, wrong_answer\n'''",
             "mixed/b/main.py": "# none",
             "mixed/b/util.py": "# @EXPECTED_SCORE@: 12.5",
+            "mixed/f.py": "# @EXPECTED_RESULTS@: TIMELIMIT\n# @EXPECTED_SCORE@: 25",
             "mixed/e.py": "# @EXPECTED_SCORE@: CORRECT",
             "mixed/c.py": "# @EXPECTED_RESULTS@: CHECK-MANUALLY",
             "accepted/d.py": "# @EXPECTED_RESULTS@: RUN-ERROR",
@@ -89,6 +90,8 @@ def test_tags_of_domjudge_hold_outside_of_the_official_folders(tmp_path: Path) -
     assert found["mixed/a.py"].expected == "TLE or WA"
     assert found["mixed/b"].differences(outcomes("WA", score=12.5)) == []
     assert found["mixed/b"].differences(outcomes("AC", score=12)) == ["score 12 is not 12.5"]
+    assert found["mixed/f.py"].differences(outcomes("TLE", score=25)) == []
+    assert found["mixed/f.py"].differences(outcomes("TLE", score=20)) == ["score 20 is not 25"]
     assert found["mixed/e.py"].expected == "AC"
     assert found["mixed/c.py"].reason == "nothing says what is expected of it"
     assert found["accepted/d.py"].expected == "AC"
