@@ -6,7 +6,7 @@ A runner runs hostile code, so the functions check its messages before they stor
 from typing import Literal
 
 from events.message import Count, Measure, Names, PositiveCount, Shape
-from events.network import ConnectionList, RefusedList
+from events.network import ConnectionList, RefusedList, SecretUseList
 from events.vocabulary import Actor, Cause, Divergence
 
 IsolationMode = Literal["strict", "permissive"]
@@ -86,6 +86,7 @@ class Evidence(Shape, frozen=True):
     `network`: the connections of a run with network. `refused`: targets that it tried and may not reach.
     `network_left_out`: hosts and ports beyond the 64 of `network`; None without any.
     `network_bytes`: of all its connections in both directions, also of those that the list leaves out.
+    `secrets`: what the run did with each of its secrets.
     """
 
     verdict_cause: Cause
@@ -105,3 +106,4 @@ class Evidence(Shape, frozen=True):
     refused: RefusedList | None = None
     network_left_out: PositiveCount | None = None
     network_bytes: Count | None = None
+    secrets: SecretUseList | None = None

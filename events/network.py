@@ -3,12 +3,15 @@
 A runner checks the addresses when it connects.
 """
 
+import hashlib
+import json
 import re
 from collections.abc import Iterable
 from ipaddress import ip_address
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from msgspec import Meta
+from msgspec import json as json_of
 
 from events import MessageInvalidError
 from events.message import Count, PositiveCount, Shape, exactly
@@ -30,6 +33,19 @@ _PORT = re.compile(r"[1-9][0-9]{0,4}")
 _EXAMPLE = "Write a host name, such as api.example.com, api.example.com:8443 or *.example.com."
 
 
+MAX_SECRETS = 8
+"""Of a run."""
+ALIAS_SUFFIX = ".secrets.rustbox.internal"
+OWN_NAMES = ".rustbox.internal"
+"""Names of the service inside a run. Only `host` of them is a host, in development."""
+HOST_NAME = "host" + OWN_NAMES
+MAX_BOX_BYTES = 6_144
+MAX_RULES = 16
+NAME_OF_SECRET = "[a-z](?:[a-z0-9-]{0,38}[a-z0-9])?"  # noqa: S105 - a pattern
+PARAMETER_PATTERN = "(?:[A-Za-z][A-Za-z0-9_-]{0,63})"
+PATH_PATTERN = "/[!$&'()*+,./0-9:=@A-Z_a-z~-]{0,199}"
+
+SecretName = Annotated[str, exactly(NAME_OF_SECRET)]
 Port = Annotated[int, Meta(ge=1, le=_MAX_PORT)]
 HostPattern = Annotated[str, Meta(max_length=MAX_NAME_CHARS), exactly(_PATTERN.pattern)]
 HostName = Annotated[str, Meta(max_length=MAX_NAME_CHARS), exactly(rf"(?:{_LABEL}\.)+{_LABEL}")]
@@ -79,6 +95,92 @@ class Network(Shape, frozen=True):
     def entries(self) -> tuple[str, ...]:
         """The entries in their normal form, `name:port`."""
         return tuple(str(host) for host in self.allow)
+
+
+class NetworkSecret(Shape, frozen=True, rename={"box": "box_base64"}):
+    """A secret that the runner's relay adds to requests of a run to `host`; the program never sees its value.
+
+    `box`: the value, sealed for the project and for all other fields. `placement`: where the value goes; `parameter`:
+    the name of the header or of the query's parameter. `methods`, `paths`: what a request may use; None: all.
+    """
+
+    name: SecretName
+    host: HostName
+    port: Port
+    placement: Literal["bearer", "basic", "header", "query"]
+    box: Annotated[bytes, Meta(min_length=1, max_length=MAX_BOX_BYTES)]
+    parameter: Annotated[str, exactly(PARAMETER_PATTERN)] | None = None
+    methods: Annotated[tuple[Annotated[str, exactly("[A-Z]{1,16}")], ...], Meta(max_length=MAX_RULES)] | None = None
+    paths: Annotated[tuple[Annotated[str, exactly(PATH_PATTERN)], ...], Meta(max_length=MAX_RULES)] | None = None
+
+    def __post_init__(self) -> None:
+        if (self.parameter is not None) != (self.placement in {"header", "query"}):
+            raise MessageInvalidError("parameter", "belongs to the placements header and query, which need it")
+
+    @property
+    def target(self) -> str:
+        """The entry of a network that its host is."""
+        return f"{self.host}:{self.port}"
+
+    @property
+    def alias(self) -> str:
+        """The name of the host inside the run."""
+        return self.name + ALIAS_SUFFIX
+
+    @property
+    def variable(self) -> str:
+        """The environment variable with the address of the alias."""
+        return variable_of_secret(self.name)
+
+    def context(self, project_id: str) -> dict[str, str]:
+        """Return the encryption context of the box. Another project, host or rule needs another box.
+
+        `rules`: SHA-256 of all fields but the box, as a JSON list.
+        """
+        fields = [self.host, self.port, self.placement, self.parameter, self.methods or (), self.paths or ()]
+        rules = hashlib.sha256(json.dumps(fields).encode()).hexdigest()
+        return {"project_id": project_id, "endpoint_id": f"secret:{self.name}", "purpose": "network", "rules": rules}
+
+
+SecretList = Annotated[tuple[NetworkSecret, ...], Meta(min_length=1, max_length=MAX_SECRETS)]
+
+
+class SecretUse(Shape, frozen=True):
+    """What a run did with a secret. `requests`: those sent to its host; `refused`: those that its rules forbid.
+
+    `last_status`: of the host's last answer; None: it gave none. `first_error`: of the first request that failed.
+    """
+
+    name: SecretName
+    host: HostName
+    requests: Count
+    refused: Count
+    last_status: Annotated[int, Meta(ge=100, le=999)] | None
+    first_error: Reason | None
+
+
+SecretUseList = Annotated[tuple[SecretUse, ...], Meta(max_length=MAX_SECRETS)]
+
+
+def write_secrets(secrets: tuple[NetworkSecret, ...]) -> bytes:
+    """Return secrets as JSON, as a message has them."""
+    return json_of.encode(secrets)
+
+
+def read_secrets(text: bytes | None) -> tuple[NetworkSecret, ...]:
+    """Return secrets of JSON; none of None or an empty text."""
+    return json_of.decode(text, type=tuple[NetworkSecret, ...]) if text else ()
+
+
+def check_secrets(secrets: tuple[NetworkSecret, ...]) -> None:
+    """Refuse two secrets whose variable is the same. Raises MessageInvalidError."""
+    if len({secret.variable for secret in secrets}) < len(secrets):
+        raise MessageInvalidError("secrets", "must have each name once")
+
+
+def variable_of_secret(name: str) -> str:
+    """Return the environment variable that a program gets for a secret."""
+    return f"RUSTBOX_SECRET_{name.upper().replace('-', '_')}_URL"
 
 
 class ConnectionEvidence(Shape, frozen=True):
@@ -140,7 +242,7 @@ def allowed_host(entry: str) -> AllowedHost:
 
 def name_problem(name: str) -> str | None:
     """Return why a program may not reach a host of this name, and the way out; None if it may."""
-    if len(name) <= MAX_NAME_CHARS and _PATTERN.fullmatch(name):
+    if len(name) <= MAX_NAME_CHARS and _PATTERN.fullmatch(name) and not is_own_name(name):
         return None
     problems = (
         (not name.isascii(), f"A name has only ASCII characters. Write its ASCII form{_ascii_form(name)}."),
@@ -149,9 +251,15 @@ def name_problem(name: str) -> str | None:
         ("*" in name, "A * stands only at the start, before at least two labels: *.example.com."),
         (name.endswith("."), "Leave out the dot at the end of the name."),
         ("." not in name, f"A name has at least two labels. {_EXAMPLE}"),
+        (is_own_name(name), f"Names below {OWN_NAMES.lstrip('.')} are the service's own."),
     )
     labels = f"Each label has 1 to 63 of a to z, 0 to 9 and -, and the last one begins with a letter. {_EXAMPLE}"
     return next((text for applies, text in problems if applies), labels)
+
+
+def is_own_name(name: str) -> bool:
+    """Whether a name is the service's own inside a run, and so never a host outside."""
+    return f".{name}".endswith(OWN_NAMES) and name != HOST_NAME
 
 
 def _is_address_literal(entry: str) -> bool:

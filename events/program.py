@@ -10,7 +10,7 @@ from msgspec.structs import asdict
 from events import MessageInvalidError
 from events.files import CompileArgs, PlacedFile
 from events.message import Message, PositiveCount, Shape, Time, Uuid, to_shape
-from events.network import Network
+from events.network import Network, NetworkSecret
 from events.variables import Environment
 from events.vocabulary import Language, Profile
 
@@ -42,8 +42,9 @@ class Program:
     """A program with its input.
 
     `code` and `stdin`: None where a row has them elsewhere. `limits`: those that its client set, by name.
-    `network`: the entries `name:port` that it may reach, each once, in order. `artifact_patterns`: which of its files
-    are kept, or CHANGED; None: none. `environment`: only of runs of checks.
+    `network`: the entries `name:port` that it may reach, each once, in order. `secrets`: names of the project's secrets
+    for its requests; `sealed_secrets`: these as they were when it was accepted. `artifact_patterns`: which of its files
+    are kept, or CHANGED; None: none. `environment`: variables of the program.
     """
 
     language: str
@@ -55,8 +56,14 @@ class Program:
     limits: Mapping[str, int | float] = field(default_factory=dict)
     files: tuple[PlacedFile, ...] = field(default=(), repr=False)
     network: tuple[str, ...] = ()
+    secrets: tuple[str, ...] = ()
+    sealed_secrets: tuple[NetworkSecret, ...] = field(default=(), repr=False)
     artifact_patterns: tuple[str, ...] | str | None = None
     environment: Environment | None = None
+
+    @property
+    def needs_network(self) -> bool:
+        return bool(self.network or self.secrets)
 
     @property
     def message_fields(self) -> dict[str, Any]:
@@ -72,6 +79,7 @@ class Program:
             "limits": to_shape(dict(self.limits), RequestedLimits),
             "files": self.files or None,
             "network": Network.of(self.network) if self.network else None,
+            "secrets": self.sealed_secrets or None,
             "artifacts": self.artifact_patterns,
             "environment": None if variables is None else variables.variables,
             "secret_names": None if variables is None else variables.secret_names or None,

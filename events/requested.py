@@ -24,7 +24,7 @@ from events.message import (
     to_shape,
     write,
 )
-from events.network import Network
+from events.network import Network, SecretList, check_secrets
 from events.program import (
     FILES_VERSION_FIELDS,
     Arguments,
@@ -68,24 +68,35 @@ class ExecutionRequested(
     """Request one execution of a run.
 
     `environment`: more variables for the program. `secret_names`: those whose values are masked in its output.
-    `network`: the hosts that it may reach; None: it has no network. `files` lie in its working directory.
+    `network`: the hosts that it may reach by name; None: none. `secrets`: those that are added to its requests to their
+    hosts. `files` lie in its working directory.
     `args`: arguments of the program. `artifacts`: the files of the program that are kept.
     """
 
-    NEWER = ((3, FILES_VERSION_FIELDS | {"args", "artifacts"}), (2, frozenset({"network"})))
+    NEWER = (
+        (4, frozenset({"secrets"})),
+        (3, FILES_VERSION_FIELDS | {"args", "artifacts"}),
+        (2, frozenset({"network"})),
+    )
 
     stdin: Annotated[bytes, Meta(max_length=MAX_STDIN_BYTES)]
     environment: Variables | None = None
     secret_names: Annotated[tuple[VariableName, ...], Meta(max_length=MAX_VARIABLES)] | None = None
     network: Network | None = None
+    secrets: SecretList | None = None
     files: FileList | None = None
     args: Arguments | None = None
     artifacts: Artifacts | None = None
+
+    @property
+    def needs_network(self) -> bool:
+        return self.network is not None or self.secrets is not None
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if not are_variables(self.environment or {}):
             raise MessageInvalidError("environment", "must be variables that a program may get")
+        check_secrets(self.secrets or ())
         check_files(self.files or ())
         if any(file.case is not None for file in self.files or ()):
             raise MessageInvalidError("files", "must have no case: only judge runs have cases")

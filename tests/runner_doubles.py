@@ -19,6 +19,8 @@ from sandbox_runtime.jail.spec import CgroupUsage, Evidence, JailSpec, Outcome, 
 from sandbox_runtime.network import NetworkError, NetworkEvidence, RunNetwork
 from sandbox_runtime.network.model import Listener
 from sandbox_runtime.network.namespace_maker import MadeNamespace
+from sandbox_runtime.network.proxy.messages import Alias
+from sandbox_runtime.network.relay.client import SealedSecret
 
 CONTROLS = ("pid_namespace", "memory_limit", "seccomp")
 
@@ -96,13 +98,23 @@ class RecordedNetworks:
         self.closed: list[str] = []
         self._evidence, self._problem = evidence or NetworkEvidence(), problem
 
-    def open(self, run_id: str, hosts: Sequence[network.AllowedHost]) -> RunNetwork:
+    def open(
+        self, run_id: str, hosts: Sequence[network.AllowedHost], secrets: Sequence[SealedSecret] = ()
+    ) -> RunNetwork:
         if self._problem is not None:
             raise self._problem
         self.opened.append((run_id, hosts))
-        return RunNetwork(run_id, MadeNamespace(os.open(os.devnull, os.O_RDONLY), ()), self)
+        self.secrets = secrets
+        return RunNetwork(run_id, MadeNamespace(os.open(os.devnull, os.O_RDONLY), ()), self, None)
 
-    def open_run(self, run_id: str, hosts: Sequence[network.AllowedHost], listeners: Sequence[Listener]) -> None:
+    def open_run(
+        self,
+        run_id: str,
+        hosts: Sequence[network.AllowedHost],
+        listeners: Sequence[Listener],
+        aliases: Sequence[Alias] = (),
+        handover: int | None = None,
+    ) -> None:
         """As the proxy does."""
 
     def close_run(self, run_id: str) -> NetworkEvidence:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sandbox_runtime import liveness, settings
 from sandbox_runtime.commands import exit_codes
-from sandbox_runtime.commands.arguments import PROGRAM, parser
+from sandbox_runtime.commands.arguments import OPEN_SECRETS, PROGRAM, parser
 from sandbox_runtime.commands.doctor import doctor
 from sandbox_runtime.commands.exit_codes import CommandError
 from sandbox_runtime.commands.list_languages import list_languages, prepare_languages
@@ -22,11 +22,12 @@ def main(argv: Sequence[str]) -> int:
         if arguments.command == "healthy":
             return _healthy()
         _set_setup_timeout()
-        if arguments.command == "worker":
+        if arguments.command in {"worker", OPEN_SECRETS}:
             # Imported here, as `run_file` below: boto3 is for the worker, and most commands need no package at all.
             from sandbox_runtime.commands.work import work  # noqa: PLC0415
+            from sandbox_runtime.secret_opener import open_secrets  # noqa: PLC0415
 
-            return work()
+            return work() if arguments.command == "worker" else open_secrets(arguments.control)
         if arguments.command == "languages":
             is_preparing = arguments.prepare is not None
             return (

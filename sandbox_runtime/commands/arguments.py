@@ -7,6 +7,8 @@ from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.liveness import PERIODS_UNTIL_DEAD
 
 PROGRAM = "python -m sandbox_runtime"
+OPEN_SECRETS = "open-secrets"
+"""Only a worker starts it, so no help names it."""
 
 _RUN_EPILOG = f"""\
 examples:
@@ -78,6 +80,7 @@ def parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
         epilog=_HEALTHY_EPILOG,
     )
+    commands.add_parser(OPEN_SECRETS).add_argument("control", type=int)
     languages = commands.add_parser("languages", help="list the languages that this host has")
     languages.add_argument("--json", action="store_true", help="print one JSON object")
     languages.add_argument(

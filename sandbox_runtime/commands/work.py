@@ -36,6 +36,8 @@ from sandbox_runtime.jail import (
 from sandbox_runtime.languages import LANGUAGES, offered, package_versions, toolchain_digest, version
 from sandbox_runtime.network import RunNetworks, network_problem
 from sandbox_runtime.network.proxy import EgressProxy, proxy_settings
+from sandbox_runtime.network.relay.client import Relays
+from sandbox_runtime.secret_opener import SecretOpener
 from sandbox_runtime.server import bind, server_context
 from sandbox_runtime.settings import WorkerSettings
 from sandbox_runtime.transport import Clients, Transport, TransportError, connect
@@ -259,7 +261,9 @@ def _networks(runner_facts: RunnerFacts, slots: int, stack: ExitStack) -> RunNet
     if not runner_facts.network_support:
         return None
     try:
-        networks = RunNetworks(EgressProxy(replace(proxy_settings(), runs=slots)))
+        opener = SecretOpener()
+        stack.callback(opener.close)
+        networks = RunNetworks(EgressProxy(replace(proxy_settings(), runs=slots)), Relays(opener, slots))
     except settings.SettingsInvalidError as error:
         raise CommandError(exit_codes.USAGE, str(error)) from error
     stack.callback(networks.close)

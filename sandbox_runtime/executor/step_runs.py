@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from events.evidence import Evidence
-from events.network import ConnectionEvidence, RefusedTarget
+from events.network import ConnectionEvidence, NetworkSecret, RefusedTarget, SecretUse
 from events.requested import ExecutionRequested
 from events.vocabulary import Cause, Phase
 from sandbox_runtime.classify import Classification, classify
@@ -19,6 +19,8 @@ from sandbox_runtime.executor.report import slot_is_suspect
 from sandbox_runtime.jail.spec import JailSpec, Outcome, StopReason
 from sandbox_runtime.network import AllowedHost, NetworkError, NetworkEvidence, RunNetwork
 from sandbox_runtime.network.model import MAX_ENTRIES, WILDCARD, Failure, HostConnections
+from sandbox_runtime.network.relay.client import SealedSecret
+from sandbox_runtime.network.relay.rules import Secret
 
 # The stop of one request: by its project, or because the runner drains.
 
@@ -130,10 +132,13 @@ def _sleep_or_stop(secs: float, stop: RunStop | None) -> None:
 # Run a step in the network that its request asks for, and report the use of it.
 
 
+IDEMPOTENCY_VARIABLE = "RUSTBOX_IDEMPOTENCY_KEY"
+
+
 class Networks(Protocol):
     """The networks of a runner, or a test's replacement."""
 
-    def open(self, run_id: str, hosts: Sequence[AllowedHost]) -> RunNetwork:
+    def open(self, run_id: str, hosts: Sequence[AllowedHost], secrets: Sequence[SealedSecret] = ()) -> RunNetwork:
         """Make the network of a run. Raises NetworkError."""
         ...
 
@@ -145,15 +150,39 @@ def run_in_network(
 
     Raises NetworkError, JailError and ExecutionDrainedError.
     """
-    if request.network is None:
+    if not request.needs_network:
         return *step_runs.run(spec, Phase.RUN), None
     if networks is None:
         raise NetworkError("open the network", "this runner does not offer it")
-    hosts = [AllowedHost(host.name, host.port) for host in request.network.allow]
-    with networks.open(request.execution_id, hosts) as network:
+    allowed = () if request.network is None else request.network.allow
+    hosts = [AllowedHost(host.name, host.port) for host in allowed]
+    secrets = [_sealed(secret, request.project_id) for secret in request.secrets or ()]
+    with networks.open(request.execution_id, hosts, secrets) as network:
         # A waiting command has its namespaces already.
         outcome, found = step_runs.run(replace(spec, waiting=None, net_namespace=network.namespace), Phase.RUN)
+    hosts += [AllowedHost(secret.host, secret.port) for secret in request.secrets or ()]
     return outcome, found, _with_lost(network.evidence, hosts)
+
+
+def _sealed(secret: NetworkSecret, project_id: str) -> SealedSecret:
+    rules = Secret(
+        secret.name,
+        secret.host,
+        secret.port,
+        secret.placement,
+        secret.parameter or "",
+        secret.methods or (),
+        secret.paths or (),
+    )
+    return SealedSecret(rules, secret.context(project_id), secret.box)
+
+
+def secret_variables(request: ExecutionRequested) -> dict[str, str]:
+    """Return the variables that tell a program where its secrets are used, and what marks all attempts of its run."""
+    if request.secrets is None:
+        return {}
+    addresses = {secret.variable: f"http://{secret.alias}" for secret in request.secrets}
+    return {**addresses, IDEMPOTENCY_VARIABLE: request.submission_id}
 
 
 def _with_lost(used: NetworkEvidence, hosts: Sequence[AllowedHost]) -> NetworkEvidence:
@@ -195,4 +224,16 @@ def with_network(evidence: Evidence | None, used: NetworkEvidence | None) -> Evi
             for target in used.refused
         ),
         network_bytes=used.bytes_sent + used.bytes_received,
+        secrets=tuple(
+            SecretUse(
+                name=secret.name,
+                host=secret.host,
+                requests=secret.requests,
+                refused=secret.refused,
+                last_status=secret.last_status or None,
+                first_error=secret.error or None,
+            )
+            for secret in used.secrets
+        )
+        or None,
     )

@@ -15,7 +15,15 @@ from sandbox_runtime.classify import Classification
 from sandbox_runtime.executor import report
 from sandbox_runtime.executor.compilation import NO_CACHE, CompileCache, checked_inputs, compile_program, refused_source
 from sandbox_runtime.executor.live_output import LiveOutput, masked
-from sandbox_runtime.executor.step_runs import Jail, Networks, RunStop, StepRuns, run_in_network, with_network
+from sandbox_runtime.executor.step_runs import (
+    Jail,
+    Networks,
+    RunStop,
+    StepRuns,
+    run_in_network,
+    secret_variables,
+    with_network,
+)
 from sandbox_runtime.jail.errors import JailError
 from sandbox_runtime.jail.spec import JailSpec, Limits, Outcome
 from sandbox_runtime.languages import FIGURES_VARIABLE, Language, missing_package, run_spec
@@ -108,7 +116,7 @@ def execute(
             streams = b"", program.diagnostics
             return _measured(request, node_id, started_at, program.found, streams, (compiled,), compile_usec)
         warnings = program.diagnostics
-    variables = request.environment or {}
+    variables = {**(request.environment or {}), **secret_variables(request)}
     if request.artifacts is not None and language.shown_folders:
         variables = {**variables, FIGURES_VARIABLE: "1"}
     spec = run_spec(

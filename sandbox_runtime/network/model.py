@@ -125,11 +125,27 @@ class RefusedHost:
 
 
 @dataclass(frozen=True, slots=True)
+class SecretEvidence:
+    """What a run did with a secret. `requests`: those that were sent to its host. `last_status`: of an answer, or 0.
+
+    `refused`: requests that its rules forbid. `error`: why the first failed request failed, or "".
+    """
+
+    name: str
+    host: str
+    requests: int
+    refused: int
+    last_status: int
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True)
 class NetworkEvidence:
     """Connections of a run, at most 64 of each kind, and the bytes of all its connections.
 
     `left_out`: hosts and ports that `connections` has no place for.
     `error`: why the rest is missing or incomplete; "" when it is complete. `cause`: of the error, for the log.
+    `secrets`: one entry for each secret of the run, from its relay.
     """
 
     connections: tuple[HostConnections, ...] = ()
@@ -139,3 +155,4 @@ class NetworkEvidence:
     left_out: int = 0
     error: str = ""
     cause: str = ""
+    secrets: tuple[SecretEvidence, ...] = ()

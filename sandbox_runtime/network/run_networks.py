@@ -5,7 +5,8 @@ import socket
 import subprocess
 import sys
 from collections.abc import Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
+from dataclasses import replace
 from types import TracebackType
 from typing import Protocol, Self
 
@@ -13,13 +14,23 @@ from sandbox_runtime.jail import NEEDS_ROOT, probe_host, read_facts
 from sandbox_runtime.network.model import AllowedHost, Listener, NetworkError, NetworkEvidence, NetworkTable
 from sandbox_runtime.network.namespace_maker import MadeNamespace, NamespaceMaker
 from sandbox_runtime.network.proxy.client import CODE, EgressProxy
+from sandbox_runtime.network.proxy.messages import Alias
 from sandbox_runtime.network.proxy.settings import HOST_NAME, ProxySettings
+from sandbox_runtime.network.relay.client import Relays, RunRelay, SealedSecret
+from sandbox_runtime.network.relay.rules import ALIAS_PORT
 
 
 class Proxy(Protocol):
     """The egress proxy, or a test's replacement."""
 
-    def open_run(self, run_id: str, hosts: Sequence[AllowedHost], listeners: Sequence[Listener]) -> None:
+    def open_run(
+        self,
+        run_id: str,
+        hosts: Sequence[AllowedHost],
+        listeners: Sequence[Listener],
+        aliases: Sequence[Alias] = (),
+        handover: int | None = None,
+    ) -> None:
         """Serve the listeners of a run. The caller may close its copies of them. Raises NetworkError."""
 
     def close_run(self, run_id: str) -> NetworkEvidence:
@@ -36,10 +47,10 @@ class RunNetwork:
     `namespace`: for `JailSpec.net_namespace`. `evidence`: complete after the end.
     """
 
-    def __init__(self, run_id: str, made: MadeNamespace, proxy: Proxy) -> None:
+    def __init__(self, run_id: str, made: MadeNamespace, proxy: Proxy, relay: RunRelay | None) -> None:
         self.namespace = made.fd
         self.evidence = NetworkEvidence()
-        self._run_id, self._made, self._proxy = run_id, made, proxy
+        self._run_id, self._made, self._proxy, self._relay = run_id, made, proxy, relay
 
     def __enter__(self) -> Self:
         return self
@@ -49,30 +60,54 @@ class RunNetwork:
     ) -> None:
         self._made.close()
         self.evidence = self._proxy.close_run(self._run_id)
+        if self._relay is not None:
+            # After the proxy, which waits until the last requests are on their way.
+            secrets, error = self._relay.close()
+            self.evidence = replace(self.evidence, secrets=secrets, error=self.evidence.error or error)
 
 
 class RunNetworks:
-    """Owns the maker and the proxy. Both start with the first run, and again after they died. Safe for threads."""
+    """Owns the maker, the proxy and the relays. They start with the first run, and again after they died.
 
-    def __init__(self, proxy: Proxy) -> None:
-        self._proxy = proxy
+    Safe for threads. `relays`: None: this runner opens no secrets.
+    """
+
+    def __init__(self, proxy: Proxy, relays: Relays | None = None) -> None:
+        self._proxy, self._relays = proxy, relays
         self._maker = NamespaceMaker()
 
-    def open(self, run_id: str, hosts: Sequence[AllowedHost]) -> RunNetwork:
+    def open(self, run_id: str, hosts: Sequence[AllowedHost], secrets: Sequence[SealedSecret] = ()) -> RunNetwork:
         """Make the network of a run. Raises NetworkError."""
-        made = self._maker.make(NetworkTable.of(hosts))
-        try:
-            self._proxy.open_run(run_id, hosts, made.listeners)
-        except BaseException:
-            made.close()
-            raise
-        finally:
-            made.close_listeners()
-        return RunNetwork(run_id, made, self._proxy)
+        aliases = [(sealed.secret.alias, sealed.secret.host, sealed.secret.port) for sealed in secrets]
+        allowed = [*hosts, *(AllowedHost(alias, ALIAS_PORT) for alias, _, _ in aliases)]
+        with ExitStack() as stack:
+            relay = self._open_relay(secrets)
+            if relay is not None:
+                stack.callback(relay.close)
+            made = self._maker.make(NetworkTable.of(allowed))
+            try:
+                stack.callback(made.close)
+                handover = None if relay is None else relay.handover.fileno()
+                self._proxy.open_run(run_id, allowed, made.listeners, aliases, handover)
+            finally:
+                made.close_listeners()
+            stack.pop_all()
+        if relay is not None:
+            relay.close_handover()
+        return RunNetwork(run_id, made, self._proxy, relay)
+
+    def _open_relay(self, secrets: Sequence[SealedSecret]) -> RunRelay | None:
+        if not secrets:
+            return None
+        if self._relays is None:
+            raise NetworkError("open the secrets of a run", "this runner has no right to open them")
+        return self._relays.open(secrets)
 
     def close(self) -> None:
         self._proxy.close()
         self._maker.close()
+        if self._relays is not None:
+            self._relays.close()
 
 
 # Whether this host can give runs a network: by a jail that has one, and a connection through the egress proxy.

@@ -49,7 +49,9 @@ class RequestRunner:
             return NotRun.LANGUAGE_NOT_OFFERED
         if not self.parts.fetcher.offers(request):
             return NotRun.FILES_NOT_OFFERED
-        needs_network = isinstance(request, ExecutionRequested) and request.network is not None
+        needs_network = isinstance(request, ExecutionRequested) and (
+            request.network is not None or request.secrets is not None
+        )
         return NotRun.NETWORK_NOT_OFFERED if needs_network and self.parts.networks is None else None
 
     def begin(

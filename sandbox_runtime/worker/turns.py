@@ -175,7 +175,7 @@ class ExecutionTurn(Turns):
         parts, request = self.parts, self.request
         if self.stop.is_cancelled:
             return self._correlated(not_run(request, parts.node_id, Cause.CANCELLED_BEFORE_START, NOT_BEGUN))
-        if request.network is not None and parts.networks is None:
+        if request.needs_network and parts.networks is None:
             return NotRun.NETWORK_NOT_OFFERED
         if not parts.fetcher.offers(request):
             return NotRun.FILES_NOT_OFFERED

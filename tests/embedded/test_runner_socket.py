@@ -24,6 +24,10 @@ from infra.embedded.errors import ServiceError
 from infra.embedded.hook import Hook
 from infra.embedded.sqs_receiving import release_dead
 from infra.local.settings import ROOT
+from sandbox_runtime.network import NetworkError
+from sandbox_runtime.network.relay.client import SealedSecret
+from sandbox_runtime.network.relay.rules import Secret
+from sandbox_runtime.secret_opener import SecretOpener
 from tests.descriptors import no_free_descriptors
 from tests.embedded.backend import Backend, make_session
 from tests.embedded.runner_calls import BUCKET, every_call, local_statements
@@ -118,6 +122,100 @@ def test_every_other_call_is_denied(served: Served) -> None:
         assert (code == "AccessDenied") == ((service, operation, resource) not in allowed), (service, operation, params)
         denied += code == "AccessDenied"
     assert denied > 90
+
+
+VALUE = b"tok_0123456789"
+CONTEXT = {"project_id": "p", "endpoint_id": "secret:github", "purpose": "network", "rules": "0" * 64}
+
+
+def sealed_for(aws: Backend, context: dict[str, str]) -> SealedSecret:
+    kms = aws.client("kms")
+    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
+    box = kms.encrypt(KeyId=key_id, Plaintext=VALUE, EncryptionContext=context)["CiphertextBlob"]
+    return SealedSecret(Secret("github", "api.example.com", 443, "bearer"), context, box)
+
+
+@pytest.fixture
+def opener(served: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretOpener]:
+    """The opener as a runner starts it here: through the same socket, with the same policy."""
+    for name, value in (
+        ("AWS_DEFAULT_REGION", "us-east-1"),
+        ("AWS_ACCESS_KEY_ID", "test"),
+        ("AWS_SECRET_ACCESS_KEY", "test"),
+    ):
+        monkeypatch.setenv(name, value)
+    made = SecretOpener([sys.executable, "-m", "infra.embedded.confined.process", str(served.path), "sandbox_runtime"])
+    yield made
+    made.close()
+
+
+def what_it_writes(opener: SecretOpener, sealed: SealedSecret) -> Any:
+    reading, writing = os.pipe()
+    with open(reading, "rb") as pipe:  # noqa: PTH123 - a descriptor
+        try:
+            opener([sealed], writing)
+        finally:
+            os.close(writing)
+        return json.loads(pipe.read())
+
+
+def test_the_opener_opens_what_is_sealed_for_the_network(opener: SecretOpener, aws: Backend) -> None:
+    sealed = sealed_for(aws, CONTEXT)
+    for _ in range(2):  # the second time it remembers
+        (written,) = what_it_writes(opener, sealed)
+        assert (written["name"], written["host"], written["value"]) == ("github", "api.example.com", VALUE.decode())
+
+
+@pytest.mark.parametrize(
+    "context",
+    [
+        {"project_id": "p", "endpoint_id": "secret:github"},
+        {**CONTEXT, "purpose": "environment"},
+        {**CONTEXT, "purpose": "sign"},
+        {"parameter": "/rustbox/admin-key"},
+    ],
+)
+def test_the_runner_may_open_nothing_that_has_another_purpose(
+    opener: SecretOpener, served: Served, aws: Backend, context: dict[str, str]
+) -> None:
+    sealed = sealed_for(aws, context)
+    with pytest.raises(NetworkError, match=r"may not open secrets: its role needs kms:Decrypt"):
+        what_it_writes(opener, sealed)
+    for operation in ("Decrypt", "Encrypt"):
+        with pytest.raises(ClientError, match="AccessDenied"):
+            getattr(served.runner.client("kms"), operation.lower())(
+                **({"CiphertextBlob": sealed.box} if operation == "Decrypt" else {"KeyId": "x", "Plaintext": b"x"}),
+                EncryptionContext=context,
+            )
+
+
+@pytest.mark.parametrize("changed", ["project_id", "endpoint_id", "rules"])
+def test_a_box_of_another_project_or_rule_is_not_opened(opener: SecretOpener, aws: Backend, changed: str) -> None:
+    sealed = sealed_for(aws, CONTEXT)
+    other = SealedSecret(sealed.secret, {**CONTEXT, changed: "other"}, sealed.box)
+    with pytest.raises(NetworkError, match="does not belong to this project, host and rules"):
+        what_it_writes(opener, other)
+
+
+def test_an_opener_that_was_killed_is_started_again(opener: SecretOpener, aws: Backend) -> None:
+    sealed = sealed_for(aws, CONTEXT)
+    what_it_writes(opener, sealed)
+    assert opener._process is not None
+    opener._process.kill()
+    opener._process.wait()
+    (written,) = what_it_writes(opener, sealed)
+    assert written["value"] == VALUE.decode()
+
+
+def test_the_opener_has_no_token_and_cannot_be_read(
+    opener: SecretOpener, aws: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RUNNER_TOKEN", "the-token-of-the-direct-path-of-a-runner")
+    what_it_writes(opener, sealed_for(aws, CONTEXT))
+    assert opener._process is not None
+    process = Path(f"/proc/{opener._process.pid}")
+    assert b"the-token-of" not in (process / "environ").read_bytes()
+    assert VALUE not in b"".join((process / name).read_bytes() for name in ("environ", "cmdline"))
 
 
 @pytest.mark.parametrize(
@@ -264,8 +362,21 @@ def test_a_runner_process_has_no_file_and_no_key_and_its_messages_return(
         {"Effect": "Deny", "Action": ["sqs:SendMessage"], "Resource": ["*"]},
         {"Effect": "Allow", "Action": ["sqs:SendMessage"], "Resource": ["*"], "Condition": {}},
         {"Effect": "Allow", "NotAction": ["sqs:SendMessage"], "Resource": ["*"]},
+        {
+            "Effect": "Allow",
+            "Action": ["sqs:SendMessage"],
+            "Resource": ["*"],
+            "Condition": {"StringEquals": {"kms:EncryptionContext:purpose": "network"}},
+        },
+        {
+            "Effect": "Allow",
+            "Action": ["kms:Decrypt"],
+            "Resource": ["*"],
+            "Condition": {"StringLike": {"kms:EncryptionContext:purpose": "*"}},
+        },
+        {"Effect": "Deny", "Action": ["kms:Decrypt"], "Resource": ["*"], "Condition": {"StringEquals": {}}},
     ],
 )
 def test_a_policy_that_says_more_is_refused(statement: dict[str, Any]) -> None:
-    with pytest.raises(ValueError, match="only Allow with Action and Resource"):
+    with pytest.raises(ValueError, match=r"understood|may have a condition"):
         Policy([statement])

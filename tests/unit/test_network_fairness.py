@@ -28,7 +28,7 @@ class Loop:
         self.steps: list[str] = []
 
     def add(self, name: str, sockets: int, most_events: int) -> Run:
-        self.server._open({"run": name, "hosts": [], "listeners": []}, [new_memory()])
+        self.server._open({"run": name, "hosts": [], "listeners": [], "aliases": []}, [new_memory()])
         run = self.server._runs[name]
         left = most_events
 

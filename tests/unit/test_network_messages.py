@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sandbox_runtime.network.confinement import MAX_MESSAGE_BYTES, receive_answer
 from sandbox_runtime.network.model import (
     MAX_ENTRIES,
     AllowedHost,
@@ -88,7 +89,7 @@ def test_a_malformed_answer_is_refused(data: bytes) -> None:
         else:
             theirs.close()
         with pytest.raises(NetworkError):
-            messages.receive_answer(ours)
+            receive_answer(ours, "egress proxy")
 
 
 def test_settings_come_to_the_process_as_they_were() -> None:
@@ -105,9 +106,9 @@ def test_the_largest_evidence_fits_into_a_message() -> None:
         record.host(name, number).fail(Failure.RUN_ENDED)
         record.refuse(Refusal.NAME_TOO_LONG, name=name, port=number)
     data = json.dumps(messages.evidence_message(record.evidence()))
-    assert len(data) < messages.MAX_MESSAGE_BYTES
+    assert len(data) < MAX_MESSAGE_BYTES
     request = messages.OpenRequest.of("r" * 64, [AllowedHost("a" * 253, 65_535)] * 32, [])
-    assert len(json.dumps(request.message())) < messages.MAX_MESSAGE_BYTES
+    assert len(json.dumps(request.message())) < MAX_MESSAGE_BYTES
 
 
 def test_a_failed_connection_is_in_the_evidence_however_many_others_are() -> None:

@@ -29,9 +29,16 @@ class Policy:
     """Pairs of an action and a pattern of resources, both of an Allow."""
 
     def __init__(self, statements: Iterable[Mapping[str, Any]]) -> None:
-        """Read resolved statements. Raises ValueError for one that says more than Allow, Action and Resource."""
+        """Read resolved statements. Raises ValueError for one that says more than Allow, Action and Resource.
+
+        Only actions of KMS may have a condition, and each has one: it is about the encryption context.
+        """
         self._allowed: list[tuple[str, re.Pattern[str]]] = []
+        self._contexts: list[tuple[str, Mapping[str, str]]] = []
         for statement in statements:
+            if statement.get("Effect") == "Allow" and statement.keys() == {"Effect", "Action", "Resource", "Condition"}:
+                self._contexts += _contexts(statement)
+                continue
             if statement.keys() != {"Effect", "Action", "Resource"} or statement["Effect"] != "Allow":
                 raise ValueError(f"only Allow with Action and Resource is understood; got {statement}")
             for action in statement["Action"]:
@@ -41,10 +48,26 @@ class Policy:
 
     def allows(self, service: str, operation: str, params: Params) -> bool:
         """Tell whether a call is allowed. A batch needs the permission of the single operation, as on AWS."""
+        if service == "kms":
+            given = params.get("EncryptionContext", {})
+            allowed = [needed for action, needed in self._contexts if action == f"kms:{operation}"]
+            return any(given.items() >= needed.items() for needed in allowed)
         action, resource = f"{service}:{operation.removesuffix('Batch')}", _resource(service, params)
         return resource is not None and any(
             action == allowed and pattern.fullmatch(resource) for allowed, pattern in self._allowed
         )
+
+
+def _contexts(statement: Mapping[str, Any]) -> list[tuple[str, Mapping[str, str]]]:
+    """Return the actions of KMS of a statement, each with the values that the encryption context must have."""
+    prefix, condition = "kms:EncryptionContext:", statement["Condition"]
+    equal = condition.get("StringEquals", {})
+    if condition.keys() != {"StringEquals"} or not equal or not all(name.startswith(prefix) for name in equal):
+        raise ValueError(f"only StringEquals of {prefix}… is understood as a condition; got {condition}")
+    if not all(action.startswith("kms:") for action in statement["Action"]):
+        raise ValueError(f"only actions of KMS may have a condition; got {statement}")
+    needed = {name.removeprefix(prefix): value for name, value in equal.items()}
+    return [(action, needed) for action in statement["Action"]]
 
 
 def _resource(service: str, params: Params) -> str | None:

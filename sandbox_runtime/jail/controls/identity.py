@@ -1,4 +1,4 @@
-"""The user ids of guests, of init and of the egress proxy, and how a process changes to them.
+"""The user ids of guests, of init, of the egress proxy and of the relays, and how a process changes to them.
 
 RLIMIT_NPROC counts the processes of a user id on the whole host. So each slot of each runner has its own user id.
 """
@@ -11,7 +11,8 @@ _FIRST_UID = 100_000  # above the ids that distributions give to people and serv
 _SLOTS_PER_RUNNER = 64
 _RUNNERS = 1 << 25  # the last user id stays below 2**31 + _FIRST_UID
 _PROXY_UIDS_BEGIN = 5 << 29  # above every guest's
-_INIT_UIDS_BEGIN = 3 << 30  # above every proxy's
+_RELAY_UIDS_BEGIN = (5 << 29) + (1 << 28)  # above every proxy's
+_INIT_UIDS_BEGIN = 3 << 30  # above every relay's
 _SPREAD = 2_654_435_761  # Knuth's multiplicative hash, because inode numbers of namespaces lie close together
 
 
@@ -43,6 +44,11 @@ def init_uid(guest: int) -> int:
 def proxy_uid() -> int:
     """Return the user and group id of this runner's egress proxy, which no jail uses."""
     return _PROXY_UIDS_BEGIN + _runner_number()
+
+
+def relay_uid() -> int:
+    """Return the user and group id of this runner's relays of secrets, which no jail and no proxy uses."""
+    return _RELAY_UIDS_BEGIN + _runner_number()
 
 
 def become_init(guest: int) -> None:

@@ -3,13 +3,12 @@
 The proxy handles data of hostile programs and hosts. So the runner checks each answer, and takes no descriptor.
 """
 
-import json
-import socket
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from ipaddress import ip_address
 from typing import Any
 
+from sandbox_runtime.network.confinement import Message
 from sandbox_runtime.network.model import (
     MAX_ENTRIES,
     AllowedHost,
@@ -23,30 +22,38 @@ from sandbox_runtime.network.model import (
 )
 from sandbox_runtime.network.proxy.settings import ProxySettings, RunLimits
 
-MAX_MESSAGE_BYTES = 1 << 17
-MAX_FDS = 64
 _MAX_NAME_CHARS, _MAX_NUMBER = 253, 1 << 53
 
-type Message = dict[str, Any]
+
+type Alias = tuple[str, str, int]
+"""A name inside the run, and the host and port that it leads to."""
 
 
 @dataclass(frozen=True, slots=True)
 class OpenRequest:
-    """Serve these listeners. With the message come the descriptor of the run's `byte_counts`, then the listeners."""
+    """Serve these listeners. With the message come the descriptor of the run's `byte_counts`, then the listeners.
+
+    `aliases`: names that lead to a host's port through the relay of the run, whose end comes first then.
+    """
 
     run_id: str
     hosts: tuple[AllowedHost, ...]
     listeners: tuple[tuple[str, int], ...]  # kind and port
+    aliases: tuple[Alias, ...] = ()
 
     def message(self) -> Message:
         """Return the message without its descriptors."""
         hosts = [[host.pattern, host.port] for host in self.hosts]
-        return {"kind": "open", "run": self.run_id, "hosts": hosts, "listeners": list(map(list, self.listeners))}
+        listeners, aliases = list(map(list, self.listeners)), list(map(list, self.aliases))
+        return {"kind": "open", "run": self.run_id, "hosts": hosts, "listeners": listeners, "aliases": aliases}
 
     @classmethod
-    def of(cls, run_id: str, hosts: Sequence[AllowedHost], listeners: Sequence[Listener]) -> "OpenRequest":
+    def of(
+        cls, run_id: str, hosts: Sequence[AllowedHost], listeners: Sequence[Listener], aliases: Sequence[Alias] = ()
+    ) -> "OpenRequest":
         """Build the request of a run."""
-        return cls(run_id, tuple(hosts), tuple((listener.kind, listener.port) for listener in listeners))
+        kinds = tuple((listener.kind, listener.port) for listener in listeners)
+        return cls(run_id, tuple(hosts), kinds, tuple(aliases))
 
 
 def settings_message(settings: ProxySettings, uid: int, entry_fds: Sequence[int]) -> Message:
@@ -64,27 +71,6 @@ def settings_from(message: Message) -> ProxySettings:
         limits=RunLimits(**found["limits"]),
         runs=found["runs"],
     )
-
-
-def send(channel: socket.socket, message: Message, fds: Sequence[int] = ()) -> None:
-    """Send one message. Raises OSError."""
-    data = json.dumps(message, separators=(",", ":")).encode()
-    if fds:
-        socket.send_fds(channel, [data], list(fds))
-    else:
-        channel.send(data)
-
-
-def receive_answer(channel: socket.socket) -> Message:
-    """Receive an answer of the proxy. Raises NetworkError and OSError."""
-    data = channel.recv(MAX_MESSAGE_BYTES)
-    try:
-        answer = json.loads(data)
-    except (ValueError, RecursionError):
-        answer = None
-    if not isinstance(answer, dict):
-        raise NetworkError("talk to the egress proxy", "it has ended" if not data else "its answer is malformed")
-    return answer
 
 
 def evidence_message(evidence: NetworkEvidence) -> Message:

@@ -14,6 +14,7 @@ import pytest
 
 from sandbox_runtime.jail.controls.cgroup import SlotGroups, open_groups
 from sandbox_runtime.jail.controls.identity import guest_uid, init_uid, proxy_uid
+from sandbox_runtime.network import helper_process
 from sandbox_runtime.network.model import DNS_PORT, NAME_SERVER, AllowedHost, Failure, NetworkError, Refusal
 from sandbox_runtime.network.proxy import EgressProxy, ProxySettings, client
 from sandbox_runtime.network.proxy.client import CODE, ProxyProcess
@@ -30,7 +31,7 @@ _SLOW = 82  # port of a target
 # After the confinement the process tries all, and its answer tells what worked.
 _TRY = """
 import mmap, os, resource, socket
-from sandbox_runtime.network.proxy import messages
+from sandbox_runtime.network.confinement import send
 from sandbox_runtime.network.proxy.process import server as start
 RUNNER = os.getppid()
 def works(code):
@@ -41,11 +42,11 @@ def works(code):
     return True
 class Trying:
     def __init__(self, control, *_, **__):
-        messages.send(control, {{attempt: works(code) for attempt, code in {attempts!r}.items()}})
+        send(control, {{attempt: works(code) for attempt, code in {attempts!r}.items()}})
 start.Server = Trying
 {off}
 """
-_OFF = "start.confine = lambda uid, entry_fds: 1000"
+_OFF = "start.confine = lambda uid, entry_fds, program: 1000"
 ATTEMPTS = {
     "read a file": "open('/etc/passwd').close()",
     "list the root": "os.listdir('/')",
@@ -121,7 +122,7 @@ def test_busy_programs_take_no_cpu_from_the_process(monkeypatch: pytest.MonkeyPa
         opened.append(groups)
         return groups
 
-    monkeypatch.setattr(client, "open_groups", open_and_keep)
+    monkeypatch.setattr(helper_process, "open_groups", open_and_keep)
     process = ProxyProcess(ProxySettings(), CODE)
     try:
         (groups,) = opened

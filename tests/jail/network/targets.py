@@ -67,7 +67,7 @@ class _Server(ThreadingHTTPServer):
 @contextmanager
 def targets(directory: Path) -> Iterator[Targets]:
     """Serve. `directory`: for the certificate."""
-    ca_pem, context = _certificate(directory)
+    ca_pem, context = certificate(directory)
     with ExitStack() as stack:
         plain, encrypted = (stack.enter_context(_Server(("127.0.0.1", 0), _Handler)) for _ in range(2))
         encrypted.socket = context.wrap_socket(encrypted.socket, server_side=True, do_handshake_on_connect=False)
@@ -92,8 +92,8 @@ def keep(kept: ExitStack, listener: socket.socket) -> None:
     kept.enter_context(listener.accept()[0])
 
 
-def _certificate(directory: Path) -> tuple[str, ssl.SSLContext]:
-    """Make an authority, and a context with a certificate of it for HOST."""
+def certificate(directory: Path, host: str = HOST) -> tuple[str, ssl.SSLContext]:
+    """Make an authority, and a context with a certificate of it for a host."""
     now, keys = datetime.now(UTC), [ec.generate_private_key(ec.SECP256R1()) for _ in range(2)]
     issuer = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "authority of the tests")])
 
@@ -126,8 +126,8 @@ def _certificate(directory: Path) -> tuple[str, ssl.SSLContext]:
         .sign(keys[0], hashes.SHA256())
     )
     leaf = (
-        build(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, HOST)]), keys[1])
-        .add_extension(x509.SubjectAlternativeName([x509.DNSName(HOST)]), critical=False)
+        build(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, host)]), keys[1])
+        .add_extension(x509.SubjectAlternativeName([x509.DNSName(host)]), critical=False)
         .add_extension(x509.AuthorityKeyIdentifier.from_issuer_public_key(keys[0].public_key()), critical=False)
         .sign(keys[0], hashes.SHA256())
     )

@@ -11,7 +11,7 @@ from sandbox_runtime.network.proxy.client import CODE
 from tests.commands import run_to_end
 
 _TARGET = "import sandbox_runtime.network.proxy.process.target as target"
-_CONFINEMENT = "import sandbox_runtime.network.proxy.process.server as confinement"
+_CONFINEMENT = "import sandbox_runtime.network.confinement as confinement"
 _FORBIDDEN = "def forbidden(*_): raise PermissionError(13, 'Permission denied')"
 
 

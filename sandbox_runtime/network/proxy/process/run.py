@@ -24,8 +24,38 @@ class Outside:
     routes: Routes
 
 
+class RelayEnd:
+    """Hands connections to the aliases over to the relay of the run. `aliases`: alias, host and port of each."""
+
+    def __init__(self, aliases: Sequence[tuple[str, str, int]], handover: socket.socket) -> None:
+        handover.setblocking(False)
+        self._handover = handover
+        self.hosts = {alias: (host, port) for alias, host, port in aliases}
+
+    def hand_over(self, alias: str, program: socket.socket) -> socket.socket | None:
+        """Give the relay the program's connection. Returns the relay's end of the way to the host; None: it is gone."""
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        with theirs:
+            for each in (ours, theirs):
+                bound_buffers(each)
+            ours.setblocking(False)
+            try:
+                socket.send_fds(self._handover, [alias.encode()], [program.fileno(), theirs.fileno()])
+            except OSError:  # dead, or too slow
+                ours.close()
+                return None
+        return ours
+
+    def close(self) -> None:
+        """Tell the relay that no connection follows."""
+        self._handover.close()
+
+
 class Run:
-    """Owns all sockets of a run. `listeners`: with their kinds, see `model.Listener`. `byte_counts`: see `Record`."""
+    """Owns all sockets of a run. `listeners`: with their kinds, see `model.Listener`. `byte_counts`: see `Record`.
+
+    `relay`: None for a run without secrets.
+    """
 
     def __init__(
         self,
@@ -33,7 +63,9 @@ class Run:
         listeners: Sequence[tuple[str, socket.socket]],
         outside: Outside,
         byte_counts: ByteCounts | None = None,
+        relay: RelayEnd | None = None,
     ) -> None:
+        self._relay = relay
         self._limits = outside.settings.limits
         self._record = Record(byte_counts)
         self._names = NameTable(hosts, self._limits)
@@ -75,13 +107,27 @@ class Run:
             self._record.refuse(Refusal.UNKNOWN_ADDRESS, address=address, port=port)
         elif not self._names.allows(name, port):
             self._record.refuse(Refusal.NOT_ALLOWED, name=name, port=port)
-        else:
-            self._open(program, name, port)
+        elif (way := self._way(program, name, port)) is not None:
+            self._open(*way)
             return True
         reset(program)
         if self._accepted > self._limits.connections:
             self._stop_listening()
         return True
+
+    def _way(self, program: socket.socket, name: str, port: int) -> tuple[socket.socket, str, int] | None:
+        """Return which socket to connect with which host. An alias leads through the relay; None: it is gone."""
+        target = None if self._relay is None else self._relay.hosts.get(name)
+        if self._relay is None or target is None:
+            return program, name, port
+        host = self._record.host(*target)
+        tunnel = self._relay.hand_over(name, program)
+        if tunnel is None:
+            host.connections += 1
+            host.first_error = host.first_error or Failure.PROXY_FAILED
+            return None
+        program.close()  # the relay has it
+        return tunnel, *target
 
     def _open(self, program: socket.socket, name: str, port: int) -> None:
         host = self._record.host(name, port)
@@ -146,5 +192,7 @@ class Run:
         self._stop_listening()
         self._name_service.close()
         self._addresses.close()
+        if self._relay is not None:
+            self._relay.close()
         self.poll.close()
         self._record.close()

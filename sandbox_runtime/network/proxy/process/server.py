@@ -3,26 +3,22 @@
 import contextlib
 import json
 import os
-import resource
 import select
 import signal
 import socket
 import sys
-import tempfile
 import time
 import traceback
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
 import dns.rdata
 
-from sandbox_runtime.jail import syscalls
-from sandbox_runtime.jail.controls.identity import become_guest
 from sandbox_runtime.jail.controls.seccomp import helper_program
+from sandbox_runtime.network.confinement import MAX_FDS, MAX_MESSAGE_BYTES, Message, confine, send
 from sandbox_runtime.network.model import AllowedHost, Failure
 from sandbox_runtime.network.proxy import messages
-from sandbox_runtime.network.proxy.process.run import Outside, Run
+from sandbox_runtime.network.proxy.process.run import Outside, RelayEnd, Run
 from sandbox_runtime.network.proxy.process.target import Routes, system_resolvers
 from sandbox_runtime.network.proxy.settings import ByteCounts
 
@@ -119,7 +115,7 @@ class Server:
     def _handle_request(self) -> bool:
         """Answer one request. False at the end of file."""
         try:
-            data, fds, _, _ = socket.recv_fds(self._control, messages.MAX_MESSAGE_BYTES, messages.MAX_FDS)
+            data, fds, _, _ = socket.recv_fds(self._control, MAX_MESSAGE_BYTES, MAX_FDS)
         except ConnectionResetError:
             return False
         if not data:
@@ -130,15 +126,15 @@ class Server:
         else:
             answer = self._close(request["run"], now=request["now"])
         try:
-            messages.send(self._control, answer)
+            send(self._control, answer)
         except OSError:
             return False
         return True
 
-    def _open(self, request: messages.Message, fds: list[int]) -> messages.Message:
-        listeners = request["listeners"]
+    def _open(self, request: Message, fds: list[int]) -> Message:
+        listeners, aliases = request["listeners"], request["aliases"]
         problem = ""
-        if len(listeners) + 1 != len(fds):
+        if len(listeners) + 1 + bool(aliases) != len(fds):
             problem = f"{len(fds)} descriptors for {len(listeners)} listeners and the bytes"
         elif request["run"] in self._runs:
             problem = "this run is open"
@@ -150,23 +146,26 @@ class Server:
             return {"error": problem}
         hosts = [AllowedHost(pattern, port) for pattern, port in request["hosts"]]
         counts_fd, *listener_fds = fds
+        relay = RelayEnd(aliases, socket.socket(fileno=listener_fds.pop(0))) if aliases else None
         sockets = [(kind, socket.socket(fileno=fd)) for (kind, _), fd in zip(listeners, listener_fds, strict=True)]
         try:
             try:
                 counts = ByteCounts(counts_fd)
             finally:
                 os.close(counts_fd)
-            run = Run(hosts, sockets, self._outside, counts)
+            run = Run(hosts, sockets, self._outside, counts, relay)
         except Exception:  # noqa: BLE001 - as above
             self._report_error()
             for _, listener in sockets:
                 listener.close()
+            if relay is not None:
+                relay.close()
             return {"error": Failure.PROXY_FAILED}
         self._runs[request["run"]] = self._by_fd[run.poll.fileno()] = run
         self._epoll.register(run.poll.fileno(), select.EPOLLIN)
         return {}
 
-    def _close(self, run_id: str, *, now: bool) -> messages.Message:
+    def _close(self, run_id: str, *, now: bool) -> Message:
         run = self._runs.get(run_id)
         if run is None:
             return {"error": "there is no such run"}
@@ -192,48 +191,8 @@ def _cause(error: Exception) -> str:
     return f"{type(error).__name__} in {Path(frame.f_code.co_filename).name}, line {line}"
 
 
-# Confine this process for good: its groups, descriptors, root directory, user, capabilities and system calls.
-
 _POLICY: Final = Path(__file__).parent / "policy.txt"
-_MAX_OPEN_FILES: Final = 16_384
-
-
-def confine(uid: int, entry_fds: Sequence[int]) -> int:
-    """Give up all rights of root; no file can be opened later. Returns the number of descriptors that it may have.
-
-    Raises OSError and JailError.
-    """
-    program = helper_program(_POLICY.read_text())
-    for fd in entry_fds:
-        os.write(fd, b"0")
-        os.close(fd)
-    _enter_empty_root()
-    max_fds = _set_limits()
-    syscalls.drop_bounding_set()
-    become_guest(uid)
-    syscalls.prctl("set dumpable", syscalls.PR_SET_DUMPABLE, 0)
-    program.load()
-    return max_fds
-
-
-def _set_limits() -> int:
-    hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
-    files = _MAX_OPEN_FILES if hard == resource.RLIM_INFINITY else min(hard, _MAX_OPEN_FILES)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
-    for kind in (resource.RLIMIT_CORE, resource.RLIMIT_FSIZE, resource.RLIMIT_MEMLOCK, resource.RLIMIT_MSGQUEUE):
-        resource.setrlimit(kind, (0, 0))
-    return files
-
-
-def _enter_empty_root() -> None:
-    """Make a directory that is already removed the root: nothing can be made in it."""
-    directory = Path(tempfile.mkdtemp())
-    os.chdir(directory)
-    directory.rmdir()
-    os.chroot(".")
-
-
-_FDS_OF_PROCESS, _FDS_BESIDE_CONNECTIONS = 32, messages.MAX_FDS
+_FDS_OF_PROCESS, _FDS_BESIDE_CONNECTIONS = 32, MAX_FDS
 
 
 def main(control_fd: int) -> None:
@@ -242,14 +201,14 @@ def main(control_fd: int) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     os.set_blocking(2, False)  # nobody reads the errors while the process lives
     control = socket.socket(fileno=control_fd)
-    first = json.loads(control.recv(messages.MAX_MESSAGE_BYTES))
+    first = json.loads(control.recv(MAX_MESSAGE_BYTES))
     settings = messages.settings_from(first)
     dns.rdata.load_all_types()  # type: ignore[no-untyped-call]  # no module can be imported later
     outside = Outside(settings, settings.resolvers or system_resolvers(), Routes())
-    max_fds = confine(first["uid"], first["entry_fds"])
+    max_fds = confine(first["uid"], first["entry_fds"], helper_program(_POLICY.read_text()))
     # A connection has two sockets, and may have one more of a look-up.
     of_run = 3 * settings.limits.open_connections + _FDS_BESIDE_CONNECTIONS
     server = Server(control, outside, max_runs=min(settings.runs, (max_fds - _FDS_OF_PROCESS) // of_run))
-    messages.send(control, {"ready": True})
+    send(control, {"ready": True})
     server.serve()
     os._exit(0)  # nothing is left to do, and the end of an interpreter takes 0.3 s
