@@ -89,6 +89,11 @@ STATISTICS_RUNS = 1_000
 """Figures are those of the latest runs: a check that runs every minute has 43,200 in 30 days."""
 
 
+def _may_use_secrets(app: Resolver) -> bool:
+    """Whether the key of this request may let a program use the project's secrets."""
+    return "secrets" in app.current_event.granted
+
+
 @dataclass(frozen=True, slots=True)
 class CheckRoutes:
     """Handlers of /api/checks. All of them raise ServiceError. Logs hold no program."""
@@ -100,7 +105,9 @@ class CheckRoutes:
         project_id, now = project.project_id, self.env.clock()
         addresses = AddressRules.of(self.env.settings, app.current_event.request_context.domain_name)
         settings = new_settings(
-            json_body(app.current_event), now, lambda new: project_problems(new, project, addresses)
+            json_body(app.current_event),
+            now,
+            lambda new: project_problems(new, project, addresses, may_use_secrets=_may_use_secrets(app)),
         )
         check = Check.new(project_id, settings, now)
         require_trigger(self.env, project_id, check.check_id, settings)
@@ -124,7 +131,7 @@ class CheckRoutes:
         before = None if id_text is None else own_check(self.env, app, id_text, with_source=True)
 
         def rules(new: CheckSettings) -> Iterator[FieldProblem]:
-            return project_problems(new, project, addresses, before)
+            return project_problems(new, project, addresses, before, may_use_secrets=_may_use_secrets(app))
 
         if before is None:
             new_settings(raw, now, rules)
@@ -151,7 +158,10 @@ class CheckRoutes:
         def changed(before: Check) -> Check:
             now = self.env.clock()
             settings = changed_settings(
-                before.settings, raw, now, lambda new: project_problems(new, project, addresses, before)
+                before.settings,
+                raw,
+                now,
+                lambda new: project_problems(new, project, addresses, before, may_use_secrets=_may_use_secrets(app)),
             )
             if settings.slug != before.settings.slug:
                 refuse_if_followed(self.env, before)

@@ -17,6 +17,7 @@ from functions.http.openapi.document import Document, Links
 from functions.http.openapi.page import DOCUMENT_ROUTES, render
 from functions.judging.problem_api import ALL_JUDGING_ROUTES
 from functions.operations.api import OPERATION_ROUTES, RUNNER_ROUTES
+from functions.project_secrets.api import SECRET_ROUTES
 from functions.projects.api import KEY_ROUTES, PROJECT_ROUTES
 from functions.projects.own_key import OWN_KEY_ROUTES
 from functions.submissions.results.views import Accepted, WaitOver
@@ -30,6 +31,7 @@ ROUTES = (
     *SUBMIT_ROUTES,
     *RESULT_ROUTES,
     *FILE_ROUTES,
+    *SECRET_ROUTES,
     *FILE_CONTENT_ROUTES,
     *HEALTH_ROUTES,
     *DOCUMENT_ROUTES,

@@ -1,8 +1,9 @@
-"""Lambda entry point of /api/webhooks and /api/deliveries: a project's endpoints and its deliveries."""
+"""Lambda entry point of /api/webhooks, /api/deliveries and /api/secrets: what leaves a project, and with which keys."""
 
 from functions.env import Env
 from functions.handlers.chat_cards import chat_cards
 from functions.http.resolver import api_handler
+from functions.project_secrets.api import SECRET_ROUTES, SecretRoutes
 from functions.projects.changes import change_log
 from functions.settings import refuse_insecure_stage
 from functions.webhooks.api import DELIVERY_ROUTES, ENDPOINT_ROUTES, RECIPIENT_ROUTES, DeliveryRoutes
@@ -27,4 +28,5 @@ handler = api_handler(
     (RECIPIENT_ROUTES, RecipientRoutes),
     (ENDPOINT_ROUTES, EndpointRoutes),
     (DELIVERY_ROUTES, DeliveryRoutes),
+    (SECRET_ROUTES, SecretRoutes),
 )

@@ -3,7 +3,7 @@
 import base64
 import binascii
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from functools import cached_property
 from typing import Literal, NamedTuple
 
@@ -30,12 +30,14 @@ class HttpEvent(APIGatewayProxyEventV2):
     """One request. `rate_limit_headers` returns the RateLimit headers; None without a valid key.
 
     `known_parameters`: the names of the route's query parameters. `rights`: those of a key that open the route.
+    `granted`: those of the key of this request.
     """
 
     rate_limit_headers: Callable[[], Mapping[str, str]] | None = None
     known_parameters: frozenset[str] = frozenset()
     rights: tuple[Right, ...] = ()
     caller: Caller  # once the key is checked
+    granted: Collection[str] = ()
 
     @property
     def path(self) -> str:

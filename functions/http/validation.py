@@ -323,12 +323,18 @@ def checked[Model: BaseModel](
 
 def unknown_fields(model: type[BaseModel], body: Mapping[str, Any]) -> tuple[str, ...]:
     """Return the names of the first fields that the model does not have, shortened."""
-    names = (name for name in body if name not in model.model_fields)
+    known = _names(model)
+    names = (name for name in body if name not in known)
     return tuple(_shown(name) for name, _ in zip(names, range(MAX_PROBLEMS), strict=False))
 
 
+def _names(model: type[BaseModel]) -> tuple[str, ...]:
+    """Return the names of a model's fields as a client writes them."""
+    return tuple(field.alias or name for name, field in model.model_fields.items())
+
+
 def _misspelt(model: type[BaseModel], body: Mapping[str, Any]) -> Iterable[FieldProblem]:
-    known = tuple(model.model_fields)
+    known = _names(model)
     for name in unknown_fields(model, body):
         if (intended := intended_name(name, known)) is not None:
             yield FieldProblem(name, f"There is no such field. Did you mean {intended}?")
@@ -338,8 +344,8 @@ def _known_at(kind: Any, place: tuple[int | str, ...]) -> Collection[str]:
     """Return the names that the model at a place below this type has; none if there is no model."""
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         if not place:
-            return tuple(kind.model_fields)
-        field = kind.model_fields.get(str(place[0]))
+            return _names(kind)
+        field = next((field for name, field in kind.model_fields.items() if place[0] in {name, field.alias}), None)
         return () if field is None else _known_at(field.annotation, place[1:])
     inner = place[1:] if get_origin(kind) in {list, dict} else place
     return next((names for part in get_args(kind) if (names := _known_at(part, inner))), ())

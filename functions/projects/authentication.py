@@ -13,7 +13,7 @@ from functions.errors import ForbiddenError, UnauthorizedError, UnavailableError
 from functions.http.http_event import Caller, HttpEvent
 from functions.http.parameters import bearer_token, refuse_misspelt
 from functions.http.resolver import Resolver
-from functions.http.rights import needed
+from functions.http.rights import Right, needed
 from functions.projects.model import Project, Quota, Usage, tightest_rate
 from functions.projects.quota_store import QuotaStore
 from functions.projects.store import FoundKey, KeyProblem, ProjectStore
@@ -138,11 +138,22 @@ def _found(event: HttpEvent, env: Env, key: str) -> FoundKey:
         raise UnauthorizedError(_REASONS[found])
     event.rate_limit_headers = lambda: env[Rates].headers(found.project)
     if found.rights.isdisjoint(event.rights):
-        lacks = f"This API key lacks the {needed(event.rights)}."
-        raise ForbiddenError(f"{lacks} Use another key of the project, or ask the administrator for one.")
+        raise _lacks(event.rights)
+    event.granted = found.rights
     event.caller = Caller("key", found.record.prefix, found.record.name)
     refuse_misspelt(event.query_string_parameters, event.known_parameters)
     return found
+
+
+def require_right(event: HttpEvent, right: Right) -> None:
+    """Refuse a request whose key lacks a right that its content needs. Raises ForbiddenError."""
+    if right not in event.granted:
+        raise _lacks((right,))
+
+
+def _lacks(rights: tuple[Right, ...]) -> ForbiddenError:
+    lacks = f"This API key lacks the {needed(rights)}."
+    return ForbiddenError(f"{lacks} Use another key of the project, or ask the administrator for one.")
 
 
 def note_usage(event: HttpEvent, env: Env, usage: Usage, quota: Quota) -> None:

@@ -43,6 +43,8 @@ type Action = Literal[
     "status_page.deleted",
     "problem.pushed",
     "problem.deleted",
+    "secret.set",
+    "secret.deleted",
     "runner_token.created",
     "runner_token.revoked",
 ]

@@ -73,9 +73,9 @@ class Cancellation:
     def delete(self, row: Submission, long_poll: LongPoll) -> None:
         """Stop a submission, and delete it with all its data. Raises NotFoundError, ConflictError."""
         # Bytes of a run with network count at its end, and without its row nobody would count them.
-        if row.status is Status.RUNNING or (row.network and not row.is_final):
+        if row.status is Status.RUNNING or (row.needs_network and not row.is_final):
             row = self._ended(row, long_poll)
-        if row.network and self._may_report_bytes(row):
+        if row.needs_network and self._may_report_bytes(row):
             raise ConflictError(_BYTES_PENDING)
         self._env[Deletion].delete(row)
         if not row.is_final:

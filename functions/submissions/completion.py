@@ -245,7 +245,7 @@ class Completer:
         """Write the final row, its webhooks and the release of its quota. None if a condition of the row failed."""
         webhooks = self._webhooks.plan(row, final)
         # A runner that was broken into might report bytes of runs without network.
-        used_bytes = network_bytes(final.evidence) if row.network else 0
+        used_bytes = network_bytes(final.evidence) if row.needs_network else 0
         release = [self._quotas.release_action(row.quota_claim, more_units)]
         if used_bytes:
             release.append(self._quotas.network.count_action(row.project_id, used_bytes))
@@ -345,7 +345,7 @@ class Recorder:
             row = self.submissions.get(message.submission_id)
         if row is None:  # deleted during the run: its late output goes too
             self._env[Payloads].delete_outputs(message.submission_id, (*outputs, *self._objects_of(message)))
-        elif row.network and row.result.get("cause") == Cause.CANCELLED_BEFORE_START:  # it had just begun
+        elif row.needs_network and row.result.get("cause") == Cause.CANCELLED_BEFORE_START:  # it had just begun
             self.completer.count_late_bytes(row, message)
         elif row.execution_id == message.execution_id:
             return self.completer.end_again(row).hints

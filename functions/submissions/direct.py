@@ -363,7 +363,7 @@ class DirectRunners:
 
     def of(self, submission: Submission) -> RunnerClient | None:
         """Return the runner, or the load balancer of several, that a submission is sent to."""
-        return self.network_runner if submission.network else self.runner
+        return self.network_runner if submission.needs_network else self.runner
 
 
 class DirectRun:

@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 from events.files import PlacedFile, read_files, write_files
 from events.judged import SIGN_OF_LIFE_SECS
+from events.network import NetworkSecret, read_secrets, write_secrets
 from events.program import Program
 from events.variables import Environment
 from events.vocabulary import CANCELLATIONS
@@ -103,6 +104,10 @@ class Submission(Program):
     limits: Annotated[Mapping[str, int | float], JSON] = field(default_factory=dict)
     files: Annotated[tuple[PlacedFile, ...], As(write_files, read_files), OMIT_DEFAULT] = field(default=(), repr=False)
     network: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
+    secrets: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
+    sealed_secrets: Annotated[tuple[NetworkSecret, ...], As(write_secrets, read_secrets), OMIT_DEFAULT] = field(
+        default=(), repr=False
+    )
     artifact_patterns: Annotated[Any | None, JSON] = None
     environment: Annotated[Environment | None, NOT_STORED] = None
     input_key: str | None = None

@@ -116,6 +116,7 @@ def with_completion(row: Submission, completion: Completion) -> Submission:
         judging=None,
         judging_object=None,
         files=(),
+        sealed_secrets=(),
         environment=None,
         compile_args=(),
         wall_budget_secs=0,
@@ -141,7 +142,7 @@ def _ended(completion: Completion) -> dict[str, Any]:
 
 FINAL_REMOVES = (
     *("due_shard", "due_at_ms", "asked_directly", "webhook_secret_box", "environment_box"),
-    *("code", "stdin", "judging", "judging_object", "files", "compile_args"),
+    *("code", "stdin", "judging", "judging_object", "files", "compile_args", "sealed_secrets"),
     *("run_budget_ms", "wall_budget_secs", "artifact_patterns"),
 )
 """Attributes that the final state removes. A final run never runs again: its source would make each read larger."""

@@ -17,7 +17,7 @@ from functions.http.openapi.operation import TRACEPARENT_HEADER
 from functions.http.parameters import SUBMIT_MAX_SECS, idempotency_key, result_path, wait_secs
 from functions.http.resolver import Resolver, Route
 from functions.http.validation import Problems
-from functions.projects.authentication import authenticate, note_usage
+from functions.projects.authentication import authenticate, note_usage, require_right
 from functions.projects.model import Project
 from functions.submissions.accept.acceptance import Acceptance, AcceptedSubmission, NewSubmission
 from functions.submissions.accept.requests import ProgramRules, SubmitRequest, check_submission, read_body
@@ -84,7 +84,9 @@ def accept_and_wait(
 
     `begun`: when the request came, on the clock of `long_poll`. Raises ServiceError.
     """
-    if new.request.program.network and not env[Fleet].takes_network:
+    if new.request.program.secrets:
+        require_right(app.current_event, "secrets")
+    if new.request.program.needs_network and not env[Fleet].takes_network:
         raise UnavailableError(_NO_NETWORK, _NO_NETWORK_SECS)
     accepted = env[Acceptance].accept(new)
     row = accepted.submission

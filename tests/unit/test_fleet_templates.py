@@ -278,9 +278,9 @@ def test_every_service_that_a_runner_calls_has_an_endpoint(network: dict[str, An
         for _, statement in statements({"Resources": policies})
         for action in statement["Action"]
     }
-    assert called == {"sqs", "s3"}
+    assert called == {"sqs", "s3", "kms"}
     of_the_agent = {"logs", "ecr.api", "ecr.dkr", "ecs", "ecs-agent", "ecs-telemetry"}
-    of_submit = {"kms", "ssm", "dynamodb"}
+    of_submit = {"ssm", "dynamodb"}
     assert services == called | of_the_agent | of_submit
 
 

@@ -17,6 +17,7 @@ OWNERS = (
     ("functions/projects/", "ProjectsTable"),
     ("functions/event_log/", "DeliveriesTable"),
     ("functions/webhooks/", "DeliveriesTable"),
+    ("functions/project_secrets/", "DeliveriesTable"),
     ("functions/checks/", "ChecksTable"),
 )
 """The table of the rows of each folder; the first that fits."""

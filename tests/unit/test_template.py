@@ -173,7 +173,11 @@ def test_runner_may_use_its_queues_write_outputs_and_read_cases_and_nothing_else
         "sqs:SendMessage": ["CompletionsQueue"],
         "s3:PutObject": ["PayloadsBucket"],
         "s3:GetObject": ["PayloadsBucket"],
+        **({"kms:Decrypt": ["EndpointSecretsKey"]} if policy == "NetworkRunnerPolicy" else {}),
     }
+    opening = [statement for statement in own if statement["Action"] == ["kms:Decrypt"]]
+    purposes = [statement["Condition"] for statement in opening]
+    assert purposes == [{"StringEquals": {"kms:EncryptionContext:purpose": "network"}}] * len(opening)
 
 
 def test_only_the_rule_may_send_events_to_the_queue_of_checks(deployed: dict[str, Any]) -> None:

@@ -104,7 +104,7 @@ class RunCompleter:
             settings.assertions,
             outcome,
             last_good,
-            has_network=bool(submission.network),
+            has_network=submission.needs_network,
             should_fail=settings.should_fail,
         )
         is_fault = outcome.verdict == Verdict.IE.value

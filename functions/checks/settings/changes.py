@@ -75,7 +75,12 @@ def _with_sealed_token(env: Env, check: Check) -> Check:
 
 
 def project_problems(
-    settings: CheckSettings, project: Project, addresses: AddressRules, before: Check | None = None
+    settings: CheckSettings,
+    project: Project,
+    addresses: AddressRules,
+    before: Check | None = None,
+    *,
+    may_use_secrets: bool,
 ) -> Iterator[FieldProblem]:
     """Yield what the project does not allow, and secrets to keep that it does not have."""
     old = None if before is None else before.settings
@@ -83,6 +88,9 @@ def project_problems(
     yield from _kept_problems(settings.env, () if before is None else before.env_boxes)
     if old is None or settings.network != old.network:
         yield from project.network_refusals(settings.allowed_hosts)
+        if settings.network is not None and settings.network.secrets and not may_use_secrets:
+            text = "This API key lacks the right secrets. Use another key of the project, or leave network.secrets out."
+            yield FieldProblem("network.secrets", text, code="forbidden")
 
 
 def _kept_problems(env: Mapping[str, str], had: Container[str]) -> Iterator[FieldProblem]:

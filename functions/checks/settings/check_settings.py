@@ -340,7 +340,7 @@ class CheckSettings(StrictModel):
 
     @property
     def allowed_hosts(self) -> tuple[str, ...]:
-        return () if self.network is None else tuple(self.network.allow)
+        return () if self.network is None else tuple(self.network.allow or ())
 
     @property
     def hidden(self) -> Self:

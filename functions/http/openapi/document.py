@@ -30,6 +30,7 @@ _TAGS = {
         "Endpoints that receive events, and the deliveries to them.",
         ("webhooks", "deliveries", "egress-addresses"),
     ),
+    "Secrets": ("Values that programs use in requests without seeing them.", ("secrets",)),
     "Projects": ("For the administrator: projects, API keys, quotas. For all: the own key.", ("projects", "key")),
     "Operations": ("For the administrator: trace, redrive, purge.", ("admin",)),
     "Service": (

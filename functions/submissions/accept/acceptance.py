@@ -23,6 +23,7 @@ from functions.failpoint import reach
 from functions.files.use import StoredFiles
 from functions.http.validation import Problems
 from functions.ids import new_id
+from functions.project_secrets.store import SecretStore
 from functions.projects.model import LEAKED_AFTER_MS, OVERTAKEN_AFTER_MS, Limit, Project, QuotaClaim, Usage
 from functions.projects.quota_store import KeyInFlightError, QuotaRefusedError, QuotaStore
 from functions.submissions.accept.program_fields import placed, stored_hashes
@@ -78,7 +79,7 @@ class QuotaAdmission:
         A run with network also needs a rest of the project's bytes of the day. Raises RateLimitedError,
         UnavailableError, and KeyInFlightError if another request holds the Idempotency-Key.
         """
-        if row.network:
+        if row.needs_network:
             self._quotas.network.check(project)
         has_overtaken, quota = False, project.quota(row.profile)
         try:
@@ -299,7 +300,7 @@ class NewSubmission:
     @property
     def priority(self) -> str:
         """The queue of the submission: waiting clients go first, and some runners take no run with network."""
-        if self.request.program.network:
+        if self.request.program.needs_network:
             return "network"
         return "interactive" if self.wait_secs > 0 else "batch"
 
@@ -360,7 +361,7 @@ class Acceptance:
 
     def _charge_and_start(self, new: NewSubmission, claim: Claim | None) -> tuple[Submission, Usage]:
         """Charge the quota and start the submission. Refund it if it was not started."""
-        row = self._new_row(new, self._with_held_files(new), claim)
+        row = self._new_row(new, self._with_secrets(new.project, self._with_held_files(new)), claim)
         charge = self._admission.charge(new.project, row)
         row = replace(row, endpoints_version=charge.endpoints_version, quota_shard=charge.shard)
         try:
@@ -382,6 +383,20 @@ class Acceptance:
             return program
         stored = self._env[StoredFiles].hold(new.project, stored_hashes(program.files))
         return replace(program, files=placed(program.files, stored))
+
+    def _with_secrets(self, project: Project, program: Program) -> Program:
+        """Take the sealed secrets of a program as they are now: until its end, the row has them.
+
+        Raises InvalidFieldsError and ForbiddenError.
+        """
+        if not program.secrets:
+            return program
+        sealed, wrong = self._env[SecretStore].chosen(project.project_id, program.secrets)
+        problems = Problems()
+        problems.add(wrong)
+        problems.add(project.network_refusals([secret.target for secret in sealed]))
+        problems.refuse()
+        return replace(program, sealed_secrets=sealed)
 
     def _is_replaceable(self, earlier: Submission) -> bool:
         """Whether an identical body starts a new submission, and does not get the earlier one."""

@@ -16,7 +16,7 @@ from typing import Annotated, Any, ClassVar, Final
 from pydantic import BaseModel, ConfigDict, Field
 
 from events.limits import RaisedCeilings, default_wall_secs
-from events.network import Network
+from events.network import MAX_SECRETS, NAME_OF_SECRET, Network
 from events.program import Program
 from events.requested import Requested
 from events.variables import Environment
@@ -115,14 +115,42 @@ class ProgramRequest(BaseModel):
     )
 
 
+SecretNames = Annotated[
+    list[Annotated[Text, Field(pattern=f"^{NAME_OF_SECRET}$")]], Field(min_length=1, max_length=MAX_SECRETS)
+]
+
+
 class NetworkRequest(StrictModel):
     """The hosts that a program may reach. Without it, it has no network."""
 
-    allow: AllowList = Field(
+    allow: AllowList | None = Field(
         description="1 to 32 entries name[:port]; the default port is 443. A leading *. stands for one or more labels. "
         "No addresses.",
         examples=[["api.example.com", "*.example.org", "db.example.com:5432"]],
+        default=None,
     )
+    secrets: SecretNames | None = Field(
+        default=None,
+        description="Names of the project's secrets for its requests to their hosts: PUT /api/secrets/{name}.",
+        examples=[["github"]],
+    )
+
+
+def secret_problems(network: NetworkRequest | None) -> list[FieldProblem]:
+    """Return what is wrong with a network whose fields are right one by one."""
+    if network is None:
+        return []
+    if not network.allow and not network.secrets:
+        return [
+            FieldProblem(
+                "network",
+                "Name hosts in allow, or secrets, or leave network out.",
+                of=("network.allow", "network.secrets"),
+            )
+        ]
+    if len(set(network.secrets or ())) < len(network.secrets or ()):
+        return [FieldProblem("network.secrets", "Name each secret once.")]
+    return []
 
 
 class SubmitRequest(ProgramRequest):
@@ -150,7 +178,7 @@ _NOT_KEPT: Final = {"keep_code", "env", "metadata", "webhook_url", "webhook_secr
 """Fields of a request that are not part of its program."""
 
 
-_NOT_SAID: Final = {"environment", "artifact_patterns"}
+_NOT_SAID: Final = {"environment", "artifact_patterns", "sealed_secrets"}
 """Fields of a program that a repeat with the same Idempotency-Key need not have, or that have another name there."""
 _ALWAYS_SAID: Final = {"code", "stdin", "limits"}
 
@@ -264,6 +292,7 @@ def read_submission(body: Mapping[str, Any], rules: ProgramRules, problems: Prob
         problems.add([FieldProblem("network", NETWORK_NEEDS_AGENT, of=("profile",))])
     problems.add(artifact_problems(request.artifacts))
     problems.add(variable_problems(request.env or {}))
+    problems.add(secret_problems(request.network))
     network = Network.of(request.network.allow).entries if request.network and request.network.allow else ()
     if rules.project is not None:
         problems.add(rules.project.refusals(Profile(program.profile), network))
@@ -273,6 +302,7 @@ def read_submission(body: Mapping[str, Any], rules: ProgramRules, problems: Prob
         stdin=stdin,
         args=tuple(request.args or ()),
         network=network,
+        secrets=tuple((request.network and request.network.secrets) or ()),
         artifact_patterns=chosen_artifacts(request.artifacts),
         environment=Environment(request.env) if request.env else None,
     )

@@ -17,7 +17,7 @@ from functions.clock import now_ms, to_rfc3339
 from functions.handlers import api_document
 from functions.http.rights import RIGHTS
 from functions.ids import new_id
-from functions.projects.model import Project
+from functions.projects.model import NetworkAccess, Project, ProjectNetwork
 from functions.projects.store import ProjectStore
 from functions.submissions.store import SubmissionStore
 from functions.webhooks.vocabulary import Reply
@@ -28,7 +28,7 @@ from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import Answer, call, event, send
 from tests.api_routes import ROUTES
 from tests.judge_factory import completed, judge_row, judged_runs, plan_for
-from tests.submission_factory import SUBMISSION_ID, completion, golden, new_submission
+from tests.submission_factory import GENEROUS, SUBMISSION_ID, completion, golden, new_submission
 
 OPEN = {
     *("/api/languages", "/api/health", "/api/health/ready", "/api/openapi.json", "/docs"),
@@ -42,6 +42,7 @@ OPEN = {
 """Nobody's: they tell nothing of a project. For tokens (badges, pings, pages) and signatures: adapters/checks."""
 ADMIN = ("/api/projects", "/api/admin/")
 URL = "https://hooks.example.com/"
+SECRET = {"value": "a-value-of-tests", "host": "api.example.com", "as": "bearer"}
 OTHER_ID = "other-project"
 
 
@@ -61,6 +62,7 @@ class World:
     file: str
     consumer: str = "mine"
     problem: str = "mine"
+    secret: str = "mine"
 
 
 @dataclass(frozen=True)
@@ -143,6 +145,10 @@ ROWS: dict[tuple[str, str], Row] = {
     ("DELETE", "/api/files/{sha256}"): Row(200, "file"),
     ("GET", "/api/deliveries/{id}"): Row(200, "delivery"),
     ("POST", "/api/deliveries/{id}/replay"): Row(202, "delivery"),
+    ("GET", "/api/secrets"): Row(200),
+    ("PUT", "/api/secrets/{name}"): Row(200, "secret", lambda: SECRET),
+    ("GET", "/api/secrets/{name}"): Row(200, "secret"),
+    ("DELETE", "/api/secrets/{name}"): Row(200, "secret"),
 }
 KEYED = [
     (method, path)
@@ -150,7 +156,8 @@ KEYED = [
     for method in methods
     if path not in OPEN and not path.startswith(ADMIN)
 ]
-WITH_ID = [operation for operation in KEYED if "{" in operation[1]]
+WITH_ID = [operation for operation in KEYED if "{" in operation[1] and operation[0] != "PUT"]
+"""Without those that make the thing of this name."""
 WITHOUT_ID = [operation for operation in KEYED if "{" not in operation[1]]
 LISTS = [
     (method, path)
@@ -174,6 +181,8 @@ def world(aws: Aws, project_key: str) -> World:
     projects = ProjectStore(aws.names["ProjectsTable"], dynamodb)
     for project_id in (OTHER_ID, "disabled-project"):
         projects.create_project(Project(project_id, project_id))
+    network = ProjectNetwork(NetworkAccess.PUBLIC)
+    projects.create_project(Project(PROJECT_ID, "Tests", quotas=GENEROUS, network=network))
     keys: dict[str, str | None] = {
         "no key": None,
         "empty key": "",
@@ -215,6 +224,7 @@ def world(aws: Aws, project_key: str) -> World:
     for key in ("right key", "other project's key"):
         poll = {"consumer": "mine" if key == "right key" else "theirs"}
         assert send(keys[key], "GET", "/api/events/poll", query=poll).status == 200
+    assert send(project_key, "PUT", "/api/secrets/mine", SECRET).status == 200
     judge_run = put_judge_run(store, now)
     file = stored(aws, PROJECT_ID, some()).sha256
     assert send(project_key, "POST", "/api/problems", {"id": "mine", "cases": [{}]}).status == 200
@@ -283,11 +293,11 @@ def test_without_a_valid_key_nothing_is_revealed_and_nothing_changes(
     assert everything(aws) == before
 
 
-def test_every_keyed_route_names_its_rights_and_every_right_but_that_of_secrets_opens_one() -> None:
+def test_every_keyed_route_names_its_rights_and_every_right_opens_one() -> None:
     assert sorted(RIGHTS_OF) == sorted(KEYED)
     assert () not in RIGHTS_OF.values()
     only = {rights[0] for rights in RIGHTS_OF.values() if len(rights) == 1}
-    assert only == set(RIGHTS) - {"secrets"}
+    assert only == set(RIGHTS)
 
 
 @pytest.mark.parametrize("operation", KEYED, ids=" ".join)

@@ -76,7 +76,7 @@ def test_each_wrong_entry_is_named_with_its_reason(aws: Aws, project_key: str) -
         ({"network": {"allow": []}}, "network.allow"),
         ({"network": {"allow": [f"a{number}.example" for number in range(33)]}}, "network.allow"),
         ({"network": {"allow": "api.example.com"}}, "network.allow"),
-        ({"network": {}}, "network.allow"),
+        ({"network": {}}, "network"),
         ({"network": []}, "network"),
         ({"network": {"allow": ["a.example"], "deny": []}}, "network.deny"),
         ({"profile": "judge"}, "network"),
