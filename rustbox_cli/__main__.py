@@ -16,6 +16,7 @@ from rustbox_cli.commands.events import events, listen, trigger
 from rustbox_cli.commands.operations import admin
 from rustbox_cli.commands.problems import judge, problems
 from rustbox_cli.commands.programs import cancel, delete, result, results, run, submit
+from rustbox_cli.commands.secrets import secrets
 from rustbox_cli.commands.service import files, health, languages, mcp
 from rustbox_cli.commands.verification import verify
 from rustbox_cli.commands.webhooks import deliveries, webhooks
@@ -26,7 +27,7 @@ SECTIONS: dict[str, tuple[click.Command, ...]] = {
     "Run programs": (run, submit, result, results, cancel, delete, files, languages),
     "Judge programs": (judge, problems),
     "Checks, and a project as a file": (checks, project.plan, project.apply, project.export),
-    "Events and webhooks": (webhooks, deliveries, events, listen, trigger),
+    "Events, webhooks and secrets": (webhooks, deliveries, events, listen, trigger, secrets),
     "The service": (health, mcp),
     "With the administrator's key": (projects, keys, admin),
 }

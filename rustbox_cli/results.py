@@ -76,6 +76,11 @@ def network_lines(result: Result) -> list[str]:
         + (f"; {one['first_error']}" if one["first_error"] else "")
         for one in evidence.get("network") or ()
     ]
+    lines += [
+        f"secret {one['name']} ({one['host']}): {one['requests']} requests, {one['refused']} refused, "
+        f"last status {one['last_status'] or 'none'}" + (f"; {one['first_error']}" if one["first_error"] else "")
+        for one in evidence.get("secrets") or ()
+    ]
     for one in evidence.get("refused") or ():
         target = one.get("name") or one.get("address")
         port = f":{one['port']}" if "port" in one else ""

@@ -51,12 +51,21 @@ _program_options = all_of(
         metavar="NAME=VALUE",
         help=f"Any of {', '.join(LIMITS)}.",
     ),
-    click.option("--profile", type=click.Choice(["judge", "agent"]), help="Default: judge; agent with --allow."),
+    click.option(
+        "--profile", type=click.Choice(["judge", "agent"]), help="Default: judge; agent with --allow or --secret."
+    ),
     click.option(
         "--allow",
         multiple=True,
         metavar="NAME[:PORT]",
         help="A host that the program may reach. Default port: 443.",
+    ),
+    click.option(
+        "--secret",
+        "secrets",
+        multiple=True,
+        metavar="NAME",
+        help="A secret of the project. The program calls its host at the address in RUSTBOX_SECRET_NAME_URL.",
     ),
     click.option(
         "--artifacts",
@@ -262,10 +271,11 @@ def _cancelled(api: Api, body: dict[str, Any], key: str) -> CommandError:
 def _body(api: Api, options: dict[str, Any]) -> dict[str, Any]:
     if options["stdin_file"] is options["file"]:
         raise click.UsageError("Standard input cannot be both the program and its input.")
+    network = {name: list(options[name]) for name in ("allow", "secrets") if options[name]}
     body: dict[str, Any] = {
         "stdin": read_text(options["stdin_file"], "The input") if options["stdin_file"] else None,
-        "profile": options["profile"] or ("agent" if options["allow"] else None),
-        "network": {"allow": list(options["allow"])} if options["allow"] else None,
+        "profile": options["profile"] or ("agent" if network else None),
+        "network": network or None,
         "artifacts": "changed" if options["artifacts"] == ("changed",) else list(options["artifacts"]) or None,
         "limits": {name: limit_value(name, text) for name, text in options["limits"]} or None,
         "metadata": dict(options["metadata"]) or None,

@@ -52,6 +52,7 @@ from functions.http.http_event import json_body
 from functions.http.long_poll import long_poll
 from functions.http.parameters import uuid
 from functions.http.validation import Problems, checked
+from functions.project_secrets.store import SecretStore
 from functions.submissions.cancellation import Cancellation
 from functions.submissions.live_output import LiveOutput
 from functions.submissions.model import Submission
@@ -98,7 +99,8 @@ class Calls(DialectRoutes):
         problems = Problems()
         asked = checked(RunCode, given, problems=problems)
         body = asked.model_dump(include={"language", "code", "stdin", "files", "artifacts"}, exclude_none=True)
-        network = {"network": {"allow": asked.network}} if asked.network else {}
+        named = {"allow": asked.network, "secrets": asked.secrets}
+        network = {"network": named} if asked.network or asked.secrets else {}
         run = self.checked({"artifacts": CHANGED, "profile": Profile.AGENT, **body, **network}, problems)
         return self.run(run, min(asked.wait_secs, most_secs))
 
@@ -293,8 +295,11 @@ class _Request:
         }
 
     def tools(self) -> dict[str, Any]:
-        fleet = self.calls.env[Fleet]
-        return {"tools": tool_list(fleet.languages(), self.calls.project.network, fleet.packages)}
+        fleet, project = self.calls.env[Fleet], self.calls.project
+        may_use = "secrets" in self.calls.app.current_event.granted
+        known = self.calls.env[SecretStore].list_all(project.project_id) if may_use else []
+        secrets = {secret.name: secret.sealed.target for secret in known}
+        return {"tools": tool_list(fleet.languages(), project.network, fleet.packages, secrets)}
 
     def read_resource(self) -> dict[str, Any]:
         uri = self.message.text("uri")

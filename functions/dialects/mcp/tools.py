@@ -15,6 +15,7 @@ from events.vocabulary import CANCELLATIONS, Language, Phase, Profile, Verdict
 from functions.http.validation import AllowList, StrictModel, Text
 from functions.projects.model import NetworkAccess, ProjectNetwork
 from functions.submissions.accept.program_fields import ArtifactsRequest
+from functions.submissions.accept.requests import SecretNames
 from functions.submissions.model import Submission
 from functions.submissions.results.results import Stream
 from functions.submissions.results.views import ArtifactBody, FinalStatus, OpenStatus, artifact_body, final_status
@@ -268,6 +269,11 @@ class RunCode(Arguments, title="Run a program"):
     network: AllowList | None = Field(
         default=None, description='Hosts that the program may reach, such as ["api.example.com", "*.example.org:8443"].'
     )
+    secrets: SecretNames | None = Field(
+        default=None,
+        description="Secrets of the project for requests to their hosts. The program calls the address in "
+        "RUSTBOX_SECRET_NAME_URL by plain HTTP, and sends no credentials: they are added outside.",
+    )
     artifacts: ArtifactsRequest | None = Field(
         default=None,
         description='Files to return: patterns such as ["*.png", "out/**"]. Default: all that the program writes.',
@@ -327,11 +333,13 @@ _CHANGES = ("run_code", "cancel_run")
 _RESULTS = {"run_code": ShownRun, "cancel_run": ShownRun, "list_languages": LanguageList}
 
 
-def tool_list(languages: Sequence[Language], network: ProjectNetwork, packages: Sequence[str]) -> list[dict[str, Any]]:
-    """Return all tools, always in the same order. `packages`: those of Python."""
+def tool_list(
+    languages: Sequence[Language], network: ProjectNetwork, packages: Sequence[str], secrets: Mapping[str, str]
+) -> list[dict[str, Any]]:
+    """Return all tools, always in the same order. `packages`: those of Python. `secrets`: names, with their hosts."""
     run_code, *others = (_described(name) for name in TOOLS)
     run_code = copy.deepcopy(run_code)
-    run_code["description"] += f" {_run_code_says(languages, network, packages)}"
+    run_code["description"] += f" {_run_code_says(languages, network, packages, secrets)}"
     run_code["inputSchema"]["properties"]["language"]["enum"] = [str(language) for language in languages]
     run_code["annotations"]["openWorldHint"] = network.access is not NetworkAccess.NONE
     run_code["execution"] = {"taskSupport": "optional"}
@@ -347,7 +355,9 @@ def _described(name: str) -> dict[str, Any]:
     return {"name": name, **texts, "inputSchema": schema, "annotations": hints, **result}
 
 
-def _run_code_says(languages: Sequence[Language], network: ProjectNetwork, packages: Sequence[str]) -> str:
+def _run_code_says(
+    languages: Sequence[Language], network: ProjectNetwork, packages: Sequence[str], secrets: Mapping[str, str]
+) -> str:
     first = languages[0] if languages else Language.PYTHON
     limits, wall_secs = ceilings(first, Profile.AGENT), default_wall_secs(first, Profile.AGENT)
     sentences = [
@@ -357,11 +367,16 @@ def _run_code_says(languages: Sequence[Language], network: ProjectNetwork, packa
         f"Limits: {limits.cpu_time_secs} s of CPU time, {wall_secs} s in all, {limits.memory_mb:,} MiB of memory,",
         f"{limits.output_kb:,} KiB of stdout and of stderr.",
         _network(network),
+        *([f"Secrets: {_listed(secrets)}."] if secrets else []),
         f"Python has these packages besides the standard library: {', '.join(packages)}."
         if packages
         else "There is the standard library only, and nothing can be installed: send modules as files.",
     ]
     return " ".join(sentences)
+
+
+def _listed(secrets: Mapping[str, str]) -> str:
+    return ", ".join(f"{name} for {host}" for name, host in secrets.items())
 
 
 def _network(network: ProjectNetwork) -> str:
