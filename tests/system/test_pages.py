@@ -106,6 +106,18 @@ def test_every_command_of_the_page_about_network_works(stack: LocalStack, tmp_pa
     assert "mb_per_day=10240" in projects
 
 
+def test_every_command_of_the_page_about_secrets_works(stack: LocalStack, tmp_path: Path) -> None:
+    opened, target = shell(stack, tmp_path)
+    with opened as bash:
+        run, commands = (bash.run(block) for block in blocks("docs/secrets.md"))
+    assert "you sent Bearer **************" in run
+    assert "tok_0123456789" not in run
+    assert f"secret demo (host.rustbox.internal): 1 requests, 0 refused, last status {httpx.codes.OK}" in run
+    assert f"host.rustbox.internal:{target}" in run
+    assert re.search(r"^github +api.github.com:443 +bearer +GET +/repos/acme", commands, re.MULTILINE)
+    assert "github deleted" in commands
+
+
 def test_every_command_of_the_page_about_events_works(stack: LocalStack, client: httpx.Client, tmp_path: Path) -> None:
     opened, port = shell(stack, tmp_path)
     printed: dict[str, str] = {}

@@ -13,6 +13,7 @@ const VIEWS = {
   webhooks: { title: "Webhooks", load: () => import("./webhooks.js"), rights: ["read", "webhooks"] },
   deliveries: { title: "Delivery", load: () => import("./deliveries.js"), under: "webhooks" },
   checks: { title: "Checks", load: () => import("./checks.js"), rights: ["read", "checks"] },
+  secrets: { title: "Secrets", load: () => import("./secrets.js"), under: "checks" },
   judge: { title: "Judge run", load: () => import("./judge.js"), under: "runs" },
   problems: { title: "Problems", load: () => import("./problems.js"), under: "runs" },
 };

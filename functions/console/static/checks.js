@@ -56,7 +56,8 @@ function Board() {
           <p>A check is a program that runs by itself, on a schedule or an event; or a heartbeat, to which a job elsewhere reports.</p><//>`
         : html`<${Tally} checks=${checks} reload=${reload} /><ul class="cards">${checks.map(
             (check) => html`<${Card} key=${check.id} check=${check} runs=${histories[check.id]} />`,
-          )}</ul>`} />`;
+          )}</ul>`} />
+    <p class="after"><a href="#/secrets">Secrets that programs use without seeing them</a></p>`;
 }
 
 function Tally({ checks, reload }) {

@@ -48,11 +48,18 @@ function Refused({ one }) {
     <p>${one.times} ${one.times === 1 ? "time" : "times"}${one.reason && ": "}<${Foreign} text=${one.reason ?? ""} /></p></li>`;
 }
 
+function Secret({ one }) {
+  return html`<li class=${one.first_error ? "warning" : ""}><b>Secret ${one.name}</b> <code><${Foreign} text=${one.host} /></code>
+    <p>${one.requests} ${one.requests === 1 ? "request" : "requests"}, ${one.refused} refused, last status ${one.last_status ?? "none"}.${" "}
+      ${one.first_error && html`<${Foreign} text=${one.first_error} />`}</p></li>`;
+}
+
 /** The hosts that a program reached, and those that it may not reach. */
-function Network({ network = [], refused = [] }) {
+function Network({ network = [], refused = [], secrets = [] }) {
   return html`<section class="network" aria-label="Network"><h3>Network</h3>
     ${network.length + refused.length === 0 && html`<p class="quiet">The program opened no connection.</p>`}
     <ul class="controls">${network.map((one) => html`<${Connection} one=${one} />`)}
+      ${secrets.map((one) => html`<${Secret} one=${one} />`)}
       ${refused.map((one) => html`<${Refused} one=${one} />`)}</ul></section>`;
 }
 
@@ -119,7 +126,7 @@ export function Result({ body }) {
     ${output.stderr && html`<h3>Standard error</h3><${Output} text=${output.stderr} label="Standard error" />`}
     ${body.artifacts && html`<${Artifacts} body=${body} />`}
     ${body.compile?.stderr && html`<h3>Compiler warnings</h3><${Output} text=${body.compile.stderr} label="Compiler warnings" />`}
-    ${evidence?.network && html`<${Network} network=${evidence.network} refused=${evidence.refused} />`}
+    ${evidence?.network && html`<${Network} network=${evidence.network} refused=${evidence.refused} secrets=${evidence.secrets} />`}
     ${evidence?.isolation && html`<${Evidence} evidence=${evidence} />`}
   </div>`;
 }
