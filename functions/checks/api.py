@@ -130,8 +130,11 @@ class CheckRoutes:
         id_text, raw = app.current_event.query_string_parameters.get("id"), json_body(app.current_event)
         before = None if id_text is None else own_check(self.env, app, id_text, with_source=True)
 
+        # A key that only reads asks for the key of a later `apply`.
+        may_use_secrets = _may_use_secrets(app) or "checks" not in app.current_event.granted
+
         def rules(new: CheckSettings) -> Iterator[FieldProblem]:
-            return project_problems(new, project, addresses, before, may_use_secrets=_may_use_secrets(app))
+            return project_problems(new, project, addresses, before, may_use_secrets=may_use_secrets)
 
         if before is None:
             new_settings(raw, now, rules)

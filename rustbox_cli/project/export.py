@@ -57,6 +57,8 @@ def write_project(api: Api, path: Path, project_id: str | None) -> Written:
         whole["project"] = {name: seen[name] for name in _PROJECT}
         if seen["network"]["access"] != "listed":
             del whole["project"]["network"]["allow"]
+    secrets = api.items(("secrets",), None, {})
+    whole["secrets"] = {each["name"]: _secret(each, written) for each in secrets}
     whole["quiet_times"] = api.call("GET", ("quiet-times",)).body["tags"]
     endpoints = list(api.items(("webhooks",), None, {}))[::-1]
     refuse_unnamed(endpoints)
@@ -64,7 +66,6 @@ def write_project(api: Api, path: Path, project_id: str | None) -> Written:
     names = {each["id"]: name_of(each) for each in endpoints}
     programs: dict[Path, str] = {}
     listed = list(api.items(("checks",), None, {}))[::-1]
-    # Place of `secrets`: by name, with `value: $NAME`.
     whole["checks"] = [
         _check(api.call("GET", ("checks", each["id"])).body, names, folder, programs, written) for each in listed
     ]
@@ -90,6 +91,12 @@ def _changed(settings: dict[str, Any], model: dict[str, Any]) -> dict[str, Any]:
         for name in fields
         if settings.get(name, fields[name].get("default")) != fields[name].get("default")
     }
+
+
+def _secret(seen: dict[str, Any], written: Written) -> dict[str, Any]:
+    """Return a secret as the file has it."""
+    rules = _changed(seen, project_schema()["$defs"]["Secret"])
+    return {"value": written.variable("secret", seen["name"]), **rules}
 
 
 def _endpoint(seen: dict[str, Any], written: Written) -> dict[str, Any]:

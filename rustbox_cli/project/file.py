@@ -52,7 +52,9 @@ def _told(error: Any) -> Iterator[Problem]:
         return
     error = jsonschema.exceptions.best_match([error]) or error
     place = tuple(error.absolute_path)
-    if error.validator == "additionalProperties":
+    if _may_show_a_secret(error, place):
+        yield Problem(place, _SECRET_TEXT)
+    elif error.validator == "additionalProperties":
         known = list(error.schema["properties"])
         for name in (str(name) for name in error.instance if name not in known):  # a number is a key too in YAML
             yield Problem((*place, name), f"there is no such setting{_meant(name, known)}")
@@ -68,6 +70,13 @@ def _told(error: Any) -> Iterator[Problem]:
         yield Problem(place, f"at most {error.validator_value:,}; these are {len(error.instance):,}")
     else:
         yield Problem(place, error.message if len(error.message) <= _MAX_CHARS else f"… {error.message[-_MAX_CHARS:]}")
+
+
+def _may_show_a_secret(error: Any, place: tuple[str | int, ...]) -> bool:
+    """Whether the schema's own text of an error may have the value of a secret, which somebody wrote into the file."""
+    if place[:1] != ("secrets",):
+        return False
+    return place[2:] == ("value",) or (len(place) < _DEPTH_OF_VALUE and error.validator in {"type", "maxProperties"})
 
 
 def _told_of_type(error: Any) -> Iterator[Problem]:
@@ -145,6 +154,9 @@ HIDDEN = "***"
 """The placeholder that the service shows for the value of a variable. Sent back, it keeps that value."""
 _MAX_SHOWN = 20
 _MAX_CHARS = 300
+_SECRET_TEXT = "each secret has a name, and its value is $NAME, a variable of the environment: no value belongs here"  # noqa: S105 - a text
+_DEPTH_OF_VALUE = 3
+_DEFAULT_PORT = 443
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +181,8 @@ class WantedProject:
     """The parts of a project that a file has. None: it has no such part, so that of the service stays as it is.
 
     `endpoints`, `project`, `quiet_times`, `status_page`: as the API takes them, endpoints with all defaults; values may
-    be `$NAME`. An empty `status_page`: there is none. `problems`: their folders, by id.
+    be `$NAME`. An empty `status_page`: there is none. `problems`: their folders, by id. `secrets`: by name, as the API
+    takes and shows them; their values are `$NAME`.
     """
 
     checks: list[WantedCheck] | None
@@ -178,6 +191,7 @@ class WantedProject:
     quiet_times: dict[str, Any] | None
     status_page: dict[str, Any] | None
     problems: dict[str, Path] | None
+    secrets: dict[str, dict[str, Any]] | None
 
 
 def read_checks(path: Path) -> list[WantedCheck]:
@@ -215,9 +229,22 @@ def read_project(path: Path) -> WantedProject:
         "quiet_times": quiet,
         "status_page": page or {},
         "problems": folders,
+        "secrets": {name: _secret(entry) for name, entry in whole.get("secrets", {}).items()},
     }
     given: dict[str, Any] = {name: part if name in whole else None for name, part in parts.items()}
     return WantedProject(**given, project=whole.get("project"))
+
+
+def _secret(entry: dict[str, Any]) -> dict[str, Any]:
+    """Return a secret with its defaults, and with its host and its lists as the service stores them."""
+    whole = _completed(project_schema()["$defs"]["Secret"], entry)
+    lists = {name: list(dict.fromkeys(whole[name])) for name in ("methods", "paths")}
+    return {**whole, **lists, "host": normal_host(whole["host"])}
+
+
+def normal_host(entry: str) -> str:
+    """Return `name:port` of an entry `name[:port]`, as the service stores it."""
+    return entry.lower() if ":" in entry else f"{entry.lower()}:{_DEFAULT_PORT}"
 
 
 def name_of(endpoint: dict[str, Any]) -> str:

@@ -30,7 +30,7 @@ from rustbox_cli.project.checks import (
     unlisted,
 )
 from rustbox_cli.project.checks import value_line as line_of
-from rustbox_cli.project.file import WantedCheck, WantedProject, name_of
+from rustbox_cli.project.file import WantedCheck, WantedProject, name_of, normal_host
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,7 +39,6 @@ if TYPE_CHECKING:
     from rustbox_cli.api import Api
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_DEFAULT_PORT = ":443"
 _SOME_KEY = "0" * 32
 """A routing key that the service takes, while the environment has none."""
 _MIB = 1024 * 1024
@@ -126,6 +125,7 @@ class _Planner:
     def __init__(self, api: Api, wanted: WantedProject, options: Options) -> None:
         self._api, self._wanted, self._options = api, wanted, options
         has_hidden = any(check.variables for check in wanted.checks or ())
+        has_hidden |= bool(wanted.secrets)
         has_hidden |= any("$" in json.dumps(settings) for settings in wanted.endpoints or ())
         self._plan, self._removed = Plan(has_hidden), list[Change]()
         self._changed: dict[str, Any] = {}
@@ -135,6 +135,8 @@ class _Planner:
         wanted = self._wanted
         if wanted.project is not None and self._options.project_id is not None:
             self._project(wanted.project, ("projects", self._options.project_id))
+        if wanted.secrets is not None:
+            self._secrets(wanted.secrets)
         if wanted.quiet_times is not None:
             self._quiet_times(wanted.quiet_times)
         names = (name for check in wanted.checks or () for name in check.settings["notify"])
@@ -142,7 +144,6 @@ class _Planner:
             self._endpoints(wanted.endpoints)
         if wanted.problems is not None:
             self._problems(wanted.problems)
-        # Place of `secrets`: before the checks that name them.
         if wanted.checks is not None:
             self._checks(wanted.checks)
         if wanted.status_page is not None:
@@ -180,6 +181,26 @@ class _Planner:
             self._changed = body
             send = partial(_call, self._api, "PATCH", path, key="X-Admin-Key")
             self._plan.changes.append(Change("update", "project", "", tuple(lines), body, send))
+
+    # Secrets, before the checks that name them. A value is bound to its rules, so other rules need it again.
+
+    def _secrets(self, wanted: dict[str, dict[str, Any]]) -> None:
+        listed = {each["name"]: each for each in self._api.items(("secrets",), None, {})}
+        new = list[Change]()
+        for name, settings in wanted.items():
+            seen, body = listed.get(name, {}), {**settings, "value": FromEnvironment("value", settings["value"])}
+            rules = [each for each in ("as", "host", "methods", "paths") if seen.get(each, []) != settings[each]]
+            lines = [line_of(each, seen.get(each), settings[each]) for each in rules]
+            lines += ["value: sent again"] if seen and (rules or self._options.send_env) else []
+            if lines:
+                send = partial(_call, self._api, "PUT", ("secrets", name))
+                change = Change("update" if seen else "create", "secret", name, tuple(lines), body, send)
+                self._plan.changes.append(change)
+                new += [] if seen else [change]
+        if new:
+            most = project_schema()["properties"]["secrets"]["maxProperties"]
+            self._limit("secrets", new[-1], len(listed), len(new), most)
+        self._leave("secret", sorted(listed.keys() - wanted.keys()), lambda name: ("secrets", name))
 
     def _quiet_times(self, wanted: dict[str, Any]) -> None:
         seen = self._api.call("GET", ("quiet-times",)).body["tags"]
@@ -393,8 +414,9 @@ def _normal_hosts(wanted: dict[str, Any]) -> dict[str, Any]:
     allow = wanted.get("network", {}).get("allow")
     if allow is None:
         return wanted
-    entries = {(each.lower() if ":" in each else each.lower() + _DEFAULT_PORT) for each in allow}
-    in_order = sorted(entries, key=lambda entry: (entry.partition(":")[0], int(entry.partition(":")[2])))
+    in_order = sorted(
+        {normal_host(each) for each in allow}, key=lambda entry: (entry.partition(":")[0], int(entry.partition(":")[2]))
+    )
     return {**wanted, "network": {**wanted["network"], "allow": in_order}}
 
 

@@ -10,10 +10,13 @@ from dataclasses import MISSING, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from events.network import NAME_OF_SECRET
 from functions.checks.settings.check_settings import TagQuietTimes
 from functions.checks.settings.requests import file_schema
 from functions.checks.settings.store import MAX_CHECKS
 from functions.checks.status_api import StatusPageSettings
+from functions.project_secrets.api import SecretRequest
+from functions.project_secrets.store import MAX_SECRETS
 from functions.projects.bodies import ChangeProjectRequest
 from functions.webhooks.endpoints.model import CLIENT_KINDS, MAX_ENDPOINTS, MAX_ORDERED, EndpointSettings
 from functions.webhooks.endpoints.requests import CreateEndpointRequest
@@ -43,12 +46,20 @@ def project_schema() -> dict[str, Any]:
         "Project": ChangeProjectRequest,
         "StatusPage": StatusPageSettings,
         "QuietTimes": TagQuietTimes,
+        "Secret": SecretRequest,
     }
     for name, model in parts.items():
         schema = _without_null(model.model_json_schema())
         models |= {each: inner for each, inner in schema.pop("$defs", {}).items() if each not in models}
         models[name] = {**schema, "additionalProperties": False}
     _complete_endpoint(models["Endpoint"])
+    models["Secret"]["description"] = "A value that programs use in requests to one host without seeing it."
+    models["Secret"]["properties"]["value"] = {
+        "type": "string",
+        "pattern": r"^\$[A-Za-z_][A-Za-z0-9_]*$",
+        "description": "$NAME: a variable of the environment of `rustbox`. No file has the value itself.",
+        "examples": ["$GITHUB_TOKEN"],
+    }
     project = models["Project"]
     project["description"] = "Settings that the administrator's key changes. Missing ones stay as they are."
     del project["properties"]["enabled"]
@@ -70,7 +81,13 @@ def project_schema() -> dict[str, Any]:
             "examples": ["problems"],
         },
         "status_page": {"anyOf": [{"$ref": "#/$defs/StatusPage"}, {"type": "null"}]},
-        # Place of `secrets`: of secrets at the proxy, by name, with `value: $NAME`, as soon as the service has them.
+        "secrets": {
+            "type": "object",
+            "description": "Secrets by name.",
+            "maxProperties": MAX_SECRETS,
+            "propertyNames": {"pattern": f"^{NAME_OF_SECRET}$"},
+            "additionalProperties": {"$ref": "#/$defs/Secret"},
+        },
     }
     whole["properties"]["checks"]["maxItems"] = MAX_CHECKS
     del whole["required"]

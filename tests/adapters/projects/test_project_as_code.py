@@ -31,6 +31,8 @@ SECRETS = {
     "TEAM_TOKEN": "very-secret",
     "API_TOKEN": "very-secret-too",
     "GITHUB_TOKEN": "very-secret-as-well",
+    "SECRET_GITHUB": "ghp_0123456789",
+    "SECRET_MAPS": "key_0123456789",
 }
 CASES: dict[str, str] = {"1.in": "1 2\n", "1.ans": "3\n", "2.in": "20 22\n", "2.ans": "42\n"}
 
@@ -43,6 +45,16 @@ def project(**changes: Any) -> dict[str, Any]:
             "quotas": {"judge": {"per_minute": 600, "per_day": 9000, "in_flight": 50}, "agent": AGENT},
             "network": {"access": "listed", "allow": ["API.example.com", "*.example.org:8443"]},
             "files_mb": 2048,
+        },
+        "secrets": {
+            "github": {
+                "value": "$SECRET_GITHUB",
+                "host": "API.example.com",
+                "as": "bearer",
+                "methods": ["GET", "GET"],
+                "paths": ["/repos/acme"],
+            },
+            "maps": {"value": "$SECRET_MAPS", "host": "a.example.org:8443", "as": {"query": "key"}},
         },
         "quiet_times": {"database": [{"schedule": "cron(0 2 ? * SUN *)", "minutes": 120}]},
         "endpoints": [
@@ -72,7 +84,7 @@ def project(**changes: Any) -> dict[str, Any]:
                 "name": "Nightly: totals",
                 "file": "a.py",
                 "schedule": "cron(30 2 * * ? *)",
-                "network": {"allow": ["API.example.com"]},
+                "network": {"allow": ["API.example.com"], "secrets": ["github"]},
                 "env": {"API_TOKEN": "$API_TOKEN"},
                 "notify": ["Chat", "Pager"],
                 "stdin": "1\n2\n",
@@ -191,6 +203,10 @@ def state(key: str, project_id: str, admin_key: str) -> dict[str, Any]:
     page = get("/api/status-page")
     of_admin = get(f"/api/projects/{project_id}", "x-admin-key", admin_key)
     return whole | {
+        "secrets": [
+            {name: value for name, value in each.items() if name not in {*foreign, "last_used_at"}}
+            for each in get("/api/secrets")["items"]
+        ],
         "quiet_times": get("/api/quiet-times"),
         "status_page": {name: page.get(name) for name in ("title", "checks", "shows_output")},
         "problems": [(each["id"], each["version"]) for each in get("/api/problems")["items"]],
@@ -204,6 +220,8 @@ def test_a_file_is_applied_once_and_then_nothing_is_written(rustbox: Commands, s
     assert (planned.exit_code, rustbox.writes) == (2, []), planned.stderr
     assert [line for line in planned.stdout.splitlines() if line[0] in "+~- " and line[2] != " "] == [
         "~ update project",
+        "+ create secret github",
+        "+ create secret maps",
         "~ update quiet times",
         "+ create endpoint Grades",
         "+ create endpoint Chat",
@@ -217,7 +235,7 @@ def test_a_file_is_applied_once_and_then_nothing_is_written(rustbox: Commands, s
     ]
     applied = rustbox("apply", "--project", PROJECT_ID)
     assert applied.exit_code == 0, applied.stderr
-    assert applied.stdout.count("\n") == 11
+    assert applied.stdout.count("\n") == 13
     for command in ("apply", "plan"):
         again = rustbox(command, "--project", PROJECT_ID)
         assert (again.exit_code, again.stdout, rustbox.writes) == (0, "", []), again.stdout + again.stderr
@@ -239,7 +257,7 @@ def test_the_export_applied_to_an_empty_project_is_equal(
     assert not [value for value in SECRETS.values() if value in texts]
     again = rustbox("plan", "copy/project.yaml", "--project", PROJECT_ID)
     assert (again.exit_code, again.stdout) == (0, ""), again.stdout + again.stderr
-    values = dict.fromkeys(written["variables"], "a-value")
+    values = dict.fromkeys(written["variables"], "some-value")
     values |= {"CHAT_URL": SECRETS["CHAT_URL"], "PAGER_ROUTING_KEY": SECRETS["PAGER_KEY"]}
     values |= {name: SECRETS["HOOK_SECRET"] for name in values if name.endswith("_SECRET")}
     for name, value in values.items():
@@ -383,6 +401,8 @@ def test_send_env_sends_every_secret_again(rustbox: Commands, secrets: None, mon
     rustbox("apply", "--project", PROJECT_ID)
     sent = rustbox("apply", "--send-env")
     assert sent.stdout.splitlines() == [
+        "~ update secret github",
+        "~ update secret maps",
         "~ update endpoint Grades",
         "~ update endpoint Grades",
         "~ update endpoint Chat",
@@ -394,6 +414,66 @@ def test_send_env_sends_every_secret_again(rustbox: Commands, secrets: None, mon
     assert (missing.exit_code, rustbox.writes) == (78, [])
     assert missing.stderr.startswith("rustbox: endpoint Grades: headers.X-Team needs TEAM_TOKEN in the environment.")
     assert rustbox("plan").exit_code == 0  # values are not compared
+
+
+def test_the_rules_of_a_secret_are_compared_and_its_value_is_sent_with_them(
+    rustbox: Commands, secrets: None, monkeypatch: pytest.MonkeyPatch, project_key: str
+) -> None:
+    network = {"access": "listed", "allow": ["*.example.com:443"]}
+
+    def write_secret(**changes: Any) -> None:
+        one = {"value": "$SECRET_GITHUB", "host": "a.example.com", "as": "bearer", **changes}
+        write({"project": {"network": network}, "secrets": {"github": one}})
+
+    write_secret()
+    assert rustbox("apply", "--project", PROJECT_ID).exit_code == 0
+    monkeypatch.setenv("SECRET_GITHUB", "ghp_another_value")
+    assert (rustbox("apply").stdout, rustbox.writes) == ("", []), "a value is not compared"
+    write_secret(methods=["GET"], **{"as": {"header": "X-Key"}})
+    planned = rustbox("plan")
+    assert planned.stdout.splitlines() == [
+        "~ update secret github",
+        '    as: "bearer" → {"header": "X-Key"}',
+        '    methods: [] → ["GET"]',
+        "    value: sent again",
+    ]
+    monkeypatch.delenv("SECRET_GITHUB")
+    missing = rustbox("apply")
+    assert (missing.exit_code, rustbox.writes) == (78, [])
+    assert missing.stderr.startswith("rustbox: secret github: value needs SECRET_GITHUB in the environment.")
+    monkeypatch.setenv("SECRET_GITHUB", "ghp_another_value")
+    for options in ((), ("--send-env",)):
+        assert rustbox("apply", *options).exit_code == 0
+        assert rustbox.writes == [("PUT", "/api/secrets/github")], options
+    write_secret(host="elsewhere.example.net")
+    Path("project.yaml").write_text(Path("project.yaml").read_text() + "quiet_times: {}\nendpoints: []\n")
+    refused = rustbox("apply")
+    assert (refused.exit_code, rustbox.writes) == (77, [("PUT", "/api/secrets/github")])
+    assert "This project may not reach elsewhere.example.net." in refused.stderr
+    write({"secrets": {}})
+    assert "not in the file; --prune removes it" in rustbox("plan").stdout
+    assert rustbox("apply", "--prune").stdout == "- remove secret github\n"
+    assert call(event("GET", "/api/secrets", headers={"x-api-key": project_key})).json["items"] == []
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        {"github": {"value": "ghp_literal", "host": "a.example.com", "as": "bearer"}},
+        {"github": {"value": "$$ghp_literal", "host": "a.example.com", "as": "bearer"}},
+        {"github": {"value": ["ghp_literal"], "host": "a.example.com", "as": "bearer"}},
+        {"github": "ghp_literal"},
+        "ghp_literal",
+        {f"s{number}": "ghp_literal" for number in range(51)},
+    ],
+)
+def test_a_value_in_the_file_is_refused_and_not_shown(rustbox: Commands, written: Any) -> None:
+    write({"secrets": written})
+    for command in ("plan", "apply"):
+        refused = rustbox(command)
+        assert (refused.exit_code, rustbox.asked) == (65, [])
+        assert "its value is $NAME, a variable of the environment: no value belongs here" in refused.stderr
+        assert "ghp_literal" not in refused.stderr + refused.stdout
 
 
 def test_an_interrupted_creation_of_an_endpoint_makes_no_second_one(
@@ -460,7 +540,7 @@ def test_a_key_that_only_reads_can_plan(rustbox: Commands, secrets: None, monkey
     store = ProjectStore(rustbox.projects_table, Clients.dynamodb())
     monkeypatch.setenv("RUSTBOX_API_KEY", store.issue_key(PROJECT_ID, rights=("read",)))
     write(project(project=None))
-    assert rustbox("plan").stdout.count("+ create") == 9
+    assert rustbox("plan").stdout.count("+ create") == 11
     write(project(project=None, quiet_times=None, checks=None, status_page=None))
     assert rustbox("plan").exit_code == 2
     refused = rustbox("apply")
