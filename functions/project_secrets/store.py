@@ -56,11 +56,14 @@ class ProjectSecret:
         fields: dict[str, Any] = {name: getattr(self, name) or None for name in names}
         return NetworkSecret(**fields)
 
+    def context(self, project_id: str) -> dict[str, str]:
+        """Return the encryption context of the box."""
+        return replace(self, box=b"-").sealed.context(project_id)
+
 
 def seal(env: Env, project_id: str, secret: ProjectSecret, value: str) -> ProjectSecret:
     """Return the secret with its value, sealed by KMS. Raises ClientError."""
-    context = replace(secret, box=b"-").sealed.context(project_id)
-    key_id = env.settings.endpoint_secrets_key_id
+    key_id, context = env.settings.endpoint_secrets_key_id, secret.context(project_id)
     sealed = Clients.kms().encrypt(KeyId=key_id, Plaintext=value.encode(), EncryptionContext=context)
     box = bytes(sealed["CiphertextBlob"])
     if len(box) > MAX_BOX_BYTES:
@@ -90,11 +93,11 @@ class SecretStore(Table):
 
     def get(self, project_id: str, name: str) -> ProjectSecret | None:
         row = self._get(_key(project_id, name))
-        return None if row is None else _secret(row)
+        return None if row is None else secret_of(row)
 
     def list_all(self, project_id: str) -> list[ProjectSecret]:
         """Return all secrets of a project, by name."""
-        return [_secret(row) for row in self._list(_pk(project_id), _PREFIX)]
+        return [secret_of(row) for row in self._list(_pk(project_id), _PREFIX)]
 
     def delete(self, project_id: str, name: str, also: Sequence[Any]) -> bool:
         """Delete a secret. False: there is none. A run that was accepted before keeps it."""
@@ -144,5 +147,6 @@ def _key(project_id: str, name: str) -> Key:
     return key(_pk(project_id), _PREFIX + name)
 
 
-def _secret(row: dict[str, Any]) -> ProjectSecret:
+def secret_of(row: dict[str, Any]) -> ProjectSecret:
+    """Return the secret of a row."""
     return read(ProjectSecret, {**row, "name": str(row["sk"]).removeprefix(_PREFIX)})

@@ -1,4 +1,4 @@
-"""`export`: projects, hashed API keys, quotas, endpoints, consumers and checks, with their secrets, for an import.
+"""`export`: projects, hashed API keys, quotas, secrets, endpoints, consumers and checks, for an import.
 
 The stored files of checks are in a folder beside it.
 """
@@ -43,6 +43,8 @@ CHECK_BOXES: Final[dict[str, dict[str, str]]] = {
     "report_box": {"purpose": "report"},
 }
 """The same of a check. They are in the row of its source."""
+PROJECT_SECRET_BOXES: Final[dict[str, dict[str, str]]] = {"box": {}}
+"""The same of a secret that programs use without seeing it. All of its row is in the context."""
 
 type Item = dict[str, Any]
 
@@ -97,6 +99,8 @@ def _boxes(item: Item) -> dict[str, dict[str, str]]:
             return CHECK_BOXES
         case "HOOK":
             return {"box": {"purpose": "inbound"}}
+        case "SECRET":
+            return PROJECT_SECRET_BOXES
     return {}
 
 
@@ -110,6 +114,12 @@ def _owner(item: Item) -> dict[str, str]:
         project_id, check_id = (part["S"] for part in item["owner"]["L"])
         return {"project_id": project_id, "endpoint_id": f"check:{check_id}"}
     project_id, (kind, _, owner_id) = item["pk"]["S"].removeprefix("PROJECT#"), item["sk"]["S"].partition("#")
+    if kind == "SECRET":
+        # Imported late: a missing folder is told at once, without the imports of the functions.
+        from functions.aws.dynamodb.items import from_item  # noqa: PLC0415
+        from functions.project_secrets.store import secret_of  # noqa: PLC0415
+
+        return secret_of(from_item(item)).context(project_id)
     return {"project_id": project_id, "endpoint_id": owner_id if kind == "ENDPOINT" else f"check:{owner_id}"}
 
 
@@ -132,8 +142,8 @@ class MovedRows:
     checks_table: str
 
     def of_deliveries(self, pk: str) -> Iterator[Item]:
-        """Yield the endpoints of a project, the row with their number, and its consumers at the start of a new log."""
-        for prefix in ("ENDPOINT#", "ENDPOINTS"):
+        """Yield the endpoints and secrets of a project, and its consumers at the start of a new log."""
+        for prefix in ("ENDPOINT#", "ENDPOINTS", "SECRET#"):
             yield from self._query(self.deliveries_table, pk, prefix)
         for consumer in self._query(self.deliveries_table, f"LOG#{pk.removeprefix('PROJECT#')}", "CONSUMER#"):
             yield {**consumer, "position": {"N": "0"}}
@@ -223,11 +233,11 @@ def write_contents(s3: S3Client, bucket: str, files: Iterable[dict[str, Any]], f
     sync(folder)
 
 
-VERSION: Final = 3
+VERSION: Final = 4
 _TABLES: Final = tuple(f"rustbox-local-{name}Table" for name in ("Projects", "Deliveries", "Checks", "Submissions"))
 _BUCKET: Final = "rustbox-local-payloadsbucket"
 SECTIONS: Final = ("projects", "endpoints", "checks")
-"""Rows of the projects table, of the deliveries table (also consumers), and of the checks table."""
+"""Rows of the projects table, of the deliveries table (also secrets and consumers), and of the checks table."""
 FILES: Final = "files"
 """The section of stored files."""
 

@@ -22,8 +22,9 @@ from functions.event_log.rows import count_key
 from functions.files.model import File, FileState
 from functions.files.objects import FileObjects
 from functions.files.store import FileStore
+from functions.project_secrets.store import ProjectSecret, SecretStore
 from functions.projects.model import NetworkAccess, Project, ProjectNetwork, Quota
-from functions.projects.store import KeyProblem, ProjectStore
+from functions.projects.store import FoundKey, KeyProblem, ProjectStore
 from functions.webhooks.endpoints.model import BodyFormat, Endpoint, RunFilters, SubmissionKind
 from functions.webhooks.endpoints.store import EndpointStore, endpoint_row
 from functions.webhooks.sealed_secrets import EndpointSecrets, SecretBoxes
@@ -31,7 +32,15 @@ from functions.webhooks.views import endpoint_body
 from infra.deploy import importing
 from infra.deploy.target import DeployError, Progress, Target
 from infra.embedded.engine import Engine, open_engine
-from infra.local.export import CHECK_BOXES, ENDPOINT_BOXES, _write, document_of, folder_of, write_contents
+from infra.local.export import (
+    CHECK_BOXES,
+    ENDPOINT_BOXES,
+    PROJECT_SECRET_BOXES,
+    _write,
+    document_of,
+    folder_of,
+    write_contents,
+)
 from infra.local.settings import API_KEY
 from tests.embedded.backend import Backend, session_of
 
@@ -141,8 +150,9 @@ def test_an_export_works_with_another_key(
     assert path.stat().st_mode & 0o777 == 0o600
     assert api_key not in path.read_text()
     do_import(monkeypatch, after, path)
-    project = after.project_store.find_key(api_key)
-    assert isinstance(project, Project)
+    found = after.project_store.find_key(api_key)
+    assert isinstance(found, FoundKey)
+    project = found.project
     assert (project.name, project.quotas, project.network) == ("Mine", {"judge": QUOTA}, NETWORK)
     assert after.project_store.find_key(API_KEY) is KeyProblem.UNKNOWN
     (endpoint,) = after.endpoint_store.list_all("p1")
@@ -247,6 +257,37 @@ def test_checks_and_consumers_move_whole(
     assert names_of(after) <= names_of(before)
 
 
+@pytest.mark.parametrize(
+    "rules",
+    [
+        {"placement": "bearer"},
+        {"placement": "query", "parameter": "key", "methods": ("GET",), "paths": ("/a", "/b"), "last_used_at": "x"},
+    ],
+)
+def test_secrets_of_a_project_move_and_open_with_the_other_key_only(
+    sides: tuple[Side, Side], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rules: dict[str, Any]
+) -> None:
+    before, after = sides
+    fill(before)
+    unsealed = ProjectSecret("github", "api.example.com", 443, created_at="c", updated_at="u", **rules)
+    context = unsealed.context("p1")
+    box = before.kms.encrypt(KeyId=before.key_id, Plaintext=b"ghp_value", EncryptionContext=context)["CiphertextBlob"]
+    secret = replace(unsealed, box=box)
+    SecretStore(before.deliveries, before.dynamodb).put("p1", secret, [])
+    path = tmp_path / "export.json"
+    _write(path, before.document())
+    do_import(monkeypatch, after, path)
+    (moved,) = SecretStore(after.deliveries, after.dynamodb).list_all("p1")
+    assert replace(moved, box=box) == secret
+    # The context as the runner's opener gets it.
+    opened = after.kms.decrypt(CiphertextBlob=moved.box, EncryptionContext=moved.sealed.context("p1"))
+    assert opened["Plaintext"] == b"ghp_value"
+    with pytest.raises(before.kms.exceptions.ClientError):
+        before.kms.decrypt(CiphertextBlob=moved.box, EncryptionContext=context)
+    with pytest.raises(after.kms.exceptions.ClientError):
+        after.kms.decrypt(CiphertextBlob=moved.box, EncryptionContext=replace(moved, port=444).context("p1"))
+
+
 def store_file(side: Side, raw: bytes, holder: str | None = None) -> File:
     key = f"files/{hashlib.md5(raw, usedforsecurity=False).hexdigest()}"
     file = File("p1", hashlib.sha256(raw).hexdigest(), len(raw), "text/csv", key, "2026-01-01T00:00:00.000Z", NOW_MS)
@@ -319,6 +360,7 @@ def test_every_sealed_attribute_is_moved() -> None:
 
     assert boxes(Endpoint) == ENDPOINT_BOXES.keys()
     assert boxes(Check) == CHECK_BOXES.keys()
+    assert [field.name for field in fields(ProjectSecret) if field.type is bytes] == [*PROJECT_SECRET_BOXES]
 
 
 def test_it_is_decided_for_every_kind_of_row_of_checks_whether_it_moves() -> None:

@@ -449,7 +449,7 @@ def test_the_rules_of_a_secret_are_compared_and_its_value_is_sent_with_them(
     Path("project.yaml").write_text(Path("project.yaml").read_text() + "quiet_times: {}\nendpoints: []\n")
     refused = rustbox("apply")
     assert (refused.exit_code, rustbox.writes) == (77, [("PUT", "/api/secrets/github")])
-    assert "This project may not reach elsewhere.example.net." in refused.stderr
+    assert "This project may not reach elsewhere.example.net:443." in refused.stderr
     write({"secrets": {}})
     assert "not in the file; --prune removes it" in rustbox("plan").stdout
     assert rustbox("apply", "--prune").stdout == "- remove secret github\n"
