@@ -26,11 +26,19 @@ from infra.embedded.sqs_receiving import release_dead
 from infra.local.settings import ROOT
 from sandbox_runtime.network import NetworkError
 from sandbox_runtime.network.relay.client import SealedSecret
-from sandbox_runtime.network.relay.rules import Secret
 from sandbox_runtime.secret_opener import SecretOpener
 from tests.descriptors import no_free_descriptors
 from tests.embedded.backend import Backend, make_session
-from tests.embedded.runner_calls import BUCKET, every_call, local_statements
+from tests.embedded.runner_calls import (
+    BUCKET,
+    CONTEXT,
+    VALUE,
+    every_call,
+    local_statements,
+    opener_at,
+    sealed_for,
+    what_it_writes,
+)
 
 
 @dataclass
@@ -124,39 +132,11 @@ def test_every_other_call_is_denied(served: Served) -> None:
     assert denied > 90
 
 
-VALUE = b"tok_0123456789"
-CONTEXT = {"project_id": "p", "endpoint_id": "secret:github", "purpose": "network", "rules": "0" * 64}
-
-
-def sealed_for(aws: Backend, context: dict[str, str]) -> SealedSecret:
-    kms = aws.client("kms")
-    key_id = kms.create_key()["KeyMetadata"]["KeyId"]
-    box = kms.encrypt(KeyId=key_id, Plaintext=VALUE, EncryptionContext=context)["CiphertextBlob"]
-    return SealedSecret(Secret("github", "api.example.com", 443, "bearer"), context, box)
-
-
 @pytest.fixture
 def opener(served: Served, monkeypatch: pytest.MonkeyPatch) -> Iterator[SecretOpener]:
     """The opener as a runner starts it here: through the same socket, with the same policy."""
-    for name, value in (
-        ("AWS_DEFAULT_REGION", "us-east-1"),
-        ("AWS_ACCESS_KEY_ID", "test"),
-        ("AWS_SECRET_ACCESS_KEY", "test"),
-    ):
-        monkeypatch.setenv(name, value)
-    made = SecretOpener([sys.executable, "-m", "infra.embedded.confined.process", str(served.path), "sandbox_runtime"])
-    yield made
-    made.close()
-
-
-def what_it_writes(opener: SecretOpener, sealed: SealedSecret) -> Any:
-    reading, writing = os.pipe()
-    with open(reading, "rb") as pipe:  # noqa: PTH123 - a descriptor
-        try:
-            opener([sealed], writing)
-        finally:
-            os.close(writing)
-        return json.loads(pipe.read())
+    with opener_at(served.path, monkeypatch) as made:
+        yield made
 
 
 def test_the_opener_opens_what_is_sealed_for_the_network(opener: SecretOpener, aws: Backend) -> None:

@@ -25,9 +25,19 @@ from infra.embedded.confined.tunnel_wire import Greeting, RefusedError, TunnelCl
 from infra.embedded.engine import Engine
 from infra.embedded.errors import ServiceError
 from infra.embedded.hook import Hook
+from sandbox_runtime.network import NetworkError
 from tests.certificates import Authority
 from tests.embedded.backend import Backend, make_session
-from tests.embedded.runner_calls import BUCKET, every_call, local_statements
+from tests.embedded.runner_calls import (
+    BUCKET,
+    CONTEXT,
+    VALUE,
+    every_call,
+    local_statements,
+    opener_at,
+    sealed_for,
+    what_it_writes,
+)
 from tests.until import until
 
 VERSION = "1.4.2"
@@ -162,6 +172,16 @@ def test_every_call_that_the_policy_does_not_name_is_denied(tunnel: Tunnel) -> N
     assert denied > 90
     with pytest.raises(ServiceError, match="AccessDenied"):
         host.call("dynamodb", "GetItem", {"TableName": "rustbox-local-RunnersTable", "Key": {}})
+
+
+def test_the_opener_of_a_host_opens_secrets_of_runs_and_nothing_else(
+    tunnel: Tunnel, aws: Backend, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opener_at(tunnel.host().client._path, monkeypatch) as opener:
+        (written,) = what_it_writes(opener, sealed_for(aws, CONTEXT))
+        assert written["value"] == VALUE.decode()
+        with pytest.raises(NetworkError, match="may not open secrets"):
+            what_it_writes(opener, sealed_for(aws, {**CONTEXT, "purpose": "environment"}))
 
 
 def held_by_others(aws: Backend, url: str) -> int:

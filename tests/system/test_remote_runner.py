@@ -219,6 +219,39 @@ def test_a_runner_of_another_host_works_and_its_death_costs_a_repeat(machine: Ma
     machine.until_live("host-b")
 
 
+SECRET_VALUE = "tok_of_a_remote_runner_0123456789"
+USES_A_SECRET = """
+import os, urllib.error, urllib.request
+try:
+    urllib.request.urlopen(os.environ["RUSTBOX_SECRET_FAR_URL"] + "/hello", timeout=60)
+except urllib.error.HTTPError as error:
+    print(error.code)
+"""
+
+
+def test_a_run_with_a_secret_has_its_relay_on_another_host(machine: Machine) -> None:
+    """The relay starts only with the opened value. Its host cannot be reached: this network has no way out."""
+    project = machine.client.get("/api/key").json()["project_id"]
+    with httpx.Client(base_url=machine.stack.url, headers={"X-Admin-Key": machine.admin_key}) as admin:
+        network = {"network": {"access": "listed", "allow": ["api.example.com"]}}
+        assert admin.patch(f"/api/projects/{project}", json=network).status_code == httpx.codes.OK
+    secret = {"value": SECRET_VALUE, "host": "api.example.com", "as": "bearer"}
+
+    def is_set() -> bool:
+        return machine.client.put("/api/secrets/far", json=secret).status_code == httpx.codes.OK
+
+    wait_until(is_set, 10, "the host is allowed", machine.logs)
+    machine.joined("host-b", NETWORK_RESOLVERS=SERVER)
+    machine.freeze_own_runner()
+    run = machine.submit(USES_A_SECRET, profile="agent", network={"secrets": ["far"]})
+    result = machine.result(run)
+    assert (result["verdict"], result["stdout"]) == ("AC", f"{httpx.codes.BAD_GATEWAY}\n"), result
+    assert machine.node_of(run) == "host-b"
+    (use,) = result["evidence"]["secrets"]
+    assert (use["name"], use["host"], use["last_status"]) == ("far", "api.example.com", None)
+    assert SECRET_VALUE not in str(result) + machine.logs()
+
+
 def _known(machine: Machine, name: str) -> dict[str, Any]:
     pin = re.findall("certificate (sha256:[0-9a-f]+)", machine.stack.told())[0]
     return {"name": name, "token": (machine.folder / f"{name}.token").read_text(), "fingerprint": pin}
