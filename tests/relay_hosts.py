@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-from sandbox_runtime.network.relay.exchange import Exchange, SecretUse
+from sandbox_runtime.network.relay.exchange import HELD_SECS, Exchange, SecretUse
 from sandbox_runtime.network.relay.rules import OpenSecret, Secret
 
 VALUE = b'ghp_s3cret/Value+of=9bytes"quoted'
@@ -79,7 +79,7 @@ def drive(exchange: Exchange) -> None:
         poll = select.poll()
         for waited, events in wanted:
             poll.register(waited, events)
-        poll.poll(10_000)
+        poll.poll(10_000 if exchange.release_at is None else 1_000 * HELD_SECS)
 
 
 def read_head(stream: ssl.SSLSocket) -> bytes:

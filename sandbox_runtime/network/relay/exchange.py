@@ -1,7 +1,7 @@
 """One connection of a program to a secret's alias: its requests, one after the other, and their answers.
 
-A generator yields what it waits for, so one thread serves all connections of a run, and no call blocks. There are no
-times here: the egress proxy ends a connection that is idle, and its end comes as the end of the host's stream.
+A generator yields what it waits for, so one thread serves all connections of a run, and no call blocks. The egress
+proxy ends a connection that is idle, and its end comes as the end of the host's stream.
 """
 
 import contextlib
@@ -13,6 +13,7 @@ import ssl
 from collections.abc import Generator
 from dataclasses import dataclass
 from http import HTTPStatus
+from time import monotonic
 from typing import Final
 
 import h11
@@ -28,6 +29,8 @@ MAX_HEAD_BYTES: Final = 64 << 10
 _CHUNK_BYTES: Final = 64 << 10
 _FOLDED: Final = re.compile(rb"\n[ \t]")
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
+HELD_SECS: Final = 0.02
+"""The last bytes of an answer that goes on wait so long for those that follow: see `Mask`."""
 _ENDED: Final = "the host ended the connection"
 _BAD_GATEWAY: Final = 502
 
@@ -103,7 +106,10 @@ def _reason(status: int) -> str:
 
 
 class Exchange:
-    """Owns both sockets. `tunnel`: leads to the secret's host through the egress proxy."""
+    """Owns both sockets. `tunnel`: leads to the secret's host through the egress proxy.
+
+    `release_at`: when to go on although no socket has an event, by the monotonic clock; None: never.
+    """
 
     def __init__(
         self, program: socket.socket, tunnel: socket.socket, opened: OpenSecret, context: ssl.SSLContext, use: SecretUse
@@ -111,6 +117,7 @@ class Exchange:
         self._opened, self._context, self._use = opened, context, use
         self._program, self._host = _Stream(program), _Stream(tunnel)
         self._is_open = self._is_head = False
+        self.release_at: float | None = None
         self._server = h11.Connection(h11.SERVER, max_incomplete_event_size=MAX_HEAD_BYTES)
         self._client = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD_BYTES)
         self._head = b""
@@ -261,12 +268,24 @@ class Exchange:
             has_moved = not self._has_sent and host.has_room and not host.has_ended and self._copy_body()
             if not self._has_answered and program.has_room:
                 has_moved |= self._copy_answer(masking)
-            if has_moved:
+            if has_moved or self._release(masking):
                 continue  # so a head leaves with the body that has come
             if not (host.flush() | program.flush()):
                 if self._has_answered and not program.unsent:
                     return
                 yield self._wanted(host)
+
+    def _release(self, masking: Mask) -> bool:
+        """Give out the held bytes when it is time. Returns whether it was."""
+        if not masking.holds or self._has_answered:
+            self.release_at = None
+        elif self.release_at is None:
+            self.release_at = monotonic() + HELD_SECS
+        elif monotonic() >= self.release_at:
+            self._to_program(masking.release())
+            self.release_at = None
+            return True
+        return False
 
     def _wanted(self, host: _Stream) -> Wanted:
         program, events = self._program, {}
@@ -324,7 +343,7 @@ class Exchange:
         elif isinstance(event, h11.Data):
             self._to_program(masking.feed(bytes(event.data)))
         elif isinstance(event, h11.EndOfMessage):
-            self._to_program(masking.end())
+            self._to_program(masking.release())
             self._program.unsent += self._server.send(h11.EndOfMessage()) or b""
         elif not isinstance(event, h11.InformationalResponse):
             raise _HostError(_ENDED)

@@ -60,14 +60,21 @@ def _base64_forms(value: bytes) -> Iterable[bytes]:
 
 
 class Mask:
-    """Masks the forms of some values in one stream. `feed` holds back at most the start of a form."""
+    """Masks the forms of some values in one stream.
 
-    __slots__ = ("_forms", "_original", "_shown")
+    The last bytes of a stream may be the start of a form. `feed` holds back as many of them whatever they are, and
+    `release` gives them out after a time that is always the same: if only the start of a form waited, a program could
+    guess a value character by character, with a host that returns its guesses.
+    """
+
+    __slots__ = ("_forms", "_given", "_longest", "_original", "_shown")
 
     def __init__(self, forms: Iterable[bytes]) -> None:
         self._forms = tuple(forms)
-        self._original = b""  # what may be the start of a form, for the search
-        self._shown = bytearray()  # the same bytes, in which forms that have ended are masked
+        self._longest = max(map(len, self._forms), default=1)
+        self._original = b""  # the last bytes, in which the next ones may complete a form
+        self._shown = bytearray()  # the same bytes, in which forms are masked
+        self._given = 0  # so many of them were given out
 
     def feed(self, data: bytes) -> bytes:
         """Return the bytes that can be sent now."""
@@ -79,29 +86,24 @@ class Mask:
             while place >= 0:
                 shown[place : place + len(form)] = MASK * len(form)
                 place = original.find(form, place + 1)
-        kept_from = self._start_of_open_form(original)
+        kept_from = max(0, len(original) - self._longest + 1)
+        given = bytes(shown[self._given : kept_from])
+        self._given = max(0, self._given - kept_from)
         self._original, self._shown = original[kept_from:], shown[kept_from:]
-        return bytes(shown[:kept_from])
+        return given
 
-    def _start_of_open_form(self, original: bytes) -> int:
-        """Return where the earliest form begins that the next bytes may complete; the length if there is none."""
-        earliest = len(original)
-        for form in self._forms:
-            place = original.find(form[:1], max(0, len(original) - len(form) + 1))
-            while 0 <= place < earliest:
-                if form.startswith(original[place:]):
-                    earliest = place
-                    break
-                place = original.find(form[:1], place + 1)
-        return earliest
+    @property
+    def holds(self) -> bool:
+        """Whether bytes wait for those that follow."""
+        return self._given < len(self._shown)
 
-    def end(self) -> bytes:
-        """Return what was held back."""
-        shown, self._original, self._shown = bytes(self._shown), b"", bytearray()
-        return shown
+    def release(self) -> bytes:
+        """Return the bytes that are held back. Of a form that is complete later, only the rest is masked."""
+        given, self._given = bytes(self._shown[self._given :]), len(self._shown)
+        return given
 
 
 def mask(forms: Iterable[bytes], data: bytes) -> bytes:
     """Mask all forms in data that is complete, such as a header."""
     masking = Mask(forms)
-    return masking.feed(data) + masking.end()
+    return masking.feed(data) + masking.release()

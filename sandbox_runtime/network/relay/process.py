@@ -17,7 +17,9 @@ import sys
 import traceback
 from collections.abc import Generator, Sequence
 from dataclasses import asdict
+from math import ceil
 from pathlib import Path
+from time import monotonic
 from typing import Final
 
 from sandbox_runtime.jail.controls.seccomp import Program, helper_program
@@ -29,7 +31,7 @@ MAX_SECRETS_BYTES: Final = 256 << 10
 MAX_CONNECTIONS: Final = 64
 """Open ones of a run, above what the egress proxy allows: a program that reads no answer keeps its connection."""
 
-_CPU_SECS: Final = 20  # of a relay; the most bytes of a run, both ways, take some 5 s
+_CPU_SECS: Final = 5  # of a relay; the most bytes of a run, both ways, take some 1 s
 _POLICY: Final = Path(__file__).parent / "policy.txt"
 
 
@@ -46,7 +48,7 @@ class Relay:
         self._control, self._handover, self._context = control, handover, context
         self._by_alias = {opened.secret.alias: opened for opened in secrets}
         self._uses = {opened.secret.name: SecretUse() for opened in secrets}
-        self._serving: dict[Generator[Wanted], Wanted] = {}
+        self._serving: dict[Exchange, tuple[Generator[Wanted], Wanted]] = {}
 
     def serve(self) -> None:
         """Return when the runner asks for the end, or has closed its side."""
@@ -57,9 +59,11 @@ class Relay:
                 if self._control.recv(MAX_MESSAGE_BYTES):
                     send(self._control, {"secrets": {name: asdict(use) for name, use in self._uses.items()}})
                 return
-            for serving, wanted in list(self._serving.items()):
-                if any(waited.fileno() in ready for waited, _ in wanted):
-                    self._go_on(serving)
+            now = monotonic()
+            for exchange, (serving, wanted) in list(self._serving.items()):
+                is_time = exchange.release_at is not None and exchange.release_at <= now
+                if is_time or any(waited.fileno() in ready for waited, _ in wanted):
+                    self._go_on(exchange, serving)
             if self._handover.fileno() in ready and not self._accept():
                 self._handover.close()
 
@@ -68,13 +72,15 @@ class Relay:
         events: dict[int, int] = {self._control.fileno(): select.POLLIN}
         if self._handover.fileno() >= 0:
             events[self._handover.fileno()] = select.POLLIN
-        for wanted in self._serving.values():
+        for _, wanted in self._serving.values():
             for waited, kinds in wanted:
                 events[waited.fileno()] = kinds
         poll = select.poll()
         for fd, kinds in events.items():
             poll.register(fd, kinds)
-        return {fd for fd, _ in poll.poll()}
+        times = [exchange.release_at for exchange in self._serving if exchange.release_at is not None]
+        wait_ms = max(0, ceil((min(times) - monotonic()) * 1_000)) if times else None
+        return {fd for fd, _ in poll.poll(wait_ms)}
 
     def _accept(self) -> bool:
         """Take one connection of the program. False: the proxy has closed its side."""
@@ -91,18 +97,19 @@ class Relay:
                 given.close()
             return bool(data)
         program, tunnel = sockets
-        self._go_on(Exchange(program, tunnel, opened, self._context, self._uses[opened.secret.name]).serve())
+        exchange = Exchange(program, tunnel, opened, self._context, self._uses[opened.secret.name])
+        self._go_on(exchange, exchange.serve())
         return True
 
-    def _go_on(self, serving: Generator[Wanted]) -> None:
+    def _go_on(self, exchange: Exchange, serving: Generator[Wanted]) -> None:
         try:
-            self._serving[serving] = next(serving)
+            self._serving[exchange] = serving, next(serving)
         except StopIteration:
-            self._serving.pop(serving, None)
+            self._serving.pop(exchange, None)
         except Exception:  # noqa: BLE001 - an error of ours ends this connection and no other
             # Not its text, which may hold bytes of the secret.
             sys.stderr.write(f"relay: {traceback.extract_tb(sys.exc_info()[2])[-1].lineno}\n")
-            self._serving.pop(serving, None)
+            self._serving.pop(exchange, None)
 
 
 def _read_secrets(fd: int) -> list[OpenSecret]:
