@@ -29,12 +29,16 @@ RealAddresses.get = lambda self, name, port, done: done(("127.0.0.1",) if name =
 
 @dataclass
 class SecretHost:
-    """`heads`: of all requests. `proxy_code`, `relay_code`: of processes that reach it and trust its certificate."""
+    """`heads`: of all requests. `files`: by path, for requests with the secret.
+
+    `proxy_code`, `relay_code`: of processes that reach it and trust its certificate.
+    """
 
     port: int
     proxy_code: str
     relay_code: str
     heads: list[bytes] = field(default_factory=list)
+    files: dict[str, bytes] = field(default_factory=dict)
 
 
 REFLECTIONS: dict[str, Callable[[bytes], bytes]] = {
@@ -72,9 +76,21 @@ def _serve(host: SecretHost, stream: ssl.SSLSocket) -> None:
         if path.startswith("/reflect/"):
             _reflect(stream, path.removeprefix("/reflect/"), head)
             continue
+        if path in host.files or path.endswith(("/info/refs", "/HEAD")) or "/objects/" in path:
+            _send_file(stream, head, host.files.get(path))
+            continue
         value = head.partition(b"uthorization: ")[2].partition(b"\r\n")[0] or head
         _misbehave(stream, path, value)
         return
+
+
+def _send_file(stream: ssl.SSLSocket, head: bytes, content: bytes | None) -> None:
+    if b"\r\nauthorization: Bearer " not in head:
+        stream.sendall(b"HTTP/1.1 401 Unauthorized\r\nContent-Length: 0\r\n\r\n")
+    elif content is None:
+        stream.sendall(b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n")
+    else:
+        stream.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n" % len(content) + content)
 
 
 OK, CHUNKED = b"HTTP/1.1 200 OK\r\n", b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"

@@ -4,9 +4,12 @@ import base64
 import json
 import os
 import signal
+import subprocess
+import sys
+import threading
 import urllib.parse
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -245,6 +248,126 @@ os._exit(0)
 def test_all_attempts_of_a_run_have_one_key(run_with_secret: RunWithSecret) -> None:
     completed = run_with_secret("python", "import os; print(os.environ['RUSTBOX_IDEMPOTENCY_KEY'])")
     assert completed.stdout.inline.decode().strip() == completed.submission_id
+
+
+def run_in(namespace: int, *command: str) -> str:
+    """Run a command of this host in the network of a run."""
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", ENTER, str(namespace), *command],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        pass_fds=(namespace,),
+        env={"PATH": "/usr/bin:/bin", "HOME": "/nonexistent", "GIT_TERMINAL_PROMPT": "0"},
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+ENTER = "import os, sys; os.setns(int(sys.argv[1]), os.CLONE_NEWNET); os.execvp(sys.argv[2], sys.argv[2:])"
+ALIAS = "github.secrets.rustbox.internal"
+PLACE = f"{ALIAS}:80:198.18.0.1"  # what the run's name service says
+
+
+def test_curl_and_git_clone_work_unmodified(
+    secret_networks: RunNetworks, host: SecretHost, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = os.urandom(20 << 20)
+    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com", "-c", "init.defaultBranch=main"]
+    source = tmp_path / "source"
+    for command in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "one"], ["update-server-info"]):
+        source.mkdir(exist_ok=True)
+        subprocess.run([*git, "-C", str(source), *command], check=True)
+    served = {
+        f"/repo/{path.relative_to(source / '.git')}": path for path in (source / ".git").rglob("*") if path.is_file()
+    }
+    files = {name: path.read_bytes() for name, path in served.items()} | {"/large": content}
+    monkeypatch.setattr(host, "files", files)
+    sealed = SealedSecret(Secret("github", NAME, host.port, "bearer"), {}, VALUE)
+    with secret_networks.open("a-run", (), (sealed,)) as network:
+        large = str(tmp_path / "large")
+        code = run_in(
+            network.namespace,
+            *("curl", "-sS", "--resolve", PLACE, "-o", large, "-w", "%{http_code}", f"http://{ALIAS}/large"),
+        )
+        clone = str(tmp_path / "clone")
+        run_in(
+            network.namespace,
+            *("git", "-c", f"http.curloptResolve={PLACE}", "clone", "-q", f"http://{ALIAS}/repo", clone),
+        )
+    assert (code, Path(large).read_bytes() == content) == ("200", True)
+    log = subprocess.run([*git, "-C", clone, "log", "--format=%s"], capture_output=True, text=True, check=True)
+    assert log.stdout == "one\n"
+    (use,) = network.evidence.secrets
+    assert (use.refused, use.error) == (0, "")
+
+
+def test_two_runs_at_once_have_their_own_secrets_only(secret_networks: RunNetworks, host: SecretHost) -> None:
+    host.heads.clear()
+    names = {"github": b"value-of-the-first-run", "stripe": b"value-of-the-second-run"}
+    with ExitStack() as stack:
+        runs = {
+            name: stack.enter_context(
+                secret_networks.open(name, (), (SealedSecret(Secret(name, NAME, host.port, "bearer"), {}, value),))
+            )
+            for name, value in names.items()
+        }
+        for name, run in runs.items():
+            for alias in names:
+                place = f"{alias}.secrets.rustbox.internal"
+                run_in(
+                    run.namespace,
+                    *(
+                        "curl",
+                        "-sS",
+                        "--resolve",
+                        f"{place}:80:198.18.0.1",
+                        "-H",
+                        f"X-Run: {name}",
+                        f"http://{place}/hi",
+                    ),
+                )
+    for head in host.heads:
+        name = head.partition(b"X-Run: ")[2].partition(b"\r\n")[0].decode()
+        assert [value in head for value in names.values()] == [name == each for each in names]
+    assert len(host.heads) == 4
+
+
+def test_a_proxy_that_dies_during_a_request_is_in_the_evidence(
+    run_with_secret: RunWithSecret, host: SecretHost, secret_networks: RunNetworks
+) -> None:
+    code = """
+import socket, time
+s = socket.create_connection(("github.secrets.rustbox.internal", 80))
+s.sendall(b"GET /slow HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n")
+s.recv(10)
+print("began", flush=True)
+time.sleep(3)
+try:
+    while s.recv(1000):
+        pass
+    print("ended")
+except OSError:
+    print("reset")
+"""
+    proxy = secret_networks._proxy
+    assert isinstance(proxy, EgressProxy)
+    host.heads.clear()
+
+    def kill() -> None:
+        until(lambda: host.heads)
+        os.kill(proxy.pid or 0, signal.SIGKILL)
+
+    killer = threading.Thread(target=kill)
+    killer.start()
+    completed = run_with_secret("python", code)
+    killer.join()
+    assert completed.evidence is not None
+    assert "the egress proxy ended during the run" in completed.evidence.collection_errors
+    assert {one.first_error for one in completed.evidence.network or ()} == {"proxy failed"}
+    assert VALUE not in completed.serialise().encode()
+    assert run_with_secret("python", CLIENTS["python"]).stdout.inline.strip() == b"hello"
 
 
 def children_of(pid: int) -> list[int]:
