@@ -98,9 +98,9 @@ class ProxyAlone:
 
 
 def _cpu_ms_of(pid: int, connected: socket.socket, size: int) -> float:
-    before = _cpu_ns(pid)
+    before = cpu_ns(pid)
     _fetch(connected, size)
-    return (_cpu_ns(pid) - before) / 1e6
+    return (cpu_ns(pid) - before) / 1e6
 
 
 def _mean_ms(count: int, connect: Callable[[], socket.socket]) -> float:
@@ -117,6 +117,6 @@ def _fetch(connected: socket.socket, size: int) -> None:
         size -= len(connected.recv(min(size, _CHUNK_BYTES)))
 
 
-def _cpu_ns(pid: int) -> int:
+def cpu_ns(pid: int) -> int:
     """Time on a CPU of all threads of a process."""
     return sum(int(path.read_text().split()[0]) for path in Path(f"/proc/{pid}/task").glob("*/schedstat"))

@@ -14,9 +14,10 @@ from bench.answers import Tally, WrongAnswerError, check_completed
 from bench.jail_slots import languages, new_slot, request
 from bench.network_neighbours import NetworkNeighbours
 from bench.proxy_alone import ProxyAlone
-from bench.report import Section
+from bench.report import Figure, Section
 from bench.rounds import FLOOR, Way, interleave, series
 from bench.scale import Scale
+from bench.secret_requests import secret_requests
 from bench.sources import Program, python_program
 from events.network import AllowedHost, Network
 from sandbox_runtime.executor import execute
@@ -29,6 +30,8 @@ from sandbox_runtime.network.proxy.settings import HOST_NAME, RunLimits
 _MIB = 16
 _COPIED_MIB = 64
 _GETS = 20
+_KEPT = 200
+_BODIES = 64
 _UNBOUNDED = RunLimits(connections=1 << 20, bytes_each_way=1 << 40, cpu_secs=1e6)
 _NOTES = [
     "A run: print, in a fork of a warm interpreter, until the result. It connects to nothing.",
@@ -40,6 +43,8 @@ _NOTES = [
     "Beside two runs: they compute without end, or transfer without the limits of a run.",
     "The target of these transfers is a process of this machine, so it takes CPU time that a host elsewhere does not.",
     "CPU time: of the process that copies between two connections; a plain copy reads 64 KiB and sends them.",
+    f"A request on a kept connection: median of {_KEPT} in one program. The target here is called without TLS.",
+    "A relay's start: until it has its secrets, whose opening by KMS is not measured. Its memory: private and dirty.",
 ]
 # Prints the mean time of each in milliseconds.
 _GET = """
@@ -140,6 +145,7 @@ def run(scale: Scale, tally: Tally, _peer_ways: Sequence[Way]) -> Section:
             _target() as port,
             ProxyAlone() as alone,
             NetworkNeighbours(python, unbounded) as neighbours,
+            secret_requests(slot, python["python"]) as secrets,
         ):
             beside = _Runs(slot, python["python"], unbounded, port)
             runs = _Runs(slot, python["python"], networks, port)
@@ -169,12 +175,22 @@ def run(scale: Scale, tally: Tally, _peer_ways: Sequence[Way]) -> Section:
                     Way(f"{FLOOR}a plain copy", lambda: alone.copies(_COPIED_MIB << 20)),
                     Way("the proxy", lambda: alone.proxies(_COPIED_MIB << 20)),
                 ],
+                "a request on a kept connection": [
+                    Way("without a secret", lambda: secrets.requests(100, _KEPT, has_secret=False)),
+                    Way("by a secret", lambda: secrets.requests(100, _KEPT, has_secret=True)),
+                ],
+                f"CPU time of {_BODIES} answers of 1 MB": [
+                    Way("the proxy", lambda: secrets.cpu(1_000_000, _BODIES, has_secret=False)),
+                    Way("the proxy and the relay", lambda: secrets.cpu(1_000_000, _BODIES, has_secret=True)),
+                ],
+                "a relay": [Way("start", secrets.starts)],
             }
             found = []
             for group, ways in groups.items():
                 interleave(ways, scale.print_rounds // 5 if group == "a run" else scale.language_rounds, tally)
                 found += series(group, ways)
+            memory = Figure(group="a relay", name="own memory", value=round(secrets.own_memory_mb(), 2), unit="MiB")
     finally:
         unbounded.close()
         networks.close()
-    return Section(title="Network by name", missing=None, notes=_NOTES, series=found, figures=[])
+    return Section(title="Network by name", missing=None, notes=_NOTES, series=found, figures=[memory])
