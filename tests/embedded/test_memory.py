@@ -22,21 +22,6 @@ assert not any("documentation" in shape for shape in first["shapes"].values())
 embedded.close()
 """
 
-SHARED_MEMORY = """
-import os, sys
-from infra.local.processes.loading import keep_shared
-objects = [[None] for _ in range(200_000)]
-if sys.argv[1] == "shared":
-    keep_shared()
-if not os.fork():
-    again = [each for each in objects]
-    with open("/proc/self/smaps_rollup") as file:
-        own_kib = next(int(line.split()[1]) for line in file if line.startswith("Private_Dirty"))
-    os.write(1, str(own_kib).encode())
-    os._exit(0)
-os.wait()
-"""
-
 # Blocks below the threshold come from the threads' arenas. Python's own small objects never do.
 FREE_MEMORY = """
 import ctypes, sys, threading
@@ -69,12 +54,6 @@ def run(program: str, argument: str) -> str:
 
 def test_sessions_share_the_descriptions_of_services(tmp_path: Path) -> None:
     run(ONE_DESCRIPTION, str(tmp_path))
-
-
-def test_a_forked_process_that_reads_all_objects_copies_few_of_their_pages() -> None:
-    shared, copied = (int(run(SHARED_MEMORY, argument)) for argument in ("shared", "copied"))
-    assert copied > 10_000, (shared, copied)
-    assert shared < copied / 2, (shared, copied)
 
 
 def test_threads_leave_little_free_memory() -> None:

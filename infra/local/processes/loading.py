@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import ctypes
 import functools
 import gc
 import json
 import os
 import signal
 import sys
-from collections import deque
 from contextlib import suppress
 from dataclasses import dataclass
-from itertools import chain, repeat
-from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from infra.local.console import LogStream
@@ -200,21 +196,9 @@ def load(prepared: Prepared) -> Loaded:
     _wait_for_the_disk(prepared)
     if settings.failpoint:
         _arm(settings.failpoint)
-    keep_shared()
+    gc.freeze()  # collections in the processes would otherwise copy the pages that they share
     gc.enable()
     return Loaded(stack, invoker, Counters(counter_names(stack), settings.processes))
-
-
-def keep_shared() -> None:
-    """Let the processes that are forked from now on share the memory of all live objects, which never die.
-
-    The kernel copies a page when a process writes to it. Most writes are counts of references, and CPython counts none
-    of an immortal object: one whose count has all bits of its lower half (PEP 683, versions 3.12 to 3.14).
-    """
-    found = gc.get_objects()
-    codes = [each.__code__ for each in found if isinstance(each, FunctionType)]
-    deque(map(ctypes.memset, map(id, chain(found, codes)), repeat(0xFF), repeat(4)), maxlen=0)
-    gc.freeze()  # a collection writes to each object, too
 
 
 def _store_smtp_url(ssm: Any, url: str) -> None:
