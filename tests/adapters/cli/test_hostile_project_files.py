@@ -78,7 +78,7 @@ def refused(rustbox: Rustbox, service: Service, folder: Path, text: str | bytes)
         ("endpoints: [{url: a, formt: slack}]", "did you mean format?"),
         ("project: {network: {allow: [a.example.com]}}", "'access' is a dependency of 'allow'"),
         ("project: {enabled: false}", "project.enabled: there is no such setting"),
-        ("secrets: {}", "secrets: there is no such setting"),
+        ("hosts: {}", "hosts: there is no such setting"),
         ("quiet_times: {'a b': []}", "quiet_times: 'a b' does not match"),
         ("problems: none", "none cannot be read: No such file or directory"),
         ("problems: a.py", "a.py cannot be read: Not a directory"),
