@@ -165,13 +165,17 @@ def count_descriptors(proxy: EgressProxy) -> int:
     return len(list(Path(f"/proc/{proxy.pid}/fd").iterdir()))
 
 
+def count_own_descriptors() -> int:
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
 def test_a_run_leaves_no_descriptor_in_the_runner(run_with_network: Run, served: Targets) -> None:
     code = GET.format(host=HOST_NAME, port=served.http)
     run_with_network("python", code)
-    before = len(list(Path("/proc/self/fd").iterdir()))
+    before = count_own_descriptors()
     for _ in range(5):
         run_with_network("python", code)
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    until(lambda: count_own_descriptors() <= before)  # the target is in this process too, and closes its own later
 
 
 def test_the_memory_of_the_proxys_sockets_is_bounded(run_with_network: Run, proxy: EgressProxy) -> None:
