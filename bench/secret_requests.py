@@ -45,12 +45,8 @@ print(statistics.median(times), size)
 """
 
 
-class _Kept(BaseHTTPRequestHandler):
-    """Answers `/n` with n bytes, and keeps the connection."""
-
-    protocol_version = "HTTP/1.1"
-    wbufsize = -1
-    disable_nagle_algorithm = True
+class SizedAnswers(BaseHTTPRequestHandler):
+    """Answers `/n` with n bytes."""
 
     def do_GET(self) -> None:
         body = bytes(int(self.path[1:]))
@@ -61,6 +57,14 @@ class _Kept(BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         """Be quiet."""
+
+
+class _Kept(SizedAnswers):
+    """Keeps the connection."""
+
+    protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    disable_nagle_algorithm = True
 
 
 def _opened(sealed: Sequence[SealedSecret], pipe_fd: int) -> None:

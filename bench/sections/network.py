@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import ThreadingHTTPServer
 
 from bench.answers import Tally, WrongAnswerError, check_completed
 from bench.jail_slots import languages, new_slot, request
@@ -17,7 +17,7 @@ from bench.proxy_alone import ProxyAlone
 from bench.report import Figure, Section
 from bench.rounds import FLOOR, Way, interleave, series
 from bench.scale import Scale
-from bench.secret_requests import secret_requests
+from bench.secret_requests import SizedAnswers, secret_requests
 from bench.sources import Program, python_program
 from events.network import AllowedHost, Network
 from sandbox_runtime.executor import execute
@@ -59,23 +59,9 @@ print((time.perf_counter() - begun) * 1000 / COUNT, size)
 """
 
 
-class _Handler(BaseHTTPRequestHandler):
-    """Answers `/n` with n bytes."""
-
-    def do_GET(self) -> None:
-        body = bytes(int(self.path[1:]))
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def log_message(self, *_: object) -> None:
-        """Be quiet."""
-
-
 @contextmanager
 def _target() -> Iterator[int]:
-    with ThreadingHTTPServer(("127.0.0.1", 0), _Handler) as server:
+    with ThreadingHTTPServer(("127.0.0.1", 0), SizedAnswers) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         yield server.server_port
         server.shutdown()

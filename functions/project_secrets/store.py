@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from mypy_boto3_dynamodb import DynamoDBClient
 
 MAX_SECRETS: Final = 50
-"""Of a project: one query reads them all, at most 300 KB."""
+"""Of a project: one query reads them all, some 300 KB. Requests at the same time may pass it by a few."""
 _USE_NOTED_MS: Final = 60_000
 _MOST_NOTED: Final = 1_000
 _PREFIX: Final = "SECRET#"

@@ -89,7 +89,7 @@ class CaseOrder:
             self._again.sort()
 
     def end_all(self, outcome: Outcome = Outcome.SKIPPED, reason: str | None = None) -> None:
-        """Give this outcome to every case that nobody has taken and no failure skips. `reason`: for the client."""
+        """Give this outcome to each case that has not begun and is not skipped. `reason`: for the client."""
         with self._lock:
             self._end = outcome, reason
             self._move_on()

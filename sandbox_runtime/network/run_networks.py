@@ -93,7 +93,7 @@ class RunNetworks:
                 made.close_listeners()
             stack.pop_all()
         if relay is not None:
-            relay.close_handover()
+            relay.handover.close()  # the proxy has its own
         return RunNetwork(run_id, made, self._proxy, relay)
 
     def _open_relay(self, secrets: Sequence[SealedSecret]) -> RunRelay | None:

@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
-from typing import Any, Final, Self
+from typing import Any, Final
 
 from sandbox_runtime.jail.controls.identity import relay_uid
 from sandbox_runtime.jail.supervisor.deadlines import SETUP_TIMEOUT
@@ -51,10 +51,6 @@ class RunRelay:
 
     def __init__(self, control: socket.socket, handover: socket.socket, secrets: Sequence[Secret]) -> None:
         self._control, self.handover, self._secrets = control, handover, secrets
-
-    def close_handover(self) -> None:
-        """Close this copy, once the proxy has its own."""
-        self.handover.close()
 
     def close(self) -> tuple[tuple[SecretEvidence, ...], str]:
         """End the relay. Returns what the run did with each secret, and why that is incomplete, or ""."""
@@ -147,12 +143,6 @@ class Relays:
     def close(self) -> None:
         with self._lock:
             self._end()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
 
     def _end(self) -> None:
         template, self._template = self._template, None

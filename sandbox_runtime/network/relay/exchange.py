@@ -219,11 +219,9 @@ class Exchange:
         # Java's client offers HTTP/2 with each request, and a server may ignore that: RFC 9110, section 7.8.
         if any(name == b"upgrade" and value.lower() != b"h2c" for name, value in request.headers):
             raise RefusedError(400, "the relay speaks only HTTP/1.1: the connection cannot be upgraded")
-        raw = request.headers.raw_items() if hasattr(request.headers, "raw_items") else list(request.headers)
-        target, headers = self._opened.outgoing(request.method, request.target, raw)
-        headers += [(b"content-length", value) for value in lengths] + [
-            (b"transfer-encoding", value) for value in codings
-        ]
+        target, headers = self._opened.outgoing(request.method, request.target, request.headers.raw_items())
+        headers += [(b"content-length", value) for value in lengths]
+        headers += [(b"transfer-encoding", value) for value in codings]
         return h11.Request(method=request.method, target=target, headers=headers)
 
     def _shake_hands(self) -> Generator[Wanted]:

@@ -24,7 +24,7 @@ HEADERS = {
 METHODS = ("GET", "POST", "TRACE", "OPTIONS", "HEAD")
 RAW = {
     "absolute": "GET http://{alias}/reflect/json HTTP/1.1\r\nHost: {alias}\r\n\r\n",
-    "other host": "GET http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\n\r\n",
+    "another host": "GET http://evil.example/ HTTP/1.1\r\nHost: evil.example\r\n\r\n",
     "host header": "GET /reflect/json HTTP/1.1\r\nHost: evil.example\r\n\r\n",
     "userinfo": "GET http://evil.example@{alias}/ HTTP/1.1\r\nHost: {alias}\r\n\r\n",
     "connect": "CONNECT evil.example:443 HTTP/1.1\r\nHost: {alias}\r\n\r\n",
