@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 from typing import Any
 
-project = "Rustbox, serverless"
+project = "Rustbox Serverless"
 html_title = project
 extensions = ["myst_parser"]
 exclude_patterns = ["benchmarks"]

@@ -19,12 +19,25 @@ def test_the_first_screen_has_the_picture_for_both_themes_and_the_start() -> Non
 def test_the_table_of_peers_has_a_measured_number_with_its_condition_and_command() -> None:
     section = TEXT.split("## Beside its peers")[1].split("\n## ")[0]
     (head,) = re.findall(r"^\| \| (.*) \|$", section, re.MULTILINE)
-    assert head.split(" | ") == ["this service", "Rustbox", "Judge0 CE", "Piston", "E2B"]
+    assert head.split(" | ") == [
+        "this service",
+        "[orkait/rustbox](https://github.com/orkait/rustbox)",
+        "Judge0 CE",
+        "Piston",
+        "E2B",
+    ]
     rows = [line for line in section.splitlines() if line.startswith("| ")]
     assert {row.count(" | ") for row in rows} == {rows[0].count(" | ")}
     assert re.search(r"\d ms", rows[-1])
     assert re.search(r"^The condition: two cores", section, re.MULTILINE)
     assert re.search(r"`make bench ARGS=[^`]+` prints our number", section)
+
+
+def test_the_first_screen_says_whose_api_it_is() -> None:
+    first = TEXT.split("<picture>")[0]
+    assert "# Rustbox Serverless" in first
+    assert "The API is that of [orkait/rustbox]" in first
+    assert "independent implementation" in first
 
 
 def test_the_licence_is_named_and_there() -> None:

@@ -211,7 +211,7 @@ def _text(text: str) -> dict[str, Any]:
     return {"type": "text", "text": text}
 
 
-_INFO = {"name": "rustbox", "title": "Rustbox, serverless", "version": VERSION}
+_INFO = {"name": "rustbox", "title": "Rustbox Serverless", "version": VERSION}
 _INSTRUCTIONS = "Runs programs in isolated sandboxes. run_code runs one; its description has the limits."
 _TEMPLATE = {
     "uriTemplate": URI_TEMPLATE,

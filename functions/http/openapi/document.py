@@ -133,7 +133,7 @@ class Document:
         return {
             "openapi": "3.1.0",
             "info": {
-                "title": "Rustbox, serverless",
+                "title": "Rustbox Serverless",
                 "version": VERSION,
                 "description": _DESCRIPTION,
                 "license": {"name": "MIT", "identifier": "MIT"},
