@@ -29,7 +29,8 @@ Each timed request has a new source, and no result is used twice.
 Each answer is checked: output, verdict and controls. One wrong answer fails the command.
 The programs beside it run on the same interpreter, in turn with this service.
 """
-_OTHERS = """orkait/rustbox, go-judge, Piston and Svix were built from source and measured once, on 2026-11-29, on one machine:
+_OTHERS = """orkait/rustbox, go-judge, Piston and Svix were built from source
+and measured once, on 2026-11-29, on one machine:
 [every row, the lost ones too](performance.md#beside-its-peers).
 One client waited for the answer of a Python program, median: 4.4 to 6.8 ms here, 11.1 to 13.6 with go-judge,
 21.9 to 26.5 with Piston, 22.8 to 33.2 with orkait/rustbox.
