@@ -6,6 +6,7 @@ import base64
 import hashlib
 import hmac
 import secrets
+from contextlib import closing
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
@@ -94,6 +95,28 @@ class FileObjects:
     def put(self, object_key: str, content: bytes, media_type: str) -> None:
         """Store an object that the service has made."""
         self._client().put_object(Bucket=self._bucket, Key=object_key, Body=content, ContentType=media_type)
+
+    def put_file(self, file: File, content: bytes) -> None:
+        """Store the bytes of a file, as its upload would."""
+        self._client().put_object(
+            Bucket=self._bucket,
+            Key=file.object_key,
+            Body=content,
+            ContentType=file.media_type,
+            ChecksumAlgorithm="SHA256",
+            ChecksumSHA256=checksum(file),
+        )
+
+    def get(self, object_key: str) -> bytes | None:
+        """Return a whole object, whose size the caller knows. None: it is gone."""
+        try:
+            found = self._client().get_object(Bucket=self._bucket, Key=object_key)
+        except ClientError as error:
+            if error.response["Error"]["Code"] in _MISSING:
+                return None
+            raise
+        with closing(found["Body"]) as body:
+            return body.read()
 
     def delete(self, object_key: str) -> None:
         """Delete an object. A missing one is no error."""

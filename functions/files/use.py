@@ -1,5 +1,6 @@
 """What happens to a file: a client sends it, a run finds and holds it, and it goes."""
 
+import hashlib
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 
@@ -8,12 +9,13 @@ from functions.clock import to_rfc3339
 from functions.env import Env
 from functions.errors import ConflictError, FilesMissingError, RateLimitedError, UnavailableError
 from functions.failpoint import reach
-from functions.files.model import FILES_MAX, MIB, UPLOADING_MS, File, FileRequest, FileState
+from functions.files.model import FILES_MAX, MIB, UPLOADING_MS, ArtifactObject, File, FileRequest, FileState
 from functions.files.objects import FileObjects, Link, file_links, new_object_key
 from functions.files.store import ArtifactStore, DueFile, FileStore, StoreFullError
 from functions.projects.model import Project, Rate
 
 _FULL_RETRY_SECS = 3_600
+_CHANGING = "Other requests keep changing this file. Repeat the request."
 
 type IsHeld = Callable[[str, str, str], bool]
 """(project id, SHA-256, holder): whether the holder still names the file."""
@@ -107,25 +109,53 @@ class StoredFiles:
 
         Raises ConflictError for another size than that of the stored bytes, RateLimitedError, UnavailableError.
         """
+        file, is_stored = self._declare(project, request)
+        return file, None if is_stored else self._env[file_links].upload(file)
+
+    def store(self, project: Project, content: bytes, media_type: str) -> File:
+        """Store bytes that a client has sent to the service itself, and keep them for another day.
+
+        Raises RateLimitedError, UnavailableError.
+        """
+        sha256 = hashlib.sha256(content).hexdigest()
+        request = FileRequest(sha256=sha256, size=len(content), media_type=media_type)
+        for _ in tries():
+            file, is_stored = self._declare(project, request)
+            if is_stored:
+                return file
+            reach("files.after_row")
+            self._objects.put_file(file, content)
+            if (stored := self._confirmed(file)) is not None:
+                return stored
+        raise UnavailableError(_CHANGING, 1)
+
+    def find_object(self, project_id: str, sha256: str) -> ArtifactObject | None:
+        """Return where the bytes of a file or an artifact of the project are. None: they are gone."""
+        file = self.find(project_id, sha256)
+        if file is not None:
+            return ArtifactObject(sha256, file.size, file.media_type, file.object_key)
+        return next(iter(self._artifacts.find(project_id, sha256)), None)
+
+    def _declare(self, project: Project, request: FileRequest) -> tuple[File, bool]:
+        """Return the file of a request, kept for another day, and whether its bytes are stored."""
         for _ in tries():
             stored = self._find_or_copy(project, request.sha256)
             if stored is not None:
                 if stored.size != request.size:
                     raise ConflictError(f"The file with this SHA-256 has {stored.size:,} bytes. Check sha256 and size.")
                 if self._rows.extend(stored, is_use=False):
-                    return stored, None
+                    return stored, True
                 continue
             file = self._rows.get(project.project_id, request.sha256)
             if file is None:
                 file = self._create(project, request.sha256, request.size, request.media_type)
                 if file is not None:
-                    return file, self._env[file_links].upload(file)
+                    return file, False
             elif file.size != request.size:  # one of the two sizes is wrong, and only the right one can be sent
                 self.retire(file)
             elif self._rows.change_upload(file, request.media_type, self._clock() + UPLOADING_MS):
-                changed = replace(file, media_type=request.media_type)
-                return changed, self._env[file_links].upload(changed)
-        raise UnavailableError("Other requests keep changing this file. Repeat the request.", 1)
+                return replace(file, media_type=request.media_type), False
+        raise UnavailableError(_CHANGING, 1)
 
     def hold(self, project: Project, sha256s: Iterable[str]) -> dict[str, File]:
         """Return the files by their hashes. Each stays for another day, and until the run that needs it is over.

@@ -13,6 +13,7 @@ from functions.checks.settings.store import CheckStore, QuietStore
 from functions.checks.status_api import StatusPageStore
 from functions.env import Env
 from functions.errors import ConflictError, NotFoundError
+from functions.files.aliases import FileAliases
 from functions.files.store import FileStore
 from functions.files.use import StoredFiles
 from functions.judging.problem_store import ProblemStore, StoredProblems
@@ -180,6 +181,7 @@ class Purge:
     def _delete_files(self) -> None:
         """Delete stored files, whatever holds them: checks and problems are gone, and runs still have their bytes."""
         files = self._env[FileStore]
+        self._env[FileAliases].delete_all(self._project_id)
         while self._has_time and (rows := files.page(self._project_id, _PAGE, None).rows):
             for file in rows:
                 if not self._has_time:

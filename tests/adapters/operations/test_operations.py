@@ -7,6 +7,8 @@ import pytest
 from functions.checks.runs.store import RunKind, RunStore, new_run
 from functions.checks.settings.store import Check, CheckStore
 from functions.clock import MS_PER_SEC, now_ms, to_rfc3339
+from functions.files.aliases import FileAlias, FileAliases
+from functions.files.model import ArtifactObject
 from functions.handlers import operations
 from functions.ids import new_id
 from functions.operations import purge
@@ -192,6 +194,10 @@ def test_a_purge_leaves_nothing_of_a_project_and_everything_of_others(
     other = pipeline.submit(project_id="another", webhook_url=None, webhook_secret=None)
     pipeline.endpoint(project_id=PROJECT_ID)
     kept = pipeline.endpoint(project_id="another")
+    aliases = FileAliases(aws.names["SubmissionsTable"], aws.client("dynamodb"))
+    named = ArtifactObject("0" * 64, 4, "text/csv", "files/0")
+    for project_id in (PROJECT_ID, "another"):
+        aliases.put(project_id, [FileAlias.of("jobe", "one", "a.csv", named, now_ms())])
     first = pipeline.submissions.get(disabled[0])
     assert first is not None
     assert pipeline.record(pipeline.completed(first, execution_id=first.execution_id)) == []
@@ -215,6 +221,7 @@ def test_a_purge_leaves_nothing_of_a_project_and_everything_of_others(
     assert {item["sk"]["S"] for item in aws.items("ChecksTable")} == {"CHECKS"}
     assert [one.endpoint_id for one in pipeline.endpoints.list_all("another")] == [kept.endpoint_id]
     assert pipeline.deliveries.get_event(disabled[0]) is None
+    assert [len(aliases.find_all(project_id, "jobe")) for project_id in (PROJECT_ID, "another")] == [0, 1]
 
 
 def test_a_purge_leaves_no_output_of_checks(aws: Aws, project_key: str, admin_key: str) -> None:

@@ -1,0 +1,83 @@
+"""Bytes that come through the service, and the ids by which clients of other services know them."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from functions.env import Env
+from functions.errors import RateLimitedError
+from functions.files.aliases import FileAlias, FileAliases
+from functions.files.model import KEPT_MS, File, FileState
+from functions.files.objects import FileObjects
+from functions.files.use import StoredFiles
+from functions.handlers import result
+from functions.projects.model import Project
+from tests.adapters.aws_account import PROJECT_ID, Aws
+
+PROJECT = Project(PROJECT_ID, "tests")
+both = pytest.mark.answered_by("engine", "moto")
+
+
+@dataclass
+class Clock:
+    now_ms: int = 1_800_000_000_000
+
+    def __call__(self) -> int:
+        return self.now_ms
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def files(aws: Aws, project_key: str, clock: Clock) -> Env:
+    del project_key
+    aws.environment("ResultFunction")
+    return Env("result", result.SETTINGS, clock)
+
+
+def alias(file: File, clock: Clock, namespace: str = "jobe", alias_id: str = "one") -> FileAlias:
+    return FileAlias.of(namespace, alias_id, "data/a.csv", file, clock())
+
+
+@both
+def test_bytes_are_stored_once_as_a_file(files: Env) -> None:
+    first, second = (files[StoredFiles].store(PROJECT, b"a,b\n", "text/csv") for _ in range(2))
+    assert (first.state, first.size, first.object_key) == (FileState.STORED, 4, second.object_key)
+    assert files[FileObjects].get(first.object_key) == b"a,b\n"
+    found = files[StoredFiles].find_object(PROJECT_ID, first.sha256)
+    assert found is not None
+    assert (found.object_key, found.media_type) == (first.object_key, "text/csv")
+    assert files[StoredFiles].find_object("other", first.sha256) is None
+
+
+def test_bytes_over_the_quota_are_refused(files: Env) -> None:
+    with pytest.raises(RateLimitedError):
+        files[StoredFiles].store(Project(PROJECT_ID, "tests", files_mb=1), bytes(2_000_000), "text/csv")
+
+
+@both
+def test_an_alias_is_found_in_its_namespace_by_its_project_until_it_expires(files: Env, clock: Clock) -> None:
+    aliases = files[FileAliases]
+    one = alias(files[StoredFiles].store(PROJECT, b"a,b\n", "text/csv"), clock)
+    aliases.put(PROJECT_ID, [one, one])
+    assert aliases.get(PROJECT_ID, "jobe", "one") == one
+    assert aliases.find_all(PROJECT_ID, "jobe") == [one]
+    assert [aliases.find_all(*whose) for whose in (("other", "jobe"), (PROJECT_ID, "jo"), (PROJECT_ID, "x"))] == [
+        []
+    ] * 3
+    assert aliases.get("other", "jobe", "one") is None
+    clock.now_ms += KEPT_MS
+    assert (aliases.get(PROJECT_ID, "jobe", "one"), aliases.find_all(PROJECT_ID, "jobe")) == (None, [])
+
+
+def test_all_aliases_of_a_project_are_deleted_and_no_other(files: Env, clock: Clock) -> None:
+    aliases, file = files[FileAliases], files[StoredFiles].store(PROJECT, b"a", "text/csv")
+    aliases.put(PROJECT_ID, [alias(file, clock, f"s{number}", f"{number}") for number in range(130)])
+    aliases.put("other", [alias(file, clock)])
+    aliases.delete_all(PROJECT_ID)
+    assert aliases.get(PROJECT_ID, "s7", "7") is None
+    assert aliases.get("other", "jobe", "one") is not None
+    assert files[StoredFiles].find(PROJECT_ID, file.sha256) is not None
