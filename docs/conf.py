@@ -6,12 +6,13 @@ from typing import Any
 
 project = "Rustbox Serverless"
 html_title = project
-extensions = ["myst_parser"]
+extensions = ["myst_parser", "sphinx_copybutton"]
 exclude_patterns = ["benchmarks"]
 myst_heading_anchors = 4
 html_theme = "furo"
 html_copy_source = False
 html_show_sphinx = False
+html_search_scorer = str(Path(__file__).with_name("search_scorer.js"))
 html_extra_path = [
     str(Path(__file__).parents[1] / ".build" / "site-extra")
 ]  # reference.html, try_it.js, api/openapi.json

@@ -27,4 +27,4 @@ rm -rf .build/site.new
 "$tools/bin/sphinx-build" --quiet --fail-on-warning --keep-going --fresh-env --builder html docs .build/site.new
 rm -rf .build/site .build/site.new/.doctrees
 mv .build/site.new .build/site
-echo "site: .build/site/index.html; \`make up\` serves it at /docs/"
+echo "site: .build/site/index.html; \`make up\` serves it at /docs/, also one that runs"

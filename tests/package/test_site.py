@@ -1,4 +1,4 @@
-"""`make site` builds every page without a warning, and no link of the built pages is broken."""
+"""`make site` builds every page without a warning, no link is broken, and a browser searches and copies."""
 
 import re
 import subprocess
@@ -7,6 +7,11 @@ from pathlib import Path
 from urllib.parse import unquote
 
 import pytest
+from playwright.sync_api import expect, sync_playwright
+
+from infra.local.http.site import Site
+from tests.local_front import gateway, ok, serving
+from tests.system.browser.console import CHROMIUM
 
 ROOT = Path(__file__).resolve().parents[2]
 _ELSEWHERE = re.compile(r"[a-z]+:|/")
@@ -53,6 +58,41 @@ def test_the_site_has_every_page_and_no_broken_link() -> None:
     expected = {path.stem for path in (ROOT / "docs").glob("*.md")}
     assert {path.stem for path in site.glob("*.html")} >= expected | {"reference", "search"}
     assert broken(site) == []
+
+
+def test_the_site_searches_guides_before_decisions_and_copies_commands() -> None:
+    site = ROOT / ".build" / "site"
+    with (
+        serving(Site(site, gateway(ok))) as port,
+        sync_playwright() as playwright,
+        playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as browser,
+    ):
+        page = browser.new_page()
+        faults: list[str] = []
+        page.on("console", lambda message: faults.append(message.text) if "Security Policy" in message.text else None)
+        page.on(
+            "response",
+            lambda answer: faults.append(answer.url) if answer.status >= 400 and "/docs/" in answer.url else None,
+        )
+        page.goto(f"http://127.0.0.1:{port}/docs/")
+        doors = page.locator("article h2").all_inner_texts()
+        assert [door.rstrip("#¶") for door in doors] == [
+            "Use it",
+            "Judge with it",
+            "Check with it",
+            "Run it",
+            "API reference",
+        ]
+        page.goto(f"http://127.0.0.1:{port}/docs/search.html?q=quota")
+        expect(page.locator("ul.search li").nth(3)).to_be_visible()
+        expect(page.locator("#search-results p").first).to_contain_text("found")
+        links = page.locator("ul.search li a").evaluate_all("all => all.map(link => link.getAttribute('href'))")
+        is_decision = ["adr/" in link for link in links]
+        assert any(is_decision)
+        assert is_decision == sorted(is_decision)
+        page.goto(f"http://127.0.0.1:{port}/docs/api.html")
+        expect(page.locator("button.copybtn").first).to_be_attached()
+        assert faults == []
 
 
 def test_broken_links_of_a_site_are_found(tmp_path: Path) -> None:

@@ -73,7 +73,17 @@ def test_no_path_leads_out_of_the_site(client: httpx.Client, path: str) -> None:
 def test_other_paths_and_methods_are_those_of_the_gateway(client: httpx.Client) -> None:
     assert client.get("/api/languages").json() == {}
     assert client.post("/docs/").status_code == 404
-    assert client.get("/docs").status_code == 404  # no route of this test
+
+
+def test_the_address_of_the_reference_leads_to_the_site_once_it_is_built(folder: Path) -> None:
+    (folder / "index.html").rename(folder / "index.kept")
+    with serving(Site(folder, gateway(ok))) as port:
+        address = f"http://127.0.0.1:{port}/docs"
+        assert httpx.get(address, timeout=60).status_code == 404  # no route of this test
+        (folder / "index.kept").rename(folder / "index.html")
+        answer = httpx.get(address, timeout=60)
+        assert (answer.status_code, answer.headers["location"]) == (307, "/docs/")
+        assert "start" in httpx.get(f"{address}/", timeout=60).text
 
 
 def test_without_a_site_the_gateway_answers(tmp_path: Path) -> None:

@@ -65,7 +65,7 @@ class SignIn extends Component {
           ${IS_LOCAL && html`<button type="button" class="link" onClick=${this.fill}>Fill in the key of make up</button>`}
         </div>
       </form>
-      <p class="quiet">No key? Whoever runs this service makes one. <a href=${new URL("docs", ROOT)}>API reference</a></p>
+      <p class="quiet">No key? Whoever runs this service makes one. <a href=${new URL("docs", ROOT)}>Documentation</a></p>
     </main>`;
   }
 }
@@ -165,7 +165,7 @@ class Shell extends Component {
           (name) =>
             html`<a href=${`#/${name}`} aria-current=${group === name ? "page" : undefined}>${VIEWS[name].title}</a>`,
         )}</nav>
-        <a class="aside" href=${new URL("docs", ROOT)}>API reference</a>
+        <a class="aside" href=${new URL("docs", ROOT)}>Documentation</a>
         <${Keys} views=${names.map((name) => [name, VIEWS[name].title])} />
         <button class="small" onClick=${this.signOut}>Sign out</button>
       </header>

@@ -30,6 +30,9 @@ _OTHER_HOST: Final = (
     "or add the host's name to RUSTBOX_HOSTS and start the service again."
 )
 _SHOWN_CHARS: Final = 100
+_TO_THE_SITE: Final = HttpAnswer(
+    HTTPStatus.TEMPORARY_REDIRECT, [("location", _ROOT), ("cache-control", "no-cache")], b""
+)
 
 type App = Callable[[dict[str, Any], Receive, Send], Awaitable[None]]
 
@@ -91,24 +94,41 @@ def _shown(text: str) -> str:
 class Site:
     """An ASGI application: the documentation that `make site` has built; all other paths from another application.
 
-    Only files that were there at the start are served, each at its own path.
+    Only files that were there when the site was built are served, each at its own path. `/docs` leads to the site.
     """
 
     def __init__(self, folder: Path, app: App) -> None:
         self._app = app
-        self._files = {
-            _ROOT + file.relative_to(folder).as_posix(): file for file in folder.rglob("*") if file.is_file()
-        }
-        if index := self._files.get(f"{_ROOT}index.html"):
-            self._files[_ROOT] = index
-        self._policy = _policy(index.read_bytes() if index else b"")
+        self._folder = folder
+        self._built_ns = 0
+        self._files: dict[str, Path] = {}
+        self._policy = ""
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        file = self._files.get(scope["path"])
-        if file is None or scope["method"] not in {"GET", "HEAD"}:
-            await self._app(scope, receive, send)
+        path, is_head = scope["path"], scope["method"] == "HEAD"
+        if scope["method"] in {"GET", "HEAD"} and (path == _ROOT[:-1] or path.startswith(_ROOT)):
+            self._read_folder()
+            if path == _ROOT[:-1] and self._files:
+                await send_whole(_TO_THE_SITE, send, is_head=is_head)
+                return
+            if file := self._files.get(path):
+                await send_whole(await asyncio.to_thread(self._answer, file), send, is_head=is_head)
+                return
+        await self._app(scope, receive, send)
+
+    def _read_folder(self) -> None:
+        """List the files of the site, if it was built since the last time."""
+        index = self._folder / "index.html"
+        try:
+            built_ns = index.stat().st_mtime_ns
+            if built_ns == self._built_ns:
+                return
+            policy = _policy(index.read_bytes())
+        except OSError:  # there is no site, or it is being built again
             return
-        await send_whole(await asyncio.to_thread(self._answer, file), send, is_head=scope["method"] == "HEAD")
+        files = {_ROOT + file.relative_to(self._folder).as_posix(): file for file in self._folder.rglob("*")}
+        self._files = {path: file for path, file in files.items() if file.is_file()} | {_ROOT: index}
+        self._built_ns, self._policy = built_ns, policy
 
     def _answer(self, file: Path) -> HttpAnswer:
         try:

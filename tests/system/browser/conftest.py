@@ -1,17 +1,14 @@
 """One headless Chromium for the tests of the console, over the stack of the session."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import httpx
 import pytest
 from playwright.sync_api import Browser, expect, sync_playwright
 
-from tests.system.browser.console import PATIENCE_MS, PHONE, Console, open_console
+from tests.system.browser.console import CHROMIUM, PATIENCE_MS, PHONE, Console, open_console
 from tests.system.local_stack import LocalStack
 
-CHROMIUM = Path("/usr/bin/chromium")
-"""Debian's, which `make system` installs. Playwright's own browser would be a download from another host."""
 _ARGUMENTS = (
     *("--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"),
     *("--disable-component-update", "--disable-sync"),

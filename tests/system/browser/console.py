@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 from urllib.parse import urlsplit
 
@@ -22,6 +23,8 @@ HOSTILE = (
 )
 """Breaks out of a page that shows it as anything but text."""
 PATIENCE_MS = 30_000
+CHROMIUM = Path("/usr/bin/chromium")
+"""Debian's, which `make system` installs. Playwright's own browser would be a download from another host."""
 
 
 @dataclass(frozen=True)
