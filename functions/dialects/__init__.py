@@ -3,10 +3,11 @@
 An adapter translates names and shapes. Submissions are accepted as those of POST /api/submit are; no adapter has a
 rule of execution, a table or a quota of its own.
 
-dialect.py  one dialect: what its routes have, and the resolver: it is switched on, the key is in one of several headers
-judge0/     Judge0 CE at /judge0
-mcp/        MCP at /mcp
-piston.py   Piston v2 at /piston
+dialect.py        one dialect: what its routes have, and the resolver: it is switched on, the request has one key
+judge0/           Judge0 CE at /judge0
+mcp/              MCP at /mcp
+piston.py         Piston v2 at /piston
+sandboxfusion.py  SandboxFusion at /sandboxfusion
 """
 
 

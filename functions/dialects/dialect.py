@@ -93,10 +93,14 @@ def refusing(error: type[ServiceError], *reason: Any) -> Callable[..., Response[
 # One protocol of another service, as an adapter describes it, and the resolver of all of them.
 
 
+_KEY_IN_PATH = "{key}"
+
+
 class DialectRoute(NamedTuple):
     """One method of one path of a protocol: `GET /piston/api/v2/runtimes`. `serve`: the method that answers.
 
-    A key needs one of the `rights`.
+    A key needs one of the `rights`. A first variable `{key}` of the path is the API key, for clients that take nothing
+    but a URL; `serve` does not get it, and no log has it.
     """
 
     key: str
@@ -122,17 +126,27 @@ class Dialect(NamedTuple):
     def served(self) -> tuple[Route[Env], ...]:
         """Return the routes as rows of the API's table, without what only the OpenAPI document says."""
         return tuple(
-            Route(row.key, self._served(row.serve), "", "", {}, rights=row.rights, waits=row.waits)
+            Route(
+                row.key,
+                self._served(row),
+                "",
+                "",
+                {},
+                rights=row.rights,
+                waits=row.waits,
+                has_secret=_KEY_IN_PATH in row.key,
+            )
             for row in self.routes
         )
 
-    def _served(self, serve: Callable[..., Response[str]]) -> Callable[..., Response[str]]:
+    def _served(self, row: DialectRoute) -> Callable[..., Response[str]]:
         def answered(env: Env, app: Resolver, *variables: str) -> Response[str]:
             if self.name not in env.settings.dialects:
                 raise NotFoundError(f"/{self.name} is off: the parameter Dialects of this deployment is without it.")
-            key = _sent_key(app.current_event, self.key_header)
+            in_path = variables[0] if _KEY_IN_PATH in row.key else ""
+            key = _sent_key(app.current_event, self.key_header, in_path)
             project = authenticate_key(app.current_event, env, key)
-            return serve(self.part(env, app, project), *variables)
+            return row.serve(self.part(env, app, project), *variables[bool(in_path) :])
 
         return answered
 
@@ -166,15 +180,15 @@ class DialectResolver(Resolver):
         return Response(status_code=status, content_type=JSON_TYPE, headers=answered.headers, body=json.dumps(body))
 
 
-def _sent_key(event: HttpEvent, key_header: str) -> str:
-    """Return the only API key in the headers of a request. Raises UnauthorizedError."""
+def _sent_key(event: HttpEvent, key_header: str, in_path: str) -> str:
+    """Return the only API key of a request, in its headers or its path. Raises UnauthorizedError."""
     authorization = event.headers.get("authorization") or ""
-    keys = {event.headers.get("x-api-key") or "", key_of(authorization)}
+    keys = {in_path, event.headers.get("x-api-key") or "", key_of(authorization)}
     if key_header != "authorization" or " " not in authorization:  # there a key stands alone
         keys.add(event.headers.get(key_header) or "")
     keys.discard("")
     if len(keys) > 1:
-        raise UnauthorizedError("The headers have two different API keys. Send one.")
+        raise UnauthorizedError("The request has two different API keys. Send one.")
     if not keys:
         raise UnauthorizedError(f"Send your API key in the header {key_header}, X-API-Key or Authorization: Bearer.")
     return keys.pop()

@@ -1,4 +1,4 @@
-"""Lambda entry point of /judge0, /mcp and /piston: protocols of other services, off until `Dialects` names them."""
+"""Lambda entry point of the protocols of other services, such as /judge0, which are off until `Dialects` names them."""
 
 from functools import partial
 
@@ -7,6 +7,7 @@ from functions.dialects.dialect import DialectResolver
 from functions.dialects.judge0.api import JUDGE0
 from functions.dialects.mcp.api import MCP
 from functions.dialects.piston import PISTON
+from functions.dialects.sandboxfusion import SANDBOX_FUSION
 from functions.env import Env
 from functions.http.resolver import Resolvers
 from functions.judging.runs import JudgedRuns
@@ -28,6 +29,6 @@ ENV = Env("dialects", SETTINGS)
 ENV.provide(judge_runs, JudgedRuns)
 ENV.provide(on_final, tell_checks)
 
-DIALECTS = (JUDGE0, MCP, PISTON)
+DIALECTS = (JUDGE0, MCP, PISTON, SANDBOX_FUSION)
 
 handler = Resolvers(partial(DialectResolver, ENV, DIALECTS)).resolve

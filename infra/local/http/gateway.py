@@ -63,8 +63,10 @@ class KeyOwners:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="key-owners")
         self._looks = set[asyncio.Task[str | None]]()
 
-    async def owner(self, headers: Sequence[tuple[bytes, bytes]]) -> str:
+    async def owner(self, headers: Sequence[tuple[bytes, bytes]], key_in_path: str = "") -> str:
         """Return the owner of a request with these headers: its project, the administrator or NOBODY."""
+        if key_in_path:
+            headers = [*headers, (b"x-api-key", key_in_path.encode())]
         for name, find in self._finders.items():
             keys = [value for field, value in headers if field == name]
             if len(keys) == 1 and (owner := await self._owner_of(name, keys[0], find)) is not None:
@@ -151,6 +153,9 @@ def _precedence(route: HasPath) -> tuple[bool, int, int, bool]:
     return "+}" in route.path, route.path.count("{"), -len(route.path), route.method == "ANY"
 
 
+_API_KEY: Final = re.compile(r"rb_live_[0-9A-Za-z_-]+")
+
+
 class Manners:
     """What the rows of the API's table say about a request. Most say nothing, and are not looked through."""
 
@@ -159,7 +164,9 @@ class Manners:
         special = (row for row in rows if row.waits != "never" or row.read_max_bytes is not None or row.is_health)
         self._router = Router(special)
         secret = {row.path.partition("{")[0] for row in rows if row.has_secret}
-        self._secrets = re.compile(f"({'|'.join(map(re.escape, sorted(secret)))})[^/]+")
+        self._secrets = re.compile(f"({'|'.join(map(_loosely, sorted(secret)))})[^/]+", re.IGNORECASE)
+        keyed = {row.path.partition("{key}")[0] for row in rows if "/{key}/" in row.path}
+        self._keys = re.compile(f"(?:{'|'.join(map(re.escape, sorted(keyed)))})([^/]+)/")
 
     def of(self, scope: Scope) -> ApiRoute[Any]:
         """Return the row of a request. A slash at its end means nothing to some routes."""
@@ -167,8 +174,19 @@ class Manners:
         return found[0] if found is not None else _ORDINARY
 
     def loggable(self, path: str) -> str:
-        """Return a path without its secret."""
-        return self._secrets.sub(r"\1…", path, 1) if self._secrets.match(path) else path
+        """Return a path without its secret, and without an API key wherever a client put it by mistake."""
+        hidden = self._secrets.sub(r"\1…", path, 1) if self._secrets.match(path) else path
+        return _API_KEY.sub("…", hidden)
+
+    def key_in(self, path: str) -> str:
+        """Return the API key of a path that has one; empty for any other."""
+        found = self._keys.match(path)
+        return found[1] if found else ""
+
+
+def _loosely(prefix: str) -> str:
+    """Return a pattern of the beginning of a path, which a client may have written with more slashes."""
+    return "/+".join(map(re.escape, prefix.split("/")))
 
 
 class Gateway:
@@ -227,7 +245,7 @@ class Gateway:
             context = self._invoker.context(route.function)
             call = partial(self._invoke, route, path_parameters, scope, b"", context)
             return route.function, await self._threads.run(NOBODY, scope, row, context, call, receive)
-        owner = await self._owners.owner(scope["headers"])
+        owner = await self._owners.owner(scope["headers"], self._manners.key_in(scope["path"]))
         requests = shares.enter_context(self._requests.holding(owner))
         body_bytes = shares.enter_context(self._body_bytes.holding(owner))
         try:

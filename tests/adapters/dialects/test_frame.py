@@ -15,9 +15,9 @@ from functions.projects.store import ProjectStore
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, call, event
 
-PATHS = {"judge0": "/judge0/about", "piston": "/piston/api/v2/runtimes"}
+PATHS = {"judge0": "/judge0/about", "piston": "/piston/api/v2/runtimes", "sandboxfusion": "/sandboxfusion/v1/ping"}
 NAMES = sorted(PATHS)
-MESSAGE = {"judge0": "error", "piston": "message"}
+MESSAGE = {"judge0": "error", "piston": "message", "sandboxfusion": "detail"}
 
 
 def ask(path: str, headers: dict[str, str], method: str = "GET") -> Answer:
@@ -44,7 +44,7 @@ def test_a_route_opens_to_its_rights_only(aws: Aws, route: Route[Any]) -> None:
     assert route.rights
     for right in RIGHTS:
         key = projects.issue_key(PROJECT_ID, rights=(right,))
-        answer = ask(path, {"X-API-Key": key}, route.method)
+        answer = ask(path.replace("{key}", key), {"X-API-Key": key}, route.method)
         lacks = f"This API key lacks the right {' or '.join(route.rights)}. "
         assert (lacks in answer.raw.decode()) == (right not in route.rights)
         assert answer.status == 403 or right in route.rights
@@ -63,6 +63,40 @@ def test_a_route_opens_to_its_rights_only(aws: Aws, route: Route[Any]) -> None:
 @pytest.mark.usefixtures("project_key")
 def test_the_key_comes_in_any_header_of_two(name: str, headers: dict[str, str]) -> None:
     assert ask(PATHS[name], headers).status == 200
+
+
+KEYED = [row for row in ROUTES if "{key}" in row.key]
+
+
+@pytest.mark.parametrize("route", KEYED, ids=[row.key for row in KEYED])
+@pytest.mark.usefixtures("project_key")
+def test_a_key_in_the_path_is_the_key_of_the_request_and_stands_in_no_answer_and_no_log(
+    aws: Aws, route: Route[Any], caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    projects = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb())
+    revoked = projects.issue_key(PROJECT_ID, rights=())
+    for key, headers, status in (
+        (API_KEY, {}, None),
+        (API_KEY, {"X-API-Key": API_KEY}, None),
+        (API_KEY, {"X-API-Key": "another"}, 401),
+        (API_KEY + "x", {}, 401),
+        ("rb_live_" + "/.." * 3, {}, 404),
+        ("rb_live_<script>", {}, 401),
+        (revoked, {}, 403),
+    ):
+        for end in ("", "/", "/nothing"):
+            answer = ask(route.path.replace("{key}", key) + end, headers, route.method)
+            assert answer.status not in {301, 302, 307, 308, 500}
+            assert status is None or end == "/nothing" or answer.status == status
+            assert status is not None or end == "/nothing" or answer.status not in {401, 403}
+            said = answer.raw.decode() + str(dict(answer.headers)) + caplog.text + "".join(capfd.readouterr())
+            assert "rb_live_" not in said
+            assert key not in said
+
+
+def test_no_route_has_a_key_anywhere_but_in_its_second_part() -> None:
+    assert all(row.path.split("/")[2] == "{key}" and row.has_secret for row in KEYED)
+    assert len(KEYED) >= 3
 
 
 @pytest.mark.parametrize(
