@@ -51,6 +51,20 @@ def test_clients_of_other_services_belong_to_the_project_of_their_key(header: tu
 
 
 @pytest.mark.parametrize(
+    ("headers", "key", "owner"),
+    [
+        ([], "a.1", "a"),
+        ([(b"host", b"x")], "invalid", ""),
+        ([(b"x-api-key", b"b.1")], "a.1", ""),
+        ([(b"x-api-key", b"a.1")], "a.1", "a"),
+    ],
+)
+def test_a_key_in_the_path_counts_as_one_in_a_header(headers: list[tuple[bytes, bytes]], key: str, owner: str) -> None:
+    made = KeyOwners(project_of, is_administrator)
+    assert asyncio.run(made.owner(headers, key)) == owner
+
+
+@pytest.mark.parametrize(
     "headers",
     [
         [],

@@ -21,6 +21,7 @@ from functions.handlers.api_document import ROUTES as DOCUMENTED_ROUTES
 from functions.handlers.dialects import DIALECTS
 from functions.http.answers import answer
 from functions.http.resolver import Resolver, Resolvers, Route
+from functions.projects.store import new_key
 from infra.local.http.gateway import Manners
 from tests.adapters.aws_account import load_template
 from tests.adapters.http_calls import event
@@ -96,6 +97,38 @@ def test_the_gateway_of_one_machine_finds_the_row_of_each_request() -> None:
         scope = {"method": row.method, "path": re.sub(r"{\w+\+?}", "x", row.path)}
         found = manners.of(scope)
         assert (found.waits, found.read_max_bytes, found.is_health) == (row.waits, row.read_max_bytes, row.is_health)
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/sandboxfusion/{}/run_code",
+        "/sandboxfusion/{}",
+        "//sandboxfusion//{}//run_code",
+        "/SandboxFusion/{}/run_code",
+        "/run_code/sandboxfusion/{}",
+        "/{}/run_code",
+        "/sandbox-fusion/{}?x={}",
+        "/sandboxfusion/run_code/{}/sandboxfusion/{}",
+    ],
+)
+def test_no_line_of_the_gateway_has_an_api_key_wherever_a_client_put_it(path: str) -> None:
+    key = new_key()
+    assert key not in Manners(ALL_ROUTES).loggable(path.replace("{}", key))
+
+
+def test_a_secret_in_a_path_is_hidden_in_any_form() -> None:
+    manners = Manners(ALL_ROUTES)
+    assert manners.loggable("/sandboxfusion/not-a-key/run_code") == "/sandboxfusion/…/run_code"
+    assert manners.loggable("//sandboxfusion//not-a-key/run_code") == "//sandboxfusion//…/run_code"
+    assert manners.loggable("/api/results") == "/api/results"
+
+
+def test_the_gateway_finds_the_key_of_a_path_that_has_one() -> None:
+    manners = Manners(ALL_ROUTES)
+    assert manners.key_in("/sandboxfusion/a.1/run_code") == "a.1"
+    others = ("/sandboxfusion/run_code", "/sandboxfusion//x/run_code", "/judge0/submissions/x/y", "/api/ping/a.1/0")
+    assert [manners.key_in(path) for path in others] == [""] * 4
 
 
 def test_no_route_that_waits_has_a_body_that_stays_unread() -> None:

@@ -331,6 +331,13 @@ def test_every_default_is_a_value_that_its_declaration_takes(name: str) -> None:
     assert wrong_values(document, defaults) == []
 
 
+def test_the_access_log_has_the_route_of_a_request_and_never_its_path(deployed: dict[str, Any]) -> None:
+    """The paths of pings, badges and clients without headers have secrets."""
+    logged = json.loads(deployed["Resources"]["ApiStage"]["Properties"]["AccessLogSettings"]["Format"])
+    names = ("requestId", "httpMethod", "routeKey", "status", "responseLatency")
+    assert sorted(logged.values()) == sorted(f"$context.{name}" for name in names)
+
+
 def test_functions_run_on_the_given_architecture() -> None:
     translated = translate(read(TEMPLATE), {"Architecture": "x86_64"}, "s3://code/functions.zip")
     found = [
