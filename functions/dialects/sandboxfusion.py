@@ -89,24 +89,24 @@ def _their_name(field: str) -> str:
 
 # The answer of a run. Its server starts programs without a shell: a fatal signal is a negative return code.
 
-_EMPTY: Final = {"compile_result": None, "run_result": None, "executor_pod_name": None, "files": {}}
+_EMPTY: Final[dict[str, Any]] = {"compile_result": None, "run_result": None, "executor_pod_name": None, "files": {}}
 _FINISHED, _TIMED_OUT = "Finished", "TimeLimitExceeded"
 
 
 def _ran(row: Submission, language: Language, stdout: bytes, stderr: bytes) -> dict[str, Any]:
     """Return a final run, without files."""
-    metrics = row.metrics or {}
     ended = _command(row, stdout, without_heading(row.language, stderr))
-    compiled = None
+    results: dict[str, Any] = {"run_result": ended}
     if language in _COMPILED:
-        warnings = str((row.compilation or {}).get("stderr", ""))
-        secs = (metrics.get("compile_ms") or 0) / MS_PER_SEC
-        compiled = {"status": _FINISHED, "execution_time": secs, "return_code": 0, "stdout": "", "stderr": warnings}
+        secs = ((row.metrics or {}).get("compile_ms") or 0) / MS_PER_SEC
         if row.result["phase"] == Phase.COMPILE:
-            compiled, ended = {**ended, "execution_time": secs}, None
-    is_good = ended is not None and ended["return_code"] == 0
-    status = "Success" if is_good else "Failed"
-    return {**_EMPTY, "status": status, "message": "", "compile_result": compiled, "run_result": ended}
+            results = {"compile_result": {**ended, "execution_time": secs}}
+        else:
+            warnings = str((row.compilation or {}).get("stderr", ""))
+            done = {"status": _FINISHED, "execution_time": secs, "return_code": 0, "stdout": "", "stderr": warnings}
+            results["compile_result"] = done
+    is_good = "run_result" in results and ended["return_code"] == 0
+    return {**_EMPTY, "status": "Success" if is_good else "Failed", "message": "", **results}
 
 
 def _command(row: Submission, stdout: bytes, stderr: bytes) -> dict[str, Any]:
@@ -196,7 +196,7 @@ def _place(path: str) -> str:
 
 
 _NO_JUPYTER = "run_jupyter is not offered: no interpreter stays alive between cells. Send one program to run_code."
-_NO_CELLS: Final = {
+_NO_CELLS: Final[dict[str, Any]] = {
     "status": "SandboxError",
     "message": _NO_JUPYTER,
     "driver": None,
