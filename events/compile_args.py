@@ -6,7 +6,7 @@ from types import MappingProxyType
 from events.vocabulary import Language
 
 _WARNINGS = (
-    "all|extra|pedantic|error|shadow|conversion|sign-conversion|sign-compare|float-conversion|float-equal|format|format=2"
+    "all|extra|pedantic|error|fatal-errors|shadow|conversion|sign-conversion|sign-compare|float-conversion|float-equal|format|format=2"
     "|unused|unused-variable|unused-parameter|unused-function|unused-result|uninitialized|maybe-uninitialized"
     "|implicit-fallthrough|switch|switch-enum|parentheses|return-type|type-limits|vla|cast-qual|cast-align|undef"
     "|null-dereference|array-bounds|overflow|shift-overflow|logical-op|double-promotion|strict-overflow"

@@ -27,7 +27,8 @@ class LanguageRow:
     `suffixes`: of files with programs. `aliases`: other names in requests, in lower case. `judge_wall_secs`: the
     default wall time. `judge_processes` and `agent_processes`: the ceilings of both profiles. `own_names`: of the main
     file and of compiled files, which no file of a request may have; that of Java is named after its class, which only
-    the runner finds. `judge0_id`: in the dialect of Judge0, which offers no language without one.
+    the runner finds. `judge0_ids`: in the dialect of Judge0, which offers no language without one; first that of its
+    version 1.13.1, then those of other versions, below 43 those of its Extra CE.
     """
 
     title: str
@@ -37,7 +38,7 @@ class LanguageRow:
     agent_processes: int
     own_names: frozenset[str]
     aliases: tuple[str, ...] = ()
-    judge0_id: int | None = None
+    judge0_ids: tuple[int, ...] = ()
 
 
 LANGUAGES = MappingProxyType(
@@ -50,7 +51,7 @@ LANGUAGES = MappingProxyType(
             agent_processes=64,
             own_names=frozenset({"solution.py"}),
             aliases=("py",),
-            judge0_id=71,
+            judge0_ids=(71, 92, 100, 109, 113, 10, 25, 33),
         ),
         Language.C: LanguageRow(
             title="C",
@@ -59,7 +60,7 @@ LANGUAGES = MappingProxyType(
             judge_processes=8,
             agent_processes=32,
             own_names=frozenset({"solution.c", "solution", ".headers"}),
-            judge0_id=50,
+            judge0_ids=(50, 48, 49, 103, 1),
         ),
         Language.CPP: LanguageRow(
             title="C++",
@@ -69,7 +70,7 @@ LANGUAGES = MappingProxyType(
             agent_processes=32,
             own_names=frozenset({"solution.cpp", "solution", ".headers"}),
             aliases=("c++", "cxx", "cc"),
-            judge0_id=52,
+            judge0_ids=(52, 53, 54, 105, 2),
         ),
         Language.JAVA: LanguageRow(
             title="Java",
@@ -78,7 +79,7 @@ LANGUAGES = MappingProxyType(
             judge_processes=1024,
             agent_processes=512,
             own_names=frozenset({"solution.jar"}),
-            judge0_id=62,
+            judge0_ids=(62, 91, 4),
         ),
         Language.JAVASCRIPT: LanguageRow(
             title="JavaScript",
@@ -88,7 +89,7 @@ LANGUAGES = MappingProxyType(
             agent_processes=64,
             own_names=frozenset({"solution.js"}),
             aliases=("js",),
-            judge0_id=63,
+            judge0_ids=(63, 93, 97, 102),
         ),
         Language.TYPESCRIPT: LanguageRow(
             title="TypeScript",
@@ -98,7 +99,7 @@ LANGUAGES = MappingProxyType(
             agent_processes=64,
             own_names=frozenset({"solution.ts"}),
             aliases=("ts",),
-            judge0_id=74,
+            judge0_ids=(74, 94, 101),
         ),
         Language.GO: LanguageRow(
             title="Go",
@@ -107,7 +108,7 @@ LANGUAGES = MappingProxyType(
             judge_processes=1024,
             agent_processes=512,
             own_names=frozenset({"solution.go", "solution", "main.a"}),
-            judge0_id=60,
+            judge0_ids=(60, 95, 106, 107),
         ),
         Language.RUST: LanguageRow(
             title="Rust",
@@ -117,7 +118,7 @@ LANGUAGES = MappingProxyType(
             agent_processes=64,
             own_names=frozenset({"solution.rs", "solution"}),
             aliases=("rs",),
-            judge0_id=73,
+            judge0_ids=(73, 108),
         ),
         Language.LUA: LanguageRow(
             title="Lua",
@@ -126,7 +127,7 @@ LANGUAGES = MappingProxyType(
             judge_processes=10,
             agent_processes=64,
             own_names=frozenset({"solution.lua"}),
-            judge0_id=64,
+            judge0_ids=(64,),
         ),
         Language.BASH: LanguageRow(
             title="Bash",
@@ -136,7 +137,7 @@ LANGUAGES = MappingProxyType(
             agent_processes=64,
             own_names=frozenset({"solution.sh"}),
             aliases=("sh",),
-            judge0_id=46,
+            judge0_ids=(46,),
         ),
     }
 )

@@ -112,13 +112,13 @@ class DialectRoute(NamedTuple):
 class Dialect(NamedTuple):
     """One protocol. All its paths are `/<name>` or below.
 
-    `key_header`: its own header for the API key, in lower case. X-API-Key and `Authorization: Bearer` work as well.
+    `key_headers`: its own headers for the API key, in lower case. X-API-Key and `Authorization: Bearer` work as well.
     `error`: turns our status and error body into those of the protocol.
     `part`: its routes for one request.
     """
 
     name: str
-    key_header: str
+    key_headers: tuple[str, ...]
     error: Callable[[int, Mapping[str, Any]], tuple[int, Any]]
     part: type[DialectRoutes]
     routes: Sequence[DialectRoute]
@@ -144,7 +144,7 @@ class Dialect(NamedTuple):
             if self.name not in env.settings.dialects:
                 raise NotFoundError(f"/{self.name} is off: the parameter Dialects of this deployment is without it.")
             in_path = variables[0] if _KEY_IN_PATH in row.key else ""
-            key = _sent_key(app.current_event, self.key_header, in_path)
+            key = _sent_key(app.current_event, self.key_headers, in_path)
             project = authenticate_key(app.current_event, env, key)
             return row.serve(self.part(env, app, project), *variables[bool(in_path) :])
 
@@ -180,15 +180,18 @@ class DialectResolver(Resolver):
         return Response(status_code=status, content_type=JSON_TYPE, headers=answered.headers, body=json.dumps(body))
 
 
-def _sent_key(event: HttpEvent, key_header: str, in_path: str) -> str:
+def _sent_key(event: HttpEvent, key_headers: tuple[str, ...], in_path: str) -> str:
     """Return the only API key of a request, in its headers or its path. Raises UnauthorizedError."""
     authorization = event.headers.get("authorization") or ""
     keys = {in_path, event.headers.get("x-api-key") or "", key_of(authorization)}
-    if key_header != "authorization" or " " not in authorization:  # there a key stands alone
-        keys.add(event.headers.get(key_header) or "")
+    for name in key_headers:
+        if name != "authorization" or " " not in authorization:  # there a key stands alone
+            keys.add(event.headers.get(name) or "")
     keys.discard("")
     if len(keys) > 1:
         raise UnauthorizedError("The request has two different API keys. Send one.")
     if not keys:
-        raise UnauthorizedError(f"Send your API key in the header {key_header}, X-API-Key or Authorization: Bearer.")
+        raise UnauthorizedError(
+            f"Send your API key in the header {key_headers[0]}, X-API-Key or Authorization: Bearer."
+        )
     return keys.pop()

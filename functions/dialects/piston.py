@@ -321,7 +321,7 @@ _READS: Final = ("run", "read")
 
 PISTON = Dialect(
     "piston",
-    "authorization",
+    ("authorization",),
     _error,
     PistonRoutes,
     (

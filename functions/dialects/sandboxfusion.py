@@ -235,7 +235,7 @@ def _routes(base: str) -> list[DialectRoute]:
 
 SANDBOX_FUSION = Dialect(
     "sandboxfusion",
-    "authorization",
+    ("authorization",),
     _error,
     SandboxFusionRoutes,
     (*_routes("/sandboxfusion"), *_routes("/sandboxfusion/{key}")),

@@ -1,8 +1,10 @@
 """The adapter of Judge0 in front of the whole stack: statuses, outputs, and callbacks."""
 
 import base64
+import io
 import json
 import threading
+import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from queue import Queue
@@ -59,6 +61,24 @@ def test_a_submission_has_output_times_and_memory(judge0: httpx.Client) -> None:
     assert float(shown["wall_time"]) > 0
     assert shown["memory"] > 0
     assert shown["created_at"] < shown["finished_at"]
+
+
+def test_a_submission_shows_its_program_and_the_files_that_it_left(judge0: httpx.Client) -> None:
+    source = "import sys; open('out.txt', 'w').write(input()); print('o'); print('e', file=sys.stderr)"
+    shown = run(judge0, source, stdin="42", redirect_stderr_to_stdout=True)
+    assert (shown["source_code"], shown["stdin"]) == (source, "42")
+    assert (shown["stdout"], shown["stderr"]) == ("o\ne\n", None)
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(shown["post_execution_filesystem"]))) as left:
+        assert {name: left.read(name) for name in left.namelist()} == {
+            "out.txt": b"42",
+            "solution.py": source.encode(),
+        }
+
+
+def test_what_a_compiler_makes_is_no_file_of_the_program(judge0: httpx.Client) -> None:
+    shown = run(judge0, "int main(void){return 0;}", C, max_processes_and_or_threads=60)
+    with zipfile.ZipFile(io.BytesIO(base64.b64decode(shown["post_execution_filesystem"]))) as left:
+        assert left.namelist() == ["solution.c"]
 
 
 @pytest.mark.parametrize(

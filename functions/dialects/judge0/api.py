@@ -1,25 +1,28 @@
 """The routes of Judge0."""
 
+import base64
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, Final
 
 from aws_lambda_powertools.event_handler import Response
 
 from events.limits import ceilings
-from events.vocabulary import Language
+from events.vocabulary import LANGUAGES, Language
 from functions.aws.payloads import PayloadMissingError, Payloads
 from functions.dialects.dialect import Dialect, DialectRoute, DialectRoutes, answering, json_answer, refusing
 from functions.dialects.judge0.requests import judge0_problems, read_submission
 from functions.dialects.judge0.views import (
-    IDS,
+    LANGUAGE_OF,
     MAX_BATCH,
-    SOURCES,
+    PROGRAM,
     STATUSES,
     KeptRequest,
+    archive,
     config_info,
-    name_of,
     requested_fields,
+    source_file,
     submission_body,
 )
 from functions.errors import BadRequestError, ForbiddenError, InvalidFieldsError, NotFoundError, ServiceError
@@ -32,6 +35,11 @@ from functions.submissions.results.short_views import summary_body
 from functions.submissions.runners.fleet import Fleet, LanguageDetail, ceilings_of_operator
 
 _INVALID, _CREATED = 422, 201
+_EXTRA = "/judge0/extra"
+"""The base of clients of Judge0 Extra CE, which has other ids. A submission may have those of both."""
+_FIRST_ID_OF_CE = 43
+_FILES_MAX_BYTES = 1_048_576
+"""Of the files that the runs of one answer left."""
 
 
 class Judge0Routes(DialectRoutes):
@@ -41,20 +49,23 @@ class Judge0Routes(DialectRoutes):
         most = ceilings(Language.PYTHON, self.profile, self.env[ceilings_of_operator])
         return json_answer(config_info(most, self.env.settings.max_queue_depth))
 
+    def about(self) -> Response[str]:
+        """Answer with the version whose API this is. Clients require the other fields, and know ids by the version."""
+        return json_answer({**_ABOUT, "version": _ABOUT["version"] + "-extra" * self._is_extra})
+
     def languages(self) -> Response[str]:
-        return json_answer(languages(self.env[Fleet].toolchains()))
+        return json_answer(self._languages)
 
     def all_languages(self) -> Response[str]:
         """Answer with the offered languages again: none is archived here."""
-        found = languages(self.env[Fleet].toolchains())
-        return json_answer([{**one, "is_archived": False} for one in found])
+        return json_answer([{**one, "is_archived": False} for one in self._languages])
 
     def language(self, id_text: str) -> Response[str]:
         """Answer with one language. Its commands are those of the runner, which the API does not show."""
-        for one in languages(self.env[Fleet].toolchains()):
+        for one in self._languages:
             if str(one["id"]) == id_text:
-                unknown = dict.fromkeys(("source_file", "compile_cmd", "run_cmd"))
-                return json_answer({**one, "is_archived": False, **unknown})
+                more = {"source_file": source_file(LANGUAGE_OF[one["id"]]), "compile_cmd": None, "run_cmd": None}
+                return json_answer({**one, "is_archived": False, **more})
         raise NotFoundError("There is no such language.")
 
     def create(self) -> Response[str]:
@@ -99,7 +110,16 @@ class Judge0Routes(DialectRoutes):
         tokens = [token.strip() for token in self._query.get("tokens", "").split(",") if token.strip()]
         _check_batch(len(tokens))
         rows = [self._find(token) for token in tokens]
-        return json_answer({"submissions": [None if row is None else self._shown(row, fields) for row in rows]})
+        most = _FILES_MAX_BYTES // len(rows)
+        return json_answer({"submissions": [None if row is None else self._shown(row, fields, most) for row in rows]})
+
+    @property
+    def _is_extra(self) -> bool:
+        return self.app.current_event.path.startswith(_EXTRA)
+
+    @property
+    def _languages(self) -> list[dict[str, Any]]:
+        return languages(self.env[Fleet].toolchains(), is_extra=self._is_extra)
 
     @property
     def _query(self) -> Mapping[str, str]:
@@ -115,10 +135,13 @@ class Judge0Routes(DialectRoutes):
     def _accept(self, sent: Mapping[str, Any], wait_secs: float = 0) -> Submission:
         present = {name: value for name, value in sent.items() if value not in (None, "")}
         asked = read_submission(present, self.env[Fleet].languages(), is_base64=self._is_base64)
+        if asked.redirect_stderr_to_stdout:
+            present["redirect_stderr_to_stdout"] = True
         kept = KeptRequest.of(present, asked.expected_output)
         problems = Problems()
         problems.add(size_problems("stdin", asked.stdin, STDIN_MAX_BYTES))
-        request = self.checked({**asked.body(self.profile), "metadata": kept.metadata}, problems)
+        body = asked.body(self.profile, self.env[ceilings_of_operator])
+        request = self.checked({**body, "metadata": kept.metadata}, problems)
         program = replace(request.program, stdin=asked.stdin)
         return self.run(replace(request, program=program, webhook_secret=None), wait_secs)
 
@@ -128,32 +151,51 @@ class Judge0Routes(DialectRoutes):
         except BadRequestError:  # no token is anything but a UUID
             return None
 
-    def _shown(self, row: Submission, fields: tuple[str, ...]) -> dict[str, Any]:
+    def _shown(self, row: Submission, fields: tuple[str, ...], most: int = _FILES_MAX_BYTES) -> dict[str, Any]:
+        """Return the fields of a submission. `most`: bytes of the files that it left."""
         texts: dict[str, bytes | None] = {"compile_output": (row.compilation or {}).get("stderr", "").encode()}
         if row.is_final:
             texts["stdout"], texts["stderr"] = self.outputs(row)
-        if SOURCES & set(fields):
-            texts["source_code"], texts["stdin"] = self._sources(row)
+        if PROGRAM & set(fields):
+            code, stdin, files = self._program(row)
+            texts |= {"source_code": code, "stdin": stdin, "additional_files": archive(files)}
+            if row.is_final:
+                files = ({} if code is None else {source_file(row.language): code}) | files
+                texts["post_execution_filesystem"] = archive(files | self._left_files(row, most))
         shown = {**summary_body(row), "callback_url": row.webhook_url}
         return submission_body(shown, texts, fields, is_base64=self._is_base64)
 
-    def _sources(self, row: Submission) -> tuple[bytes | None, bytes | None]:
-        if row.input_key is None:
-            return row.code, row.stdin
+    def _program(self, row: Submission) -> tuple[bytes | None, bytes | None, dict[str, bytes]]:
+        """Return code, stdin and files: of the row until the end, then as long as programs are kept."""
+        if row.code is not None:
+            return row.code, row.stdin, {file.path: file.content or b"" for file in row.files}
         try:
-            return self.env[Payloads].get_input(row.submission_id)[:2]
-        except PayloadMissingError:  # deleted since the row was read
-            raise NotFoundError(NO_SUCH_RESULT) from None
+            request, _ = self.env[Results].kept_request(row)
+        except NotFoundError:
+            return None, None, {}
+        files = {file["path"]: base64.b64decode(file["content_base64"]) for file in request.get("files", ())}
+        return request["code"].encode(), request.get("stdin", "").encode(), files
+
+    def _left_files(self, row: Submission, most: int) -> dict[str, bytes]:
+        """Return the files that a run made or changed, as far as they fit into `most` bytes."""
+        found = {}
+        for file in row.stored_artifacts:
+            if file["size"] <= most:
+                most -= file["size"]
+                with suppress(PayloadMissingError):  # deleted since the row was read
+                    found[file["path"]] = self.env[Payloads].get_output(row.submission_id, file["key"])
+        return found
 
 
-def languages(details: Iterable[LanguageDetail]) -> list[dict[str, Any]]:
-    return sorted((_named(one) for one in details if one["name"] in IDS), key=lambda one: one["id"])
-
-
-def _named(one: LanguageDetail) -> dict[str, Any]:
-    """Return a language with the version of its toolchain, such as `Python (Python 3.13.5)`."""
-    version = "".join(f" ({toolchain})" for toolchain in one["toolchains"][-1:])
-    return {"id": IDS[one["name"]], "name": name_of(one["name"]) + version}
+def languages(details: Iterable[LanguageDetail], *, is_extra: bool) -> list[dict[str, Any]]:
+    """Return the ids of CE or of Extra CE, each with the version of our toolchain: `Python (Python 3.13.5)`."""
+    found = []
+    for one in details:
+        row = LANGUAGES[Language(one["name"])]
+        ids = [number for number in row.judge0_ids if (number < _FIRST_ID_OF_CE) == is_extra]
+        name = row.title + "".join(f" ({toolchain})" for toolchain in one["toolchains"][-1:])
+        found += [{"id": number, "name": name if number == ids[0] else f"{name}, id {number}"} for number in ids]
+    return sorted(found, key=lambda one: one["id"])
 
 
 def _check_batch(count: int) -> None:
@@ -169,7 +211,6 @@ _ABOUT = {
     "source_code": "https://github.com/judge0/judge0",
     "maintainer": "Herman Zvonimir Došilović <hermanz.dosilovic@gmail.com>",
 }
-"""The version whose API this is. Clients require the other fields."""
 _STATUSES = [{"id": id_, "description": text} for id_, text in STATUSES.items()]
 _NO_LIST = "Submissions are not listed here. GET /api/results lists those of the project."
 
@@ -183,26 +224,27 @@ def _error(status: int, said: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
 _READS: Final = ("run", "read")
 
 
+_ROUTES = (
+    DialectRoute("GET /judge0/about", Judge0Routes.about, _READS),
+    DialectRoute("POST /judge0/authenticate", answering({}), ("run",)),
+    DialectRoute("POST /judge0/authorize", answering({}), ("run",)),
+    DialectRoute("GET /judge0/config_info", Judge0Routes.config_info, _READS),
+    DialectRoute("GET /judge0/statuses", answering(_STATUSES), _READS),
+    DialectRoute("GET /judge0/languages", Judge0Routes.languages, _READS),
+    DialectRoute("GET /judge0/languages/all", Judge0Routes.all_languages, _READS),
+    DialectRoute("GET /judge0/languages/{id}", Judge0Routes.language, _READS),
+    # As its server without an administrator's token, and by default.
+    DialectRoute("GET /judge0/submissions", refusing(ForbiddenError, _NO_LIST), _READS),
+    DialectRoute("POST /judge0/submissions", Judge0Routes.create, ("run",), "if_asked"),
+    DialectRoute("GET /judge0/submissions/batch", Judge0Routes.batch, _READS),
+    DialectRoute("POST /judge0/submissions/batch", Judge0Routes.create_batch, ("run",)),
+    DialectRoute("GET /judge0/submissions/{token}", Judge0Routes.one, _READS),
+    DialectRoute("DELETE /judge0/submissions/{token}", refusing(BadRequestError, "delete not allowed"), ("run",)),
+)
 JUDGE0 = Dialect(
     "judge0",
-    "x-auth-token",
+    ("x-auth-token", "x-rapidapi-key", "x-apihub-key"),
     _error,
     Judge0Routes,
-    (
-        DialectRoute("GET /judge0/about", answering(_ABOUT), _READS),
-        DialectRoute("POST /judge0/authenticate", answering({}), ("run",)),
-        DialectRoute("POST /judge0/authorize", answering({}), ("run",)),
-        DialectRoute("GET /judge0/config_info", Judge0Routes.config_info, _READS),
-        DialectRoute("GET /judge0/statuses", answering(_STATUSES), _READS),
-        DialectRoute("GET /judge0/languages", Judge0Routes.languages, _READS),
-        DialectRoute("GET /judge0/languages/all", Judge0Routes.all_languages, _READS),
-        DialectRoute("GET /judge0/languages/{id}", Judge0Routes.language, _READS),
-        # As its server without an administrator's token, and by default.
-        DialectRoute("GET /judge0/submissions", refusing(ForbiddenError, _NO_LIST), _READS),
-        DialectRoute("POST /judge0/submissions", Judge0Routes.create, ("run",), "if_asked"),
-        DialectRoute("GET /judge0/submissions/batch", Judge0Routes.batch, _READS),
-        DialectRoute("POST /judge0/submissions/batch", Judge0Routes.create_batch, ("run",)),
-        DialectRoute("GET /judge0/submissions/{token}", Judge0Routes.one, _READS),
-        DialectRoute("DELETE /judge0/submissions/{token}", refusing(BadRequestError, "delete not allowed"), ("run",)),
-    ),
+    (*_ROUTES, *(row._replace(key=row.key.replace("/judge0", _EXTRA)) for row in _ROUTES)),
 )

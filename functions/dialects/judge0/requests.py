@@ -13,6 +13,7 @@ import struct
 import zipfile
 import zlib
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from typing import Annotated, Any
 
 from pydantic import (
@@ -26,9 +27,11 @@ from pydantic import (
     ValidationInfo,
 )
 
-from events.files import MAX_FILES, MAX_INLINE_BYTES
-from events.vocabulary import Profile
-from functions.dialects.judge0.views import DEFAULTS, IDS, MAX_OPTION_CHARS
+from events.compile_args import PATTERNS
+from events.files import CHANGED, MAX_FILES, MAX_INLINE_BYTES
+from events.limits import RaisedCeilings, ceilings
+from events.vocabulary import Language, Profile
+from functions.dialects.judge0.views import DEFAULTS, LANGUAGE_OF, MAX_OPTION_CHARS, MOST_PROCESSES
 from functions.errors import FieldProblem, InvalidFieldsError
 from functions.submissions.accept.program_fields import RequestLimits
 
@@ -46,7 +49,7 @@ _SENTENCES = {
     "finite_number": "is not a number",
     "greater_than": "must be greater than 0",
     "greater_than_equal": "must be greater than or equal to 0",
-    "less_than_equal": "must be less than or equal to 1",
+    "less_than_equal": "must be less than or equal to {le:g}",
 }
 """By pydantic's type of error."""
 
@@ -54,9 +57,9 @@ type _Info = ValidationInfo[Mapping[str, Any]]
 
 
 def _language(sent: object, info: _Info) -> str:
-    for name in info.context["offered"]:
-        if str(IDS.get(name, "")) == str(sent):
-            return str(name)
+    for number, name in LANGUAGE_OF.items():
+        if str(number) == str(sent) and name in info.context["offered"]:
+            return name
     shown = str(sent).encode(errors="replace").decode()[:20]
     raise ValueError(f"language with id {shown} doesn't exist")
 
@@ -129,6 +132,7 @@ def _off(sent: object) -> bool:
 _Positive = Annotated[float, BeforeValidator(_number), Field(gt=0, allow_inf_nan=False)]
 _InMegabytes = Annotated[_Positive, AfterValidator(lambda kb: math.ceil(kb / _KB_PER_MB))]
 _OutputKilobytes = Annotated[_Positive, AfterValidator(lambda kb: min(math.ceil(kb), _MAX_OUTPUT_KB))]
+_Processes = Annotated[_Positive, Field(le=MOST_PROCESSES)]
 _Content = Annotated[bytes, BeforeValidator(_content)]
 _Words = Annotated[list[str], BeforeValidator(_words)]
 _Never = Annotated[bool, BeforeValidator(_off)]
@@ -151,22 +155,34 @@ class Judge0Submission(BaseModel):
     wall_time_secs: _Positive = Field(DEFAULTS["wall_time_limit"], alias="wall_time_limit")
     memory_mb: _InMegabytes | None = Field(None, alias="memory_limit")
     stack_mb: _InMegabytes | None = Field(None, alias="stack_limit")
-    max_processes: _Positive | None = Field(None, alias="max_processes_and_or_threads")
+    max_processes: _Processes | None = Field(None, alias="max_processes_and_or_threads")
     file_size_mb: _InMegabytes | None = Field(None, alias="max_file_size")
     output_kb: _OutputKilobytes | None = Field(None, validation_alias=AliasPath("max_file_size"))
     cpu_extra_time: Annotated[float, BeforeValidator(_number), Field(ge=0, allow_inf_nan=False)] = 0
     number_of_runs: Annotated[_Positive, Field(le=1)] = 1
     enable_network: _Never = False
-    redirect_stderr_to_stdout: _Never = False
+    redirect_stderr_to_stdout: bool = False
     enable_per_process_and_thread_time_limit: _Never = False
     enable_per_process_and_thread_memory_limit: _Never = False
 
-    def body(self, profile: Profile) -> dict[str, Any]:
-        """Return the fields of POST /api/submit, but for stdin. The secret is none: a callback has no signature."""
+    def body(self, profile: Profile, raised: RaisedCeilings) -> dict[str, Any]:
+        """Return the fields of POST /api/submit. `stdin` is left out if it is no text.
+
+        The secret is none: a callback has no signature. As there, options of what is not compiled change nothing, and
+        a program has all processes that any language may have.
+        """
         limits = self.model_dump(include=set(RequestLimits.model_fields), exclude_none=True)
-        program = self.model_dump(include={"language", "code", "args", "compile_args", "files", "webhook_url"})
-        secret = {} if self.webhook_url is None else {"webhook_secret": "none"}
-        return {**program, **secret, "profile": profile, "limits": limits}
+        if self.max_processes is not None:
+            most = ceilings(Language(self.language), profile, raised).max_processes
+            limits["max_processes"] = min(self.max_processes, most)
+        program = self.model_dump(include={"language", "code", "args", "files", "webhook_url"})
+        if self.language in PATTERNS:
+            program["compile_args"] = [re.sub("^--std=", "-std=", option) for option in self.compile_args]
+        if self.webhook_url is not None:
+            program["webhook_secret"] = "none"  # noqa: S105 - no secret
+        with suppress(UnicodeDecodeError):
+            program["stdin"] = self.stdin.decode()
+        return {**program, "profile": profile, "limits": limits, "artifacts": CHANGED, "keep_code": True}
 
 
 def read_submission(sent: Mapping[str, Any], offered: Collection[str], *, is_base64: bool) -> Judge0Submission:
@@ -187,5 +203,6 @@ def judge0_problems(fields: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
 
 
 def _problem(item: Mapping[str, Any]) -> FieldProblem:
-    message = _SENTENCES.get(item["type"], item["msg"].removeprefix("Value error, "))
+    known = _SENTENCES.get(item["type"])
+    message = item["msg"].removeprefix("Value error, ") if known is None else known.format(**item.get("ctx", {}))
     return FieldProblem(str(item["loc"][0]), message)

@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+import io
+import zipfile
 from collections.abc import Mapping
 from typing import Any, Final, Self
 
@@ -55,7 +57,7 @@ def config_info(most: Ceilings, max_queue_size: int) -> dict[str, Any]:
         "max_wall_time_limit": float(most.wall_time_secs),
         "max_memory_limit": most.memory_mb * 1024,
         "max_stack_limit": most.memory_mb * 1024,
-        "max_max_processes_and_or_threads": 1024,
+        "max_max_processes_and_or_threads": MOST_PROCESSES,
         "allow_enable_per_process_and_thread_time_limit": False,
         "allow_enable_per_process_and_thread_memory_limit": False,
         "max_max_file_size": 102_400,
@@ -69,25 +71,32 @@ def config_info(most: Ceilings, max_queue_size: int) -> dict[str, Any]:
     }
 
 
-IDS = {language.value: row.judge0_id for language, row in LANGUAGES.items() if row.judge0_id is not None}
-"""Its id of each of our languages. One that it does not have is not offered here."""
+LANGUAGE_OF = {number: language.value for language, row in LANGUAGES.items() for number in row.judge0_ids}
+"""Our language by its ids: of its versions, which are one here. One without an id is not offered here."""
+MOST_PROCESSES = 1024
 
 
 def name_of(language: str) -> str:
     return LANGUAGES[Language(language)].title
 
 
+def source_file(language: str) -> str:
+    return "Main.java" if language == Language.JAVA else f"solution{LANGUAGES[Language(language)].suffixes[0]}"
+
+
 # The part of a request that its answers repeat. It is one entry in the metadata of the submission.
 
 KEPT = (*DEFAULTS, "compiler_options", "command_line_arguments")
+_FIRST_IDS = {str(row.judge0_ids[0]) for row in LANGUAGES.values() if row.judge0_ids}
 _KEY: Final = "judge0"
 _BLANKS = b" \t\n\v\f\r\0"
 
 
 class KeptRequest(BaseModel):
-    """The limits and options of a request. `sha256`: of its expected output without trailing blanks.
+    """The limits and options of a request, and its `language_id` if it is not the first one of the language.
 
-    `expected`: that output, where it is short enough for the metadata.
+    `sha256`: of its expected output without trailing blanks. `expected`: that output, where it is short enough for the
+    metadata.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
@@ -100,6 +109,8 @@ class KeptRequest(BaseModel):
     def of(cls, sent: Mapping[str, Any], expected: bytes | None) -> Self:
         """Return what is kept of a valid request without blank fields."""
         values = {name: str(float(sent[name])) if name in DECIMALS else sent[name] for name in KEPT if name in sent}
+        if str(sent.get("language_id", "")) not in {"", *_FIRST_IDS}:
+            values["language_id"] = int(sent["language_id"])
         if expected is None:
             return cls(values=values)
         whole = cls(values=values, sha256=digest(expected), expected=base64.b64encode(expected))
@@ -149,20 +160,24 @@ STATUSES = {
     14: "Exec Format Error",
 }
 DEFAULT_FIELDS = ("stdout", "time", "memory", "stderr", "token", "compile_output", "message", "status")
-SOURCES = frozenset({"source_code", "stdin"})
-"""What a client sent. It is read only for answers that show it."""
-_NOT_KEPT = ("expected_output", "additional_files")
+ARCHIVES = ("additional_files", "post_execution_filesystem")
+PROGRAM = frozenset({"source_code", "stdin", *ARCHIVES})
+"""What a client sent, and the files after the run. They are read only for answers that show them."""
 _OUTPUTS = ("stdout", "stderr", "compile_output", "message")
 _MEASURES = ("time", "wall_time", "memory", "exit_code", "exit_signal")
-_TEXTS = {*SOURCES, *_OUTPUTS, "expected_output"}
+_TEXTS = {"source_code", "stdin", *_OUTPUTS, "expected_output"}
 FIELDS = (
     *DEFAULT_FIELDS,
-    *sorted(SOURCES),
-    *_NOT_KEPT,
+    *("source_code", "stdin", "expected_output"),
+    *ARCHIVES,
     *KEPT,
     *("language_id", "language", "status_id", "callback_url"),
     *("created_at", "finished_at", "wall_time", "exit_code", "exit_signal"),
 )
+"""All of version 1.13.1, and the one more that its official client knows: it fails at any other."""
+_HOSTS = ("queue_host", "execution_host")
+_NAMED = {*FIELDS, "queued_at", "started_at", "updated_at", *_HOSTS}
+"""Those of later versions are shown to clients that name them."""
 _LEFT_OUT = DEFAULTS | {name: str(DEFAULTS[name]) for name in DECIMALS}
 _OF_VERDICT: dict[str, int] = {Verdict.IE: 13, Verdict.TLE: 5, Verdict.FSE: 8}
 _SIGNALS = {6: 10, 8: 9, 11: 7, 25: 8}
@@ -178,7 +193,7 @@ def requested_fields(text: str | None) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(name.strip() for name in text.split(",")))
     if "*" in names:
         return FIELDS
-    if unknown := [name[:64] for name in names if name not in FIELDS]:
+    if unknown := [name[:64] for name in names if name not in _NAMED]:
         raise BadRequestError(f"invalid fields: [{', '.join(unknown[:10])}]")
     return names
 
@@ -190,14 +205,23 @@ def submission_body(
 
     `one`: an item of our list of results, or the event of a result. `texts`: those of its texts that were read.
     """
-    kept, number = KeptRequest.from_metadata(one["metadata"]), IDS.get(one["language"])
+    kept, times = KeptRequest.from_metadata(one["metadata"]), one["timestamps"]
+    number = kept.values.get("language_id")
+    if not isinstance(number, int) or LANGUAGE_OF.get(number) != one["language"]:  # or metadata of a client of the API
+        number = next(iter(LANGUAGES[Language(one["language"])].judge0_ids), None)
+    if kept.values.get("redirect_stderr_to_stdout") and (one["result"] or {}).get("phase") != Phase.COMPILE:
+        texts = {**texts, "stdout": (texts.get("stdout") or b"") + (texts.get("stderr") or b""), "stderr": None}
     body = {
         **{name: kept.values.get(name, _LEFT_OUT.get(name)) for name in KEPT},
+        **dict.fromkeys((*PROGRAM, *_HOSTS)),
         **texts,
         **_end(one, texts, kept),
         "token": one["id"],
-        "created_at": one["timestamps"]["created_at"],
-        "finished_at": one["timestamps"]["completed_at"],
+        "created_at": times["created_at"],
+        "queued_at": times["created_at"],
+        "started_at": times.get("started_at"),
+        "updated_at": times["completed_at"] or times.get("started_at") or times["created_at"],
+        "finished_at": times["completed_at"],
         "callback_url": one.get("callback_url"),
         "language_id": number,
         "language": {"id": number, "name": name_of(one["language"])},
@@ -208,7 +232,8 @@ def submission_body(
     if missing and fields != FIELDS:
         raise BadRequestError(f"{', '.join(missing)} of this submission is not kept: leave it out of fields")
     shown = {name: body[name] for name in fields if name in body}
-    return {name: _written(v, is_base64=is_base64) if name in _TEXTS else v for name, v in shown.items()}
+    texts_as = dict.fromkeys(_TEXTS, is_base64) | dict.fromkeys(ARCHIVES, True)
+    return {name: _written(v, is_base64=texts_as[name]) if name in texts_as else v for name, v in shown.items()}
 
 
 def callback_body(event: Mapping[str, Any]) -> dict[str, Any]:
@@ -277,6 +302,15 @@ def _message(result: Mapping[str, Any], status: int) -> str:
     if result.get("signal") is not None:
         return f"Caught fatal signal {result['signal']}"
     return f"Exited with error status {result.get('exit_code')}"
+
+
+def archive(files: Mapping[str, bytes]) -> bytes | None:
+    """Return a zip archive of files by their paths; None without any."""
+    raw = io.BytesIO()
+    with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as made:
+        for path, content in sorted(files.items()):
+            made.writestr(path, content)
+    return raw.getvalue() if files else None
 
 
 def _secs(value: float | None) -> str | None:

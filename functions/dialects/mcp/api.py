@@ -379,7 +379,7 @@ def _error(status: int, said: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
 
 MCP = Dialect(
     "mcp",
-    "authorization",
+    ("authorization",),
     _error,
     McpRoutes,
     (

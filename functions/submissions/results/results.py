@@ -302,14 +302,17 @@ class Results:
 
     def program(self, row: Submission) -> Response[str]:
         """Answer with the kept request of a run. Raises NotFoundError."""
+        return answer(program_body(row, *self.kept_request(row)))
+
+    def kept_request(self, row: Submission) -> tuple[dict[str, Any], int]:
+        """Return the kept request of a run, and until when it is kept. Raises NotFoundError."""
         expires_ms = from_rfc3339(row.created_at) + PROGRAM_KEPT_MS
         if row.program_key is None or self._clock() >= expires_ms:
             raise NotFoundError(NO_SUCH_PROGRAM)
         try:
-            request = self._payloads.get_program(row.submission_id)
+            return self._payloads.get_program(row.submission_id), expires_ms
         except PayloadMissingError:  # its bucket deletes it a day later, or its project deleted the result
             raise NotFoundError(NO_SUCH_PROGRAM) from None
-        return answer(program_body(row, request, expires_ms))
 
     def raw(self, row: Submission, stream: Stream) -> Response[Any]:
         """Answer with the exact bytes of one stream. Raises ConflictError before the run is final."""

@@ -56,7 +56,9 @@ class KeyOwners:
         self._finders: dict[bytes, Find] = {
             b"x-admin-key": find_administrator,
             b"x-api-key": find,
-            b"x-auth-token": find,  # the last two: clients of other services (functions/dialects)
+            b"x-auth-token": find,  # these and the last one: clients of other services (functions/dialects)
+            b"x-rapidapi-key": find,
+            b"x-apihub-key": find,
             b"authorization": lambda sent: find_administrator(bearer_token(sent)) or find(key_of(sent) or sent),
         }
         self._known: dict[bytes, tuple[str, float]] = {}  # by digest: the owner, and when to look again

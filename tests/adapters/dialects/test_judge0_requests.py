@@ -91,6 +91,26 @@ def test_compiler_options_are_those_that_the_service_allows(aws: Aws) -> None:
     assert message_of(aws)["compile_args"] == ["-O3", "-DX=1"]
     refused = ask("POST", "/submissions", program | {"compiler_options": "-fplugin=x"})
     assert (refused.status, list(refused.json)) == (422, ["compiler_options"])
+    token_of(create(compiler_options="-fplugin=x"))  # Python is not compiled
+
+
+def test_the_options_of_its_ide_are_those_of_our_compiler(aws: Aws) -> None:
+    options = (
+        "-O3 --std=c++17 -Wall -Wextra -Wold-style-cast -Wuseless-cast -Wnull-dereference -Werror -Wfatal-errors "
+        "-pedantic -pedantic-errors"
+    )
+    token_of(create(language_id=105, source_code="int main() {}", compiler_options=options))
+    assert message_of(aws)["compile_args"] == options.replace("--std", "-std").split()
+
+
+@pytest.mark.parametrize(("asked", "given"), [(4, 4), (10, 10), (60, 10), (1024, 10)])
+def test_a_program_has_at_most_the_processes_of_its_language(aws: Aws, asked: int, given: int) -> None:
+    most = ask("GET", "/config_info").json["max_max_processes_and_or_threads"]
+    assert most == 1024
+    token = token_of(create(max_processes_and_or_threads=asked))
+    assert message_of(aws)["limits"]["max_processes"] == given
+    fields = {"fields": "max_processes_and_or_threads"}
+    assert ask("GET", f"/submissions/{token}", query=fields).json == {"max_processes_and_or_threads": asked}
 
 
 @pytest.mark.parametrize(
@@ -116,16 +136,15 @@ def test_compiler_options_are_those_that_the_service_allows(aws: Aws) -> None:
         ({"cpu_time_limit": 16}, "cpu_time_limit", None),
         ({"wall_time_limit": 26}, "wall_time_limit", None),
         ({"memory_limit": 2_000_000}, "memory_limit", None),
-        ({"max_processes_and_or_threads": 11}, "max_processes_and_or_threads", None),
+        ({"max_processes_and_or_threads": 1025}, "max_processes_and_or_threads", "must be less than or equal to 1024"),
         ({"max_processes_and_or_threads": 1.5}, "max_processes_and_or_threads", None),
         ({"max_file_size": 200_000}, "max_file_size", None),
         ({"number_of_runs": 2}, "number_of_runs", "must be less than or equal to 1"),
         ({"enable_network": True}, "enable_network", "this option cannot be enabled"),
-        ({"redirect_stderr_to_stdout": True}, "redirect_stderr_to_stdout", "this option cannot be enabled"),
+        ({"redirect_stderr_to_stdout": 7}, "redirect_stderr_to_stdout", None),
         ({"command_line_arguments": "'"}, "command_line_arguments", "No closing quotation"),
         ({"command_line_arguments": "a" * 513}, "command_line_arguments", None),
         ({"command_line_arguments": "a\0b"}, "command_line_arguments", None),
-        ({"compiler_options": "-O2"}, "compiler_options", None),
         ({"additional_files": "%"}, "additional_files", "is not base64"),
         ({"additional_files": encoded("no zip")}, "additional_files", None),
         ({"additional_files": archive({"../x": b""})}, "additional_files", None),
@@ -284,7 +303,6 @@ def test_a_short_expected_output_and_all_options_are_repeated() -> None:
     shown = ask("GET", f"/submissions/{token_of(create(**more))}", query={"fields": "*"}).json
     assert (shown["expected_output"], shown["cpu_time_limit"], shown["command_line_arguments"]) == ("1\n", "2.0", "a b")
     assert (shown["wall_time_limit"], shown["memory_limit"], shown["source_code"]) == ("10.0", 262_144, "print(1)")
-    assert "additional_files" not in shown
     assert "stdout" in shown
 
 
@@ -338,11 +356,38 @@ def test_languages_have_its_ids() -> None:
     listed = ask("GET", "/languages").json
     ids = {"c": 50, "cpp": 52, "go": 60, "java": 62, "javascript": 63, "python": 71, "rust": 73, "typescript": 74}
     ids |= {"bash": 46, "lua": 64}
-    assert {one["id"] for one in listed} == {ids[language] for language in Language}
-    assert ask("GET", "/languages/71").json["name"].startswith("Python")
+    assert {ids[language] for language in Language} < {one["id"] for one in listed}
+    assert len({one["name"] for one in listed}) == len(listed)
+    assert ask("GET", "/languages/71").json == {
+        "id": 71,
+        "name": "Python",
+        "is_archived": False,
+        "source_file": "solution.py",
+        "compile_cmd": None,
+        "run_cmd": None,
+    }
     assert ask("GET", "/languages/all").json == [{**one, "is_archived": False} for one in listed]
-    assert [ask("GET", f"/languages/{path}").status for path in ("71", "1", "x")] == [200, 404, 404]
+    assert [ask("GET", f"/languages/{path}").status for path in ("71", "1", "x", "10")] == [200, 404, 404, 404]
     assert [one["id"] for one in ask("GET", "/statuses").json] == list(range(1, 15))
+
+
+def test_each_id_of_a_language_is_that_language_and_is_shown_again(aws: Aws) -> None:
+    named = {1: "c", 2: "cpp", 4: "java", 10: "python", 25: "python", 54: "cpp", 91: "java", 92: "python", 105: "cpp"}
+    for number, language in named.items():
+        token = token_of(create(language_id=number))
+        assert message_of(aws)["language"] == language
+        shown = ask("GET", f"/submissions/{token}", query={"fields": "language_id,language"}).json
+        assert (shown["language_id"], shown["language"]["id"]) == (number, number)
+
+
+def test_the_base_of_extra_ce_has_its_version_and_its_ids(aws: Aws) -> None:
+    assert ask("GET", "/extra/about").json == {**ask("GET", "/about").json, "version": "1.13.1-extra"}
+    assert [one["id"] for one in ask("GET", "/extra/languages").json] == [1, 2, 4, 10, 25, 33]
+    assert ask("GET", "/extra/languages/10").json["name"] == "Python"
+    assert ask("GET", "/extra/config_info").json == ask("GET", "/config_info").json
+    token = token_of(ask("POST", "/extra/submissions", PRINT | {"language_id": 10}))
+    assert message_of(aws)["language"] == "python"
+    assert ask("GET", f"/extra/submissions/{token}").json == ask("GET", f"/submissions/{token}").json
 
 
 def test_the_configuration_has_the_fields_that_clients_require() -> None:
