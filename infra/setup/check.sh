@@ -15,6 +15,8 @@ python_paths=(events functions sandbox_runtime infra rustbox_cli docs examples b
 bin=.venv/bin
 export PATH="$PWD/$bin:$PATH" HOME="${HOME:-/root}"
 export SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1
+# Hundreds of processes of the tests would compile our modules again, and each worker of pytest the tests.
+unset PYTHONDONTWRITEBYTECODE
 
 # Each job runs its stages one after the other, beside the other jobs. The quick stages come first. The tests of `memory`
 # mostly wait, and measure the memory that the kernel holds: nothing beside them may start guests.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -43,8 +44,9 @@ def _grown_value(name: str, value: dict[str, Any]) -> dict[str, Any]:
     for kind in ("S", "B"):
         text = value.get(kind, "")
         if name not in _TEXTS and text[:1] in ("{", "[", b"{", b"["):
-            grown = json.dumps(_grown_json(name, json.loads(text)))
-            return {kind: grown if kind == "S" else grown.encode()}
+            with suppress(ValueError):  # a sealed value may begin with any byte
+                grown = json.dumps(_grown_json(name, json.loads(text)))
+                return {kind: grown if kind == "S" else grown.encode()}
     return value
 
 

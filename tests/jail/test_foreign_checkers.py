@@ -27,7 +27,7 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize("args", [("10",), ()])
+@pytest.mark.parametrize("args", [("10",), pytest.param((), marks=pytest.mark.whole)])
 def test_a_checker_of_sio2_works_behind_the_wrapper(judge: Judge, args: tuple[str, ...]) -> None:
     checker = program(
         WRAPPER.read_text(), "cpp", "testlib", args=args, files=(CheckerFile("checker.h", CHECKER.encode()),)

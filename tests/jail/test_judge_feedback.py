@@ -9,7 +9,7 @@ from events.judged import CaseResult
 from sandbox_runtime.judging import interaction, programs
 from tests.jail.judging.programs import program
 from tests.jail.judging.runs import Judge, results
-from tests.jail.language_programs.table import NAMES, PROGRAMS
+from tests.jail.language_programs.table import ONE_OF_EACH_KIND, PROGRAMS
 from tests.judge_requests import case, judge_requested
 
 MOST_CHARACTERS = 4096
@@ -131,7 +131,7 @@ def test_a_program_that_fails_gets_no_message_of_its_checker(judge: Judge, kind:
     assert (found.outcome, found.team_message) == ("failed", None)
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ONE_OF_EACH_KIND)
 def test_a_validator_in_every_language_runs_under_the_shell(judge: Judge, name: str) -> None:
     """A program that echoes its input: neither 42 nor 43. So what it prints is the message of the error."""
     found = validated(judge, PROGRAMS[name]["echo"], language=name)

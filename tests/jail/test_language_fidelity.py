@@ -10,7 +10,16 @@ import pytest
 from events.completed import ExecutionCompleted
 from sandbox_runtime.languages import LANGUAGES
 from sandbox_runtime.languages.python import INTERPRETER
-from tests.jail.language_programs.table import NAMES, PROGRAMS, REAL_INPUT, REAL_OUTPUT, REAL_PROGRAMS
+from tests.choice import whole_but
+from tests.jail.language_programs.table import (
+    KINDS,
+    NAMES,
+    ONE_OF_EACH_KIND,
+    PROGRAMS,
+    REAL_INPUT,
+    REAL_OUTPUT,
+    REAL_PROGRAMS,
+)
 from tests.jail.slots import TOOLCHAINS
 
 BY_NAME = {language.name: language for language in LANGUAGES}
@@ -39,6 +48,7 @@ COMPARED = [(name, "throw") for name in NAMES]
 COMPARED += [(name, "recursion") for name in ("python", "c", "java", "javascript") if name in NAMES]
 # Python alone shows its warnings when it runs. Other languages print what test_languages expects, and nothing else.
 COMPARED += [("python", "warning")]
+QUICK = [*((name, "throw") for name in KINDS), ("c", "recursion"), ("python", "warning")]
 # The jail calls Go's compiler itself: its build tool has an exit code of its own, and puts a heading before all.
 EXIT_CODES = {"go": 2}
 GO_HEADING = b"# command-line-arguments\n"
@@ -89,7 +99,7 @@ def go_cache(pytestconfig: pytest.Config, tmp_path_factory: pytest.TempPathFacto
     return tmp_path_factory.mktemp("go-build") if cache is None else Path(cache.mkdir("go-build"))
 
 
-@pytest.mark.parametrize(("name", "case"), COMPARED)
+@pytest.mark.parametrize(("name", "case"), whole_but(COMPARED, QUICK))
 def test_the_jail_gives_the_same_output_as_the_toolchain_by_hand(
     run: Callable[..., ExecutionCompleted], tmp_path: Path, go_cache: Path, name: str, case: str
 ) -> None:
@@ -103,7 +113,7 @@ def test_the_jail_gives_the_same_output_as_the_toolchain_by_hand(
         assert completed.result.exit_code == outside.returncode
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ONE_OF_EACH_KIND)
 def test_a_long_program_runs(run: Callable[..., ExecutionCompleted], name: str) -> None:
     assert REAL_PROGRAMS[name].count("\n") > 200
     completed = run(name, REAL_PROGRAMS[name], stdin=REAL_INPUT)
@@ -117,7 +127,7 @@ def test_the_toolchain_by_hand_prints_the_same_for_a_long_program(tmp_path: Path
     assert (outside.returncode, outside.stdout, outside.stderr) == (0, REAL_OUTPUT, b"")
 
 
-@pytest.mark.parametrize("name", [name for name in COMPILE_BY_HAND if name in NAMES])
+@pytest.mark.parametrize("name", whole_but([name for name in COMPILE_BY_HAND if name in NAMES], KINDS))
 def test_a_compile_error_reads_as_on_the_command_line(
     run: Callable[..., ExecutionCompleted], tmp_path: Path, go_cache: Path, name: str
 ) -> None:

@@ -2,12 +2,11 @@
 
 import re
 import subprocess
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -18,6 +17,7 @@ from sandbox_runtime.languages import Language, compile_spec, gcc
 from sandbox_runtime.languages.cpp import HEADER_SETS
 from sandbox_runtime.languages.preparation import prepared_path
 from sandbox_runtime.languages.rust import DIRECTORY, LINK_DRIVER
+from tests.choice import whole_but
 from tests.jail.decided import decided
 from tests.jail.guest_requests import request
 from tests.jail.language_programs.compilers import C_PROGRAMS, HEADER_PROGRAMS, REFUSED_PROGRAMS, RUST_PROGRAMS
@@ -28,12 +28,8 @@ from tests.jail.slots import TOOLCHAINS
 _OF_THE_MOMENT = re.compile(rb"\bcc\w{6}\.[os]\b|\brustc\w{6}\b|(?<=' \()\d+(?=\) panicked)|0x[0-9a-f]{6,}")
 
 
-def first_of(names: Iterable[str]) -> list[Any]:
-    """Parameters of which `make test` runs the first."""
-    first, *others = names
-    return [first, *(pytest.param(name, marks=pytest.mark.whole) for name in others)]
-
-
+ENDS = ("plain", "error", "missing function")
+"""One program that ends well, one that is not compiled, one that is not linked."""
 Compare = Callable[[str, str | bytes], ExecutionCompleted]
 
 
@@ -74,7 +70,7 @@ _MACHINE_CODE = (
 _COMPARED = [name for name in HEADER_PROGRAMS if name not in _MACHINE_CODE or name == "threads"]
 
 
-@pytest.mark.parametrize("name", first_of(_COMPARED))
+@pytest.mark.parametrize("name", whole_but(_COMPARED, _COMPARED[:1]))
 def test_precompiled_headers_change_no_program_and_no_diagnostic(compare: Compare, name: str) -> None:
     compare("cpp", HEADER_PROGRAMS[name])
 
@@ -83,17 +79,17 @@ def test_precompiled_headers_change_no_program_and_no_diagnostic(compare: Compar
 _WITHOUT = ("no header at all", "include in a raw string, used", "no end of line", "machine behind")
 
 
-@pytest.mark.parametrize("name", first_of(_WITHOUT))
+@pytest.mark.parametrize("name", whole_but(_WITHOUT, _WITHOUT[:1]))
 def test_direct_calls_change_no_program_of_cpp_and_no_diagnostic(compare: Compare, name: str) -> None:
     compare("cpp", REFUSED_PROGRAMS[name])
 
 
-@pytest.mark.parametrize("name", C_PROGRAMS)
+@pytest.mark.parametrize("name", whole_but(C_PROGRAMS, ENDS))
 def test_direct_calls_change_no_program_of_c_and_no_diagnostic(compare: Compare, name: str) -> None:
     compare("c", C_PROGRAMS[name])
 
 
-@pytest.mark.parametrize("name", RUST_PROGRAMS)
+@pytest.mark.parametrize("name", whole_but(RUST_PROGRAMS, ENDS))
 def test_the_direct_linker_changes_no_program_of_rust_and_no_diagnostic(compare: Compare, name: str) -> None:
     compare("rust", RUST_PROGRAMS[name])
 
@@ -102,7 +98,8 @@ def test_the_direct_linker_changes_no_program_of_rust_and_no_diagnostic(compare:
     ("name", "code"),
     [
         ("c", C_PROGRAMS["mathematics"].decode()),
-        *(("cpp", HEADER_PROGRAMS[name]) for name in ("plain", "everything")),
+        ("cpp", HEADER_PROGRAMS["plain"]),
+        pytest.param("cpp", HEADER_PROGRAMS["everything"], marks=pytest.mark.whole),
         ("cpp", REFUSED_PROGRAMS["asserts off"]),
     ],
 )
@@ -121,7 +118,7 @@ _LABELS = re.compile(r"\.L\w+")
 _FUNCTION = re.compile(r"^\t\.type\t[^\n]+, @function\n.*?^\t\.size\t[^\n]+$", re.DOTALL | re.MULTILINE)
 
 
-@pytest.mark.parametrize("name", first_of(_MACHINE_CODE))
+@pytest.mark.parametrize("name", whole_but(_MACHINE_CODE, _MACHINE_CODE[:1]))
 def test_precompiled_headers_give_the_same_machine_code(
     languages: Mapping[str, Language], tmp_path: Path, name: str
 ) -> None:
@@ -156,7 +153,7 @@ def test_precompiled_headers_hold_their_instantiated_templates(
     assert sizes_bytes[1] > 1.05 * sizes_bytes[0]
 
 
-@pytest.mark.parametrize("header", HEADER_SETS)
+@pytest.mark.parametrize("header", whole_but(HEADER_SETS, [*HEADER_SETS][:1]))
 def test_the_compiler_takes_the_precompiled_headers(
     languages: Mapping[str, Language], tmp_path: Path, header: str
 ) -> None:

@@ -11,8 +11,10 @@ from events.requested import ExecutionRequested
 from sandbox_runtime.executor import NO_CACHE, CompileCache, execute
 from sandbox_runtime.jail import Slot
 from sandbox_runtime.languages import Language, RequestRefusedError
+from tests.choice import whole_but
 from tests.guest_files import GUESTS
 from tests.jail.guest_requests import request
+from tests.jail.language_programs.table import KINDS
 
 FOLDERS = {folder.name: folder for folder in sorted((GUESTS / "several_sources").iterdir())}
 """Of each language: `main.…` and its other files."""
@@ -71,14 +73,14 @@ def stdout(completed: ExecutionCompleted) -> str:
     return completed.stdout.inline.decode()
 
 
-@pytest.mark.parametrize("name", FOLDERS)
+@pytest.mark.parametrize("name", whole_but(FOLDERS, KINDS))
 def test_a_program_of_several_files_runs(slot: Slot, languages: Mapping[str, Language], name: str) -> None:
     code, files = program(name)
     asked = request(name, code.encode()).changed(files=placed(files))
     assert stdout(run(slot, languages[name], asked)) == "42\n"
 
 
-@pytest.mark.parametrize("name", OPTIONS)
+@pytest.mark.parametrize("name", whole_but(OPTIONS, KINDS))
 def test_options_reach_the_compiler(slot: Slot, languages: Mapping[str, Language], name: str) -> None:
     code, options, expected = OPTIONS[name]
     asked = request(name, code.encode()).changed(compile_args=options)

@@ -6,7 +6,7 @@ import pytest
 
 from events.completed import ExecutionCompleted
 from tests.guest_files import guests
-from tests.jail.language_programs.table import NAMES
+from tests.jail.language_programs.table import ONE_OF_EACH_KIND
 
 Run = Callable[..., ExecutionCompleted]
 READS = guests("variables")
@@ -17,7 +17,7 @@ def stdout(completed: ExecutionCompleted) -> bytes:
     return completed.stdout.inline
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ONE_OF_EACH_KIND)
 def test_a_program_gets_its_variables_and_the_next_one_does_not(run: Run, name: str) -> None:
     plain = stdout(run(name, READS[name]))
     assert plain.startswith(b"none /usr/bin")

@@ -15,6 +15,7 @@ from sandbox_runtime.jail import JailSpec, Outcome, Slot, StopReason, open_slot
 from sandbox_runtime.languages import binds, compile_spec, prepare, run_spec, waiting_specs
 from sandbox_runtime.languages.java import JAVA
 from sandbox_runtime.prewarm import PrewarmedSlot, WaitingPool
+from tests.choice import whole_but
 from tests.guest_files import guest
 from tests.jail.decided import decided_outcome
 from tests.jail.hostile.host_state import host_state
@@ -127,12 +128,7 @@ def entries(artifact: bytes | None) -> Mapping[str, bytes] | None:
         return {name: jar.read(name) for name in jar.namelist()}
 
 
-def chosen(programs: Mapping[str, str], *quick: str) -> list[object]:
-    """Return the names. Others than `quick` end in another way, but are started and watched in the same one."""
-    return [name if name in quick else pytest.param(name, marks=pytest.mark.whole) for name in programs]
-
-
-# One for each way to end. Each costs more than a second of CPU time, most of it to compile it.
+# One for each way to end. Each costs more than a second of CPU time, most of it to compile it: `make test` runs few.
 SAME = {
     "looks": statements(guest("waiting/looks.java")),
     "uncaught": statements(
@@ -182,7 +178,7 @@ COMPILED_THE_SAME = {
 }
 
 
-@pytest.mark.parametrize("name", chosen(SAME, "looks", "uncaught", "exit code, exit hooks", "a name of ours"))
+@pytest.mark.parametrize("name", whole_but(SAME, ["looks", "uncaught", "a name of ours"]))
 def test_a_program_sees_and_shows_the_same_in_a_jvm_that_waited(java: Java, name: str) -> None:
     spec = java.running(SAME[name], b"a line\nanother\n")
     waited, fresh = java.in_pool(spec), java.fresh(spec)
@@ -191,7 +187,7 @@ def test_a_program_sees_and_shows_the_same_in_a_jvm_that_waited(java: Java, name
     assert waited.stdout.endswith(b"no newline") == (name == "looks"), "each of its blocks was reached"
 
 
-@pytest.mark.parametrize("name", chosen(COMPILED_THE_SAME, "errors"))
+@pytest.mark.parametrize("name", whole_but(COMPILED_THE_SAME, ["errors"]))
 def test_a_compiler_that_waited_says_and_makes_the_same(java: Java, name: str) -> None:
     code = COMPILED_THE_SAME[name]
     waited, fresh = java.in_pool(java.compiling(code)), java.fresh(java.compiling(code))

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.system.local_stack import LocalStack
+from tests.system.local_stack import NAMED_HOST, LocalStack
 from tests.system.webhook_inbox import Inbox, open_inbox
 
 SMALL = {"RUSTBOX_PARAM_OfferedLanguages": "python", "SLOTS": "2", "RUSTBOX_PROCESSES": "1"}
@@ -16,7 +16,7 @@ SMALL = {"RUSTBOX_PARAM_OfferedLanguages": "python", "SLOTS": "2", "RUSTBOX_PROC
 
 @pytest.fixture(scope="session")
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalStack]:
-    with _running(LocalStack(tmp_path_factory.mktemp("stack") / "state")) as local:
+    with _running(LocalStack(tmp_path_factory.mktemp("stack") / "state", RUSTBOX_HOSTS=NAMED_HOST)) as local:
         yield local
 
 

@@ -28,6 +28,8 @@ from tests.submission_factory import GENEROUS
 ROOT = Path(__file__).resolve().parents[2]
 API_KEY = "rb_live_local_development_only"
 ADMIN_KEY = "admin_local_development_only"
+NAMED_HOST = "box.example.com"
+"""A name of this machine that the stack of the session allows. Its browser alone resolves it."""
 START_SECS = 180
 STOP_SECS = 60
 _PATIENCE_SECS = 60  # other stages run beside this one

@@ -87,6 +87,7 @@ def test_no_process_of_the_runner_but_itself_knows_the_token(stack: LocalStack, 
     assert not any(b"RUNNER_TOKEN" in environment for environment in environments)
 
 
+@pytest.mark.whole  # the stage `kills` kills runners while requests wait
 def test_a_runner_killed_in_mid_request_costs_no_result(own_stack: Callable[..., LocalStack], inbox: Inbox) -> None:
     local = own_stack(RUSTBOX_PARAM_SubmissionVisibilitySecs="10", SLOTS="2")
     local.start()
@@ -107,7 +108,11 @@ def test_a_runner_killed_in_mid_request_costs_no_result(own_stack: Callable[...,
 
 
 @pytest.mark.parametrize(
-    ("code", "is_accepted"), [("print(7)", False), ("import time; time.sleep(1.5); print(7)", True)]
+    ("code", "is_accepted"),
+    [
+        pytest.param("print(7)", False, marks=pytest.mark.whole),
+        ("import time; time.sleep(1.5); print(7)", True),
+    ],
 )
 def test_a_process_killed_before_the_answer_costs_no_result_that_was_accepted(
     own_stack: Callable[..., LocalStack], code: str, *, is_accepted: bool

@@ -1,11 +1,14 @@
 """A full disk refuses submissions for as long as it is full, and loses nothing."""
 
+import hashlib
+import os
 import shutil
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import pytest
 
 from tests.system.local_stack import LocalStack, final_result, run, wait_until
@@ -33,6 +36,16 @@ def _fill(folder: Path) -> Path:
     return filler
 
 
+def _assert_an_upload_is_refused_and_nothing_of_it_is_kept(client: httpx.Client, objects: Path) -> None:
+    content = os.urandom((SIZE_MB + 4) << 20)
+    asked = {"sha256": hashlib.sha256(content).hexdigest(), "size": len(content)}
+    link = client.post("/api/files", json=asked).json()["upload"]
+    refused = httpx.request(link["method"], link["url"], headers=link["headers"], content=content, timeout=60)
+    assert refused.status_code == httpx.codes.SERVICE_UNAVAILABLE, refused.text
+    assert client.post("/api/files", json=asked).json()["exists"] is False
+    assert list(objects.iterdir()) == []
+
+
 def test_a_full_disk_answers_unavailable_a_stop_on_it_is_clean_and_the_service_recovers(
     small_disk: Path, own_stack: Callable[..., LocalStack]
 ) -> None:
@@ -41,6 +54,7 @@ def test_a_full_disk_answers_unavailable_a_stop_on_it_is_clean_and_the_service_r
     local.start()
     with local.client() as client:
         accepted = {run(client, "print(1)")["id"]}
+        _assert_an_upload_is_refused_and_nothing_of_it_is_kept(client, small_disk / "state" / "engine" / "objects")
         filler = _fill(small_disk)
         for _ in range(200):  # the file's free pages and its log take some submissions
             refused = client.post("/api/submit", json={"language": "python", "code": f"print({'1' * 30_000})"})

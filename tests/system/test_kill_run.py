@@ -24,7 +24,7 @@ from tests.system.local_stack import ROOT, LocalStack, find_runner, traces, wait
 SEED = 259
 FILES_SEED = 24
 """Kills a runner, then a process with functions. `tests/system/test_files.py` kills everything during uploads."""
-SECS = 50
+SECS = 20
 FAILPOINTS = ("webhook.after_send", "announce.after_bus", "complete.after_write", "webhook.after_record")
 
 

@@ -104,6 +104,7 @@ def test_state_survives_a_clean_restart(own_stack: Callable[..., LocalStack]) ->
         assert Webhook(endpoint["secret"]).verify(tested.body, tested.headers)["endpoint_id"] == endpoint["id"]
 
 
+@pytest.mark.whole  # the stage `kills` kills launchers
 def test_the_state_survives_a_killed_launcher(own_stack: Callable[..., LocalStack]) -> None:
     local = own_stack()
     local.start()
@@ -118,7 +119,7 @@ def test_the_state_survives_a_killed_launcher(own_stack: Callable[..., LocalStac
     stop_without_traces(local, signal.SIGINT)
 
 
-@pytest.mark.whole  # the stage `kills` kills everything too
+@pytest.mark.whole  # and everything
 def test_nothing_accepted_is_lost_when_everything_is_killed_under_load(own_stack: Callable[..., LocalStack]) -> None:
     local = own_stack(SLOTS="2")
     accepted: dict[str, str] = {}

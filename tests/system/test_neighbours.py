@@ -7,6 +7,7 @@ from select import POLLIN, poll
 from socket import create_connection
 
 import httpx
+import pytest
 
 from functions.projects.model import DEFAULT_QUOTAS
 from tests.system.kill_run.killer import kill_tree
@@ -22,10 +23,33 @@ SLEEPER = {
 PRINT = {"language": "python", "code": "print(1)"}
 
 
-def test_ten_sleepers_of_one_project_keep_no_run_of_another_waiting(own_stack: Callable[..., LocalStack]) -> None:
-    local = own_stack(RUSTBOX_PROCESSES="2")
-    local.start()
-    hostile_key = local.add_project("hostile", quotas=DEFAULT_QUOTAS)
+@pytest.fixture(scope="module")
+def local(small_stack: Callable[..., LocalStack]) -> LocalStack:
+    """Give one stack to both tests; the last one kills it."""
+    made = small_stack(RUSTBOX_PROCESSES="2")
+    made.start()
+    return made
+
+
+def test_long_polls_of_one_key_stop_neither_health_nor_short_calls(local: LocalStack) -> None:
+    hostile_key, waiting = local.add_project("polls", quotas=DEFAULT_QUOTAS), poll()
+    with ExitStack() as opened:
+        honest, hostile = opened.enter_context(local.client()), opened.enter_context(local.client(hostile_key))
+        sleeper = hostile.post("/api/submit", json=SLEEPER).json()["id"]
+        long_poll = f"GET /api/result/{sleeper}?wait=20 HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {hostile_key}\r\n\r\n"
+        for _ in range(300):
+            connection = opened.enter_context(create_connection(("127.0.0.1", local.port)))
+            connection.sendall(long_poll.encode())
+            waiting.register(connection, POLLIN)
+        answers = [honest.get(path) for path in ("/api/health", "/api/results", "/api/health/ready")]
+        answers += [hostile.get("/api/results"), honest.post("/api/submit?wait=true", json=PRINT)]
+        assert [answer.status_code for answer in answers] == [200] * 5
+        assert waiting.poll(0) == []  # none of these was answered after the end of a long poll
+        assert hostile.post(f"/api/result/{sleeper}/cancel").status_code in {200, 202}
+
+
+def test_ten_sleepers_of_one_project_keep_no_run_of_another_waiting(local: LocalStack) -> None:
+    hostile_key = local.add_project("sleeps", quotas=DEFAULT_QUOTAS)
 
     def sleep() -> None:
         with local.client(hostile_key) as client, suppress(httpx.TransportError):
@@ -40,26 +64,6 @@ def test_ten_sleepers_of_one_project_keep_no_run_of_another_waiting(own_stack: C
         assert not any(sleeper.done() for sleeper in sleepers)
         assert local.process is not None
         kill_tree(local.process)  # a stop would wait for them
-
-
-def test_long_polls_of_one_key_stop_neither_health_nor_short_calls(own_stack: Callable[..., LocalStack]) -> None:
-    local = own_stack()
-    local.start()
-    hostile_key, waiting = local.add_project("hostile", quotas=DEFAULT_QUOTAS), poll()
-    with ExitStack() as opened:
-        honest, hostile = opened.enter_context(local.client()), opened.enter_context(local.client(hostile_key))
-        sleeper = hostile.post("/api/submit", json=SLEEPER).json()["id"]
-        long_poll = f"GET /api/result/{sleeper}?wait=20 HTTP/1.1\r\nHost: localhost\r\nX-API-Key: {hostile_key}\r\n\r\n"
-        for _ in range(300):
-            connection = opened.enter_context(create_connection(("127.0.0.1", local.port)))
-            connection.sendall(long_poll.encode())
-            waiting.register(connection, POLLIN)
-        answers = [honest.get(path) for path in ("/api/health", "/api/results", "/api/health/ready")]
-        answers += [hostile.get("/api/results"), honest.post("/api/submit?wait=true", json=PRINT)]
-        assert [answer.status_code for answer in answers] == [200] * 5
-        assert waiting.poll(0) == []  # none of these was answered after the end of a long poll
-    assert local.process is not None
-    kill_tree(local.process)
 
 
 def _states(client: httpx.Client) -> int:

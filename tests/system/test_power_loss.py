@@ -10,6 +10,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import httpx
+import pytest
 
 from infra.embedded.storage.store import FILE_NAME
 from infra.local.embedded_aws import FOLDER
@@ -32,6 +33,7 @@ def store_file(client: httpx.Client, size: int) -> str:
     return b64encode(digest.digest()).decode()
 
 
+@pytest.mark.whole  # tests/embedded/test_power_loss.py shows it for the engine
 def test_no_answer_and_no_sent_webhook_is_lost_with_the_power(
     tmp_path: Path, own_stack: Callable[..., LocalStack]
 ) -> None:

@@ -10,7 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, closing, suppress
+from contextlib import ExitStack, closing, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -45,7 +45,7 @@ class Link:
         ip("link", "set", "hosta", "down")
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def link() -> Iterator[Link]:
     with ExitStack() as stack:
         before = stack.enter_context(Path("/proc/thread-self/ns/net").open("rb"))
@@ -95,8 +95,13 @@ class Machine:
         return dict(json.loads(self.admin("admin", "runner-tokens", "create", name, "--json")))
 
     def runner(self, name: str) -> dict[str, Any] | None:
-        listed = json.loads(self.admin("admin", "runner-tokens", "list", "--json"))["items"]
+        listed = self.read("runner-tokens")["items"]
         return next((dict(each["runner"]) for each in listed if each["name"] == name and each["runner"]), None)
+
+    def read(self, path: str) -> dict[str, Any]:
+        """Ask the service: a process of the command line for each question costs half a second of CPU time."""
+        answer = self.client.get(f"/api/admin/{path}", headers={"X-Admin-Key": self.admin_key})
+        return dict(answer.raise_for_status().json())
 
     def host(
         self, token: dict[str, Any], *, program: str = "-m infra.local runner", **variables: str
@@ -141,6 +146,16 @@ class Machine:
         while self.frozen:
             os.kill(self.frozen.pop(), signal.SIGCONT)
 
+    def end_runners(self) -> None:
+        self.thaw()
+        while self.started:
+            process = self.started.pop()
+            with suppress(subprocess.TimeoutExpired):
+                process.terminate()
+                process.wait(30)
+            process.kill()
+            process.wait()
+
     def submit(self, code: str, **fields: Any) -> str:
         response = self.client.post("/api/submit", json={"language": "python", "code": code, **fields})
         assert response.status_code == httpx.codes.ACCEPTED, response.text
@@ -150,7 +165,7 @@ class Machine:
         return final_result(self.client, submission_id, timeout_secs)
 
     def node_of(self, submission_id: str) -> str:
-        return str(json.loads(self.admin("admin", "trace", submission_id, "--json"))["row"]["node_id"])
+        return str(self.read(f"submissions/{submission_id}")["row"]["node_id"])
 
     def wait_until_running(self, submission_id: str) -> None:
         def is_running() -> bool:
@@ -166,36 +181,47 @@ class Machine:
         return (self.folder / f"{name}.log").read_text()
 
 
-@pytest.fixture
-def machine(
-    request: pytest.FixtureRequest, link: Link, own_stack: Callable[..., LocalStack], tmp_path: Path
-) -> Iterator[Machine]:
-    """Start it. The parameter: further variables of the stack."""
+@contextmanager
+def opened_machine(link: Link, make: Callable[..., LocalStack], folder: Path, **variables: str) -> Iterator[Machine]:
     port = free_port()
-    stack = own_stack(
+    stack = make(
         RUSTBOX_PUBLIC_URL="https://rustbox.example",
         RUSTBOX_METRICS_PORT=str(free_port()),
         RUSTBOX_RUNNER_LISTEN=f"{SERVER}:{port}",
         SLOTS="1",
-        **getattr(request, "param", {}),
+        **variables,
     )
     stack.command = "serve"
     stack.start()
     (admin_key,) = admin_keys(stack)
     with stack.client(first_project(stack, admin_key)) as client:
-        made = Machine(stack, port, admin_key, client, tmp_path, link)
+        yield Machine(stack, port, admin_key, client, folder, link)
+
+
+@pytest.fixture(scope="module")
+def one_machine(
+    link: Link, small_stack: Callable[..., LocalStack], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Machine]:
+    """Give one to most tests. No message of a dead runner becomes visible by itself: the server gives it back."""
+    variables = {"RUSTBOX_PARAM_SubmissionVisibilitySecs": "600"}
+    with opened_machine(link, small_stack, tmp_path_factory.mktemp("remote"), **variables) as made:
         yield made
-        made.thaw()
-        for process in made.started:
-            with suppress(subprocess.TimeoutExpired):
-                process.terminate()
-                process.wait(30)
-            process.kill()
-            process.wait()
 
 
-# No message of a dead runner becomes visible by itself in time: the server gives it back.
-@pytest.mark.parametrize("machine", [{"RUSTBOX_PARAM_SubmissionVisibilitySecs": "600"}], indirect=True)
+@pytest.fixture
+def machine(one_machine: Machine) -> Iterator[Machine]:
+    """Give the machine of all tests. The runners of a test end with it."""
+    yield one_machine
+    one_machine.end_runners()
+
+
+@pytest.fixture
+def own_machine(link: Link, own_stack: Callable[..., LocalStack], tmp_path: Path) -> Iterator[Machine]:
+    with opened_machine(link, own_stack, tmp_path) as made:
+        yield made
+        made.end_runners()
+
+
 def test_a_runner_of_another_host_works_and_its_death_costs_a_repeat(machine: Machine) -> None:
     process = machine.joined("host-b")
     assert "host-b" in machine.admin("admin", "runners")
@@ -241,12 +267,12 @@ def test_a_run_with_a_secret_has_its_relay_on_another_host(machine: Machine) -> 
         return machine.client.put("/api/secrets/far", json=secret).status_code == httpx.codes.OK
 
     wait_until(is_set, 10, "the host is allowed", machine.logs)
-    machine.joined("host-b", NETWORK_RESOLVERS=SERVER)
+    machine.joined("host-c", NETWORK_RESOLVERS=SERVER)
     machine.freeze_own_runner()
     run = machine.submit(USES_A_SECRET, profile="agent", network={"secrets": ["far"]})
     result = machine.result(run)
     assert (result["verdict"], result["stdout"]) == ("AC", f"{httpx.codes.BAD_GATEWAY}\n"), result
-    assert machine.node_of(run) == "host-b"
+    assert machine.node_of(run) == "host-c"
     (use,) = result["evidence"]["secrets"]
     assert (use["name"], use["host"], use["last_status"]) == ("far", "api.example.com", None)
     assert SECRET_VALUE not in str(result) + machine.logs()
@@ -259,7 +285,8 @@ def _known(machine: Machine, name: str) -> dict[str, Any]:
 
 # The test above loses its runner too, and tests/embedded/test_tunnel.py the connection.
 @pytest.mark.whole
-def test_a_lost_link_costs_a_repeat_and_the_runner_comes_back(machine: Machine) -> None:
+def test_a_lost_link_costs_a_repeat_and_the_runner_comes_back(own_machine: Machine) -> None:
+    machine = own_machine
     machine.joined("host-b")
     machine.freeze_own_runner()
     lost = machine.submit(SLOW)
@@ -277,13 +304,13 @@ def test_a_lost_link_costs_a_repeat_and_the_runner_comes_back(machine: Machine) 
 
 
 def test_a_revoked_runner_ends_and_others_are_refused_with_a_reason(machine: Machine) -> None:
-    token = machine.token("host-b")
+    token = machine.token("host-d")
     process = machine.host(token)
-    machine.until_live("host-b")
+    machine.until_live("host-d")
     wrong = machine.host({**token, "name": "pin", "fingerprint": "sha256:" + "0" * 64})
     assert wrong.wait(60) == 1
     assert "got no token: its certificate has the fingerprint" in machine.said("pin")
-    other = machine.host({**token, "name": "forged", "token": f"rbrunner_host-b_{'0' * 64}"})
+    other = machine.host({**token, "name": "forged", "token": f"rbrunner_host-d_{'0' * 64}"})
     assert other.wait(60) == 1
     assert "the token is not valid" in machine.said("forged")
     newer = (
@@ -293,9 +320,9 @@ def test_a_revoked_runner_ends_and_others_are_refused_with_a_reason(machine: Mac
     skewed = machine.host({**machine.token("newer"), "name": "newer"}, program=f"-c {newer}")
     skewed.wait(60)
     assert "more than one minor version apart: upgrade the server" in machine.said("newer")
-    machine.admin("admin", "runner-tokens", "revoke", "host-b", "--yes")
+    machine.admin("admin", "runner-tokens", "revoke", "host-d", "--yes")
     assert process.wait(60) == 1
-    assert "the server refuses this runner: the token is not valid, or it was revoked" in machine.said("host-b")
+    assert "the server refuses this runner: the token is not valid, or it was revoked" in machine.said("host-d")
     assert (
         machine.client.post("/api/submit?wait=true", json={"language": "python", "code": "print(1)"}).json()["stdout"]
         == "1\n"
@@ -346,7 +373,8 @@ class SlowLink:
 
 
 @pytest.mark.whole
-def test_a_slow_link_delays_results_and_loses_none(machine: Machine) -> None:
+def test_a_slow_link_delays_results_and_loses_none(own_machine: Machine) -> None:
+    machine = own_machine
     with closing(SlowLink((SERVER, machine.port), bytes_per_sec=100_000, delay_secs=0.1)) as slow:
         machine.joined("far", RUSTBOX_SERVER=f"{SERVER}:{slow.port}")
         machine.freeze_own_runner()

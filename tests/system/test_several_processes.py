@@ -12,6 +12,7 @@ import httpx
 import pytest
 
 from functions.projects.model import MAX_IN_FLIGHT, Quota
+from tests.choice import whole_but
 from tests.system.local_stack import LocalStack, final_result, run, wait_for, wait_until
 from tests.system.webhook_inbox import open_inbox
 
@@ -126,6 +127,7 @@ def test_a_background_process_that_ends_is_replaced_and_the_runner_goes_on(
         assert final_result(client, queued)["stdout"] == "2\n"
 
 
+@pytest.mark.whole  # the test below dies by one, and the stage `kills` counts them
 def test_a_failpoint_kills_one_process_once(own_stack: Callable[..., LocalStack]) -> None:
     local = own_stack(RUSTBOX_PROCESSES="2")
     local.start(RUSTBOX_FAILPOINT="submit.after_create")
@@ -154,7 +156,7 @@ def test_messages_of_a_killed_process_return_at_once(own_stack: Callable[..., Lo
         assert final_result(client, queued, 30)["stdout"] == "3\n"
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+@pytest.mark.parametrize("number", whole_but([signal.SIGKILL, signal.SIGTERM], [signal.SIGKILL]))
 def test_runs_that_an_ended_runner_held_go_before_later_ones(
     own_stack: Callable[..., LocalStack], number: signal.Signals
 ) -> None:

@@ -4,11 +4,16 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from sandbox_runtime.languages import LANGUAGES
+from tests.choice import whole_but
 from tests.jail.hostile.catalogue import CHOSEN_LANGUAGES
 from tests.jail.weakened.limits import SLOWNESS
 
 # Where only some toolchains are installed, as in the virtual machine, the tests are told which.
 NAMES = [language.name for language in LANGUAGES if language.name in CHOSEN_LANGUAGES]
+# One of each kind of process: a fork, machine code, a virtual machine, Bun.
+KINDS = ("python", "c", "java", "javascript")
+# Of a case that all languages meet alike, `make test` runs these.
+ONE_OF_EACH_KIND = whole_but(NAMES, KINDS)
 COMPILED = [language.name for language in LANGUAGES if language.compile is not None]
 
 _FOLDER = Path(__file__).parents[2] / "guests" / "languages"

@@ -12,8 +12,10 @@ from sandbox_runtime.jail.spec import GuestFile
 from sandbox_runtime.languages import run_spec
 from sandbox_runtime.languages.python import PYTHON
 from sandbox_runtime.network import AllowedHost, RunNetworks
+from tests.choice import whole_but
 from tests.jail.guest_requests import Run
 from tests.jail.hostile.catalogue import SUFFIXES
+from tests.jail.language_programs.table import KINDS
 from tests.jail.network.python_packages import zipped
 from tests.jail.network.targets import ANSWER, HOST, Targets
 
@@ -92,7 +94,7 @@ def outcomes(completed: ExecutionCompleted) -> dict[str, str]:
     return dict(line.split(": ", 1) for line in lines if ": " in line)
 
 
-@pytest.mark.parametrize("language", SUFFIXES)
+@pytest.mark.parametrize("language", whole_but(SUFFIXES, KINDS))
 def test_a_client_reaches_its_target_and_sees_how_others_fail(
     run_with_network: Run, served: Targets, language: str
 ) -> None:
