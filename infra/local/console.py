@@ -8,14 +8,17 @@ import threading
 import time
 import traceback
 from datetime import UTC, datetime
+from enum import IntEnum
 from typing import Any, TextIO
 
 _COLOURS = {"info": "", "warning": "\x1b[33m", "error": "\x1b[31m"}
 _RESET = "\x1b[0m"
 _MAX_VALUE_CHARS = 120
-# What is written in any case while the service starts: these parts, and warnings and errors of all.
-_CALM_PARTS = frozenset({"stack", "first run"})
+# What is written in any case: these parts, and warnings and errors of all.
+_CALM_PARTS = frozenset({"stack", "first run", "state"})
 _CALM_LEVELS = frozenset({"debug", "info"})
+# Records of the runner that end a run.
+_ENDS = {"execution completed": "run", "judge run completed": "judge"}
 # So many lines of warnings and errors of one kind a minute: a trouble that lasts must not fill the disk with its log.
 _MOST_ALIKE = 60
 _ALIKE_SECS = 60.0
@@ -29,6 +32,15 @@ _NOISE = _RENAMED | frozenset({
     "location", "cold_start", "function_name", "function_memory_size", "function_arn", "function_request_id",
     "xray_trace_id", "sampling_rate", "exception_name", "stack_trace", "exception", "logger", "component", "version",
 })  # fmt: skip
+
+
+class Shown(IntEnum):
+    """Which lines of runner, functions and HTTP a terminal gets while all is well."""
+
+    ALL = 0
+    RUNS = 1
+    """One for each run."""
+    NONE = 2
 
 
 class _Repeats:
@@ -59,11 +71,11 @@ class Console:
         self._stream = stream
         self._colour = stream.isatty()
         self._lock = threading.Lock()
-        self._is_calm = mmap.mmap(-1, 1)  # shared with the processes that are forked later
+        self._shown = mmap.mmap(-1, 1)  # shared with the processes that are forked later
 
-    def calm(self, *, is_calm: bool) -> None:
-        """Leave out lines of runner, functions and HTTP while all is well, in all processes: for the first run."""
-        self._is_calm[0] = is_calm
+    def show(self, shown: Shown) -> None:
+        """Choose what is written from now on, in all processes."""
+        self._shown[0] = shown
 
     def line(self, part: str, text: str, level: str = "info", kind: str = "") -> None:
         """Write a line. `kind`: of lines that repeat; default: lines of the same text."""
@@ -80,13 +92,15 @@ class Console:
 
     def _show(self, part: str, phrase: object, level: str, record: dict[str, Any]) -> None:
         """Write `HH:MM:SS.mmm part text`, and the lines of a traceback."""
+        if self._shown[0] != Shown.ALL and level in _CALM_LEVELS and part not in _CALM_PARTS:
+            if self._shown[0] == Shown.RUNS and part == "runner" and phrase in _ENDS:
+                self._show_line(_ENDS[str(phrase)], _run_line(record), level)
+            return
         keys = [f"{key}={_short(value)}" for key, value in record.items() if key not in _NOISE and value is not None]
         for text in (" ".join([str(phrase), *keys]), *str(record.get("exception") or "").splitlines()):
             self._show_line(part, text, level)
 
     def _show_line(self, part: str, text: str, level: str) -> None:
-        if self._is_calm[0] and level in _CALM_LEVELS and part not in _CALM_PARTS:
-            return
         now = time.time()
         stamp = f"{time.strftime('%H:%M:%S', time.localtime(now))}.{int(now % 1 * 1000):03d}"
         paint = _COLOURS.get(level, "") if self._colour else ""
@@ -120,6 +134,18 @@ class Console:
             phrase = record.get("message") or record.get("event") or record.get("msg") or ""
             level = str(record.get("level", "info")).lower()
             self._record(service if isinstance(service, str) else part, phrase, level, _without_metrics(record))
+
+
+def _run_line(record: dict[str, Any]) -> str:
+    """Return the end of a run in a line: language, verdict, time, and the id that `rustbox result` takes."""
+    words = [record.get("language"), record.get("verdict")]
+    return " ".join(
+        [
+            *(str(word) for word in words if word),
+            f"{record.get('run_ms', 0):.0f} ms",
+            str(record.get("submission_id")),
+        ]
+    )
 
 
 def _without_metrics(record: dict[str, Any]) -> dict[str, Any]:

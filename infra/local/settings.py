@@ -10,6 +10,8 @@ from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from infra.local.console import Shown
+
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
@@ -48,7 +50,8 @@ class LocalSettings:
     `production`: `serve`, not `up`.
     `started_at`: when the user asked for the start, in seconds since the epoch.
     `metrics_port`: of Prometheus' metrics, on loopback. `listen_address`: loopback outside a container.
-    `hosts`: names that `up` answers for, beside its own. `smtp_url`: the mail server; "" sends no e-mail.
+    `shown`: the lines of `up` on its terminal. `hosts`: names that `up` answers for, beside its own.
+    `smtp_url`: the mail server; "" sends no e-mail.
     """
 
     production: bool
@@ -63,6 +66,7 @@ class LocalSettings:
     synchronous: Synchronous
     sweep_secs: float | None
     first_run: bool
+    shown: Shown
     failpoint: str | None
     parameters: dict[str, str]
     smtp_url: str = field(default="", repr=False)
@@ -100,6 +104,7 @@ def read_settings(environ: Mapping[str, str], *, production: bool = False) -> Lo
         synchronous=_synchronous(environ, production=production),
         sweep_secs=sweep_secs,
         first_run=not production and environ.get("RUSTBOX_FIRST_RUN", "1") != "0",
+        shown=Shown.RUNS if _one_of(environ, "RUSTBOX_LOG", ("runs", "all")) == "runs" else Shown.ALL,
         failpoint=environ.get("RUSTBOX_FAILPOINT") or None,
         parameters=_production_parameters(environ) if production else _parameters(environ, port),
         smtp_url=environ.get("SMTP_URL", ""),
@@ -196,6 +201,14 @@ def _hosts(environ: Mapping[str, str], *, production: bool) -> frozenset[str]:
             f"got {', '.join(wrong)}"
         )
     return names
+
+
+def _one_of(environ: Mapping[str, str], name: str, values: tuple[str, ...]) -> str:
+    """Return a variable. Default: the first of its values."""
+    text = environ.get(name, values[0])
+    if text not in values:
+        raise StartError(f"{name} must be {' or '.join(values)}; got {text!r}")
+    return text
 
 
 def _number(environ: Mapping[str, str], name: str, default: str, low: float, high: float) -> float:

@@ -51,6 +51,7 @@ class LocalStack:
         self.log_path = state_dir.parent / f"{state_dir.name}.log"
         self._variables = {
             "RUSTBOX_FIRST_RUN": "0",
+            "RUSTBOX_LOG": "all",
             "SWEEP_SECS": "1",
             "WEBHOOK_RETRY_SECS": "0,1,1,1,2,2,2,2,2,2",
             "HEARTBEAT_SECS": "5",

@@ -214,7 +214,7 @@ def test_a_start_prints_calm_lines_and_last_the_address_the_keys_and_a_command_t
     own_stack: Callable[..., LocalStack],
 ) -> None:
     """It also moves the state of an older version aside, and shows each pattern with its time."""
-    local = own_stack(RUSTBOX_FIRST_RUN="1", RUSTBOX_PARAM_OfferedLanguages="python,c,javascript")
+    local = own_stack(RUSTBOX_FIRST_RUN="1", RUSTBOX_LOG="runs", RUSTBOX_PARAM_OfferedLanguages="python,c,javascript")
     (local.state_dir / "aws").mkdir(parents=True)
     (local.state_dir / "aws" / "dynamodb.json").write_text("{}")
     (local.state_dir / "ministack.json").write_text('{"port": 1, "process": null}')
@@ -239,11 +239,14 @@ def test_a_start_prints_calm_lines_and_last_the_address_the_keys_and_a_command_t
     facts = dict(re.findall(r"^  (\S.*?)  +(.+)$", "\n".join(lines[-6:]), re.MULTILINE))
     assert list(facts) == ["address", "API key", "admin key", "state", "console", "next"]
     assert (facts["address"], facts["API key"], facts["console"]) == (local.url, API_KEY, f"{local.url}/")
-    done = subprocess.run(["/bin/bash", "-c", facts["next"]], capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout)["output"]["stdout"] == "42\n"
-    with local.client() as client:
 
-        def is_logged() -> bool:
-            return client.get("/api/languages").is_success and "GET /api/languages 200" in local.told()
+    def is_in_the_log() -> bool:
+        done = subprocess.run(["/bin/bash", "-c", facts["next"]], capture_output=True, text=True, check=True)
+        answer = json.loads(done.stdout)
+        assert answer["output"]["stdout"] == "42\n"
+        end = rf"^[0-9:.]{{12}} run +python AC [0-9]+ ms {answer['id']}$"
+        return re.search(end, local.told(), re.MULTILINE) is not None
 
-        wait_until(is_logged, 20, "the log shows later requests again", local.log)
+    wait_until(is_in_the_log, 20, "the log has the end of a run", local.log)
+    later = local.told().splitlines()[len(lines) :]
+    assert [line for line in later if not re.match(r"[0-9:.]{12} run +python AC ", line)] == []

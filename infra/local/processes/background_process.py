@@ -72,7 +72,7 @@ def _show_first_run(prepared: Prepared, stopping: threading.Event) -> None:
             _tell_addresses(prepared)
         stopping.wait(_LATE_LINES_SECS)
     finally:
-        console.calm(is_calm=False)
+        console.show(prepared.settings.shown)
 
 
 def _start(prepared: Prepared, loaded: Loaded, parts: ExitStack) -> None:

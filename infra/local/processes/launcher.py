@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from infra.local.console import Console, stdout_console
+from infra.local.console import Console, Shown, stdout_console
 from infra.local.embedded_aws import EmbeddedAws, lock_state, set_aside_old_state
 from infra.local.processes import runner_process
 from infra.local.processes.child_processes import Child, ChildProcesses
@@ -176,7 +176,7 @@ def run(*, production: bool) -> int:
     console = stdout_console(as_json=production)
     settings = read_settings(os.environ, production=production)
     os.environ.pop("SMTP_URL", None)  # before any process could inherit it
-    console.calm(is_calm=settings.first_run)  # until the background process has shown it
+    console.show(Shown.NONE if settings.first_run else settings.shown)  # until the background process has shown it
     check_host()
     with lock_state(settings.state_dir), listen(settings.listen_address, settings.port) as listener:
         return _run(prepare(settings, console), listener)
