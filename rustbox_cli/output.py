@@ -28,6 +28,11 @@ def plain(text: str) -> str:
     return "".join(letter if letter.isprintable() or letter in "\n\t" else f"\\x{ord(letter):02x}" for letter in text)
 
 
+def counted(number: int, noun: str) -> str:
+    """Return a number with its noun, such as `1 file` and `2 files`."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def show_json(body: Any) -> None:
     click.echo(json.dumps(body, indent=2))
 

@@ -10,7 +10,7 @@ import click
 from rustbox_cli.api import Api, Session
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.options import Duration, SuggestingGroup, as_json, confirm, service_command, yes_option
-from rustbox_cli.output import CheckRun, Columns, junit_xml, plain, show_json, show_list, show_record, tell
+from rustbox_cli.output import CheckRun, Columns, counted, junit_xml, plain, show_json, show_list, show_record, tell
 from rustbox_cli.program_input import PROJECT_SCHEMA
 from rustbox_cli.project.file import read_checks
 
@@ -81,7 +81,11 @@ def print_schema() -> None:
 def validate_checks(path: Path, as_json: bool) -> None:
     """Check the file without the service."""
     found = read_checks(path)
-    tell([check.slug for check in found], f"{path}: {len(found)} checks are valid.", as_json=as_json)
+    tell(
+        [check.slug for check in found],
+        f"{path}: {counted(len(found), 'check')} {'is' if len(found) == 1 else 'are'} valid.",
+        as_json=as_json,
+    )
 
 
 @checks.command("test")

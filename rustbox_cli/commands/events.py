@@ -22,7 +22,7 @@ import httpx
 from rustbox_cli.api import Api, Session, pass_session
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.options import Moment, confirm, page_options, service_command, yes_option
-from rustbox_cli.output import plain, show, show_json, show_list, show_record, show_table
+from rustbox_cli.output import counted, plain, show, show_json, show_list, show_record, show_table
 
 # Commands `events` and `trigger`.
 
@@ -288,7 +288,7 @@ def _events(api: Api, query: dict[str, str]) -> Generator[Mapping[str, Any], Non
             body = _poll(api, query | {"wait": str(wait_secs)} | ({"cursor": cursor} if cursor else {}))
             wait_secs = _WAIT_SECS
             if body["missed"]:
-                click.echo(f"rustbox: {body['missed']} events expired before they were read.", err=True)
+                click.echo(f"rustbox: {counted(body['missed'], 'event')} expired before they were read.", err=True)
             for item in body["items"]:
                 yield item
                 done = item["cursor"]

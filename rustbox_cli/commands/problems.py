@@ -24,7 +24,7 @@ from rustbox_cli.options import (
     service_command,
     yes_option,
 )
-from rustbox_cli.output import plain, progress, show, show_json, show_list, show_table, show_warnings, tell
+from rustbox_cli.output import counted, plain, progress, show, show_json, show_list, show_table, show_warnings, tell
 from rustbox_cli.problem_cases import MAX_STORED_CASES, CaseFolder, push, read_case_folder
 from rustbox_cli.problem_groups import MOST_POINTS
 from rustbox_cli.program_input import (
@@ -154,7 +154,9 @@ def _judge_class(
         table = [(row.student, row.result, row.score, row.passed, row.first_failed, row.message) for row in rows]
         show_table(columns, table, "There are no students.")
         counts = Counter(row.result for row in rows)
-        click.echo(f"{len(rows)} students, {grades.unchanged} unchanged; {counts['passed']} passed every case")
+        click.echo(
+            f"{counted(len(rows), 'student')}, {grades.unchanged} unchanged; {counts['passed']} passed every case"
+        )
     results = {row.result for row in rows}
     failed = ExitCode.PLATFORM_FAILURE if "judge_error" in results else ExitCode.REFUSED
     click.get_current_context().exit(int(ExitCode.OK if all(row.is_final for row in rows) else failed))
@@ -309,7 +311,10 @@ def push_problem(
         show_json({**answer, "files_sent": sent})
         return
     size = answer["size_bytes"] / _MIB
-    click.echo(f"{plain(answer['id'])}@{answer['version']}: {answer['cases']} cases, {size:.1f} MiB, {sent} files sent")
+    click.echo(
+        f"{plain(answer['id'])}@{answer['version']}: {counted(answer['cases'], 'case')}, "
+        f"{size:.1f} MiB, {counted(sent, 'file')} sent"
+    )
 
 
 @problems.command("list")

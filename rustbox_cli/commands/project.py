@@ -8,7 +8,7 @@ import click
 
 from rustbox_cli.api import Session
 from rustbox_cli.options import all_of, service_command
-from rustbox_cli.output import plain, show_json, tell
+from rustbox_cli.output import counted, plain, show_json, tell
 from rustbox_cli.project.checks import Change
 from rustbox_cli.project.export import write_project
 from rustbox_cli.project.file import WantedProject, read_project
@@ -117,7 +117,7 @@ def export(session: Session, path: Path, project_id: str | None, as_json: bool) 
         click.echo(f"rustbox: {plain(note)}", err=True)
     body = {"written": [str(each) for each in written.paths], "variables": written.variables, "notes": written.notes}
     needs = f" Variables: {', '.join(written.variables)}." if written.variables else ""
-    tell(body, f"{path} is written, with {len(written.paths) - 1} programs.{needs}", as_json=as_json)
+    tell(body, f"{path} is written, with {counted(len(written.paths) - 1, 'program')}.{needs}", as_json=as_json)
 
 
 plan = _plan_command("project.yaml")

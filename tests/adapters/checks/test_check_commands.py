@@ -80,7 +80,7 @@ def test_trigger_takes_slugs_or_a_tag(rustbox: Rustbox, world: CheckWorld) -> No
 
 def test_init_begins_a_file_that_is_valid_and_runs(rustbox: Rustbox, world: CheckWorld) -> None:
     assert json.loads(rustbox("init", "--json").stdout) == {"written": ["checks.yaml", "answer.py"]}
-    assert rustbox("validate").stdout == "checks.yaml: 1 checks are valid.\n"
+    assert rustbox("validate").stdout == "checks.yaml: 1 check is valid.\n"
     again = rustbox("init")
     assert (again.exit_code, again.stderr.splitlines()[0]) == (65, "rustbox: checks.yaml is there already.")
     assert rustbox("apply").exit_code == 0

@@ -46,7 +46,7 @@ def test_small_texts_go_with_the_problem_and_other_contents_by_their_hash(
     service.will(Reply(200, PUSHED))
     ended = rustbox("problems", "push", str(folder))
     assert ended.exit_code == 0, ended.stderr
-    assert ended.stdout == "sum@0123456789abcdef: 2 cases, 2.0 MiB, 1 files sent\n"
+    assert ended.stdout == "sum@0123456789abcdef: 2 cases, 2.0 MiB, 1 file sent\n"
     pushed = service.asked[-1]
     assert (pushed.method, pushed.path) == ("POST", "/api/problems")
     assert pushed.body == {
