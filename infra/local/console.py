@@ -8,8 +8,9 @@ import threading
 import time
 import traceback
 from datetime import UTC, datetime
-from enum import IntEnum
 from typing import Any, TextIO
+
+from infra.local.settings import Shown
 
 _COLOURS = {"info": "", "warning": "\x1b[33m", "error": "\x1b[31m"}
 _RESET = "\x1b[0m"
@@ -32,15 +33,6 @@ _NOISE = _RENAMED | frozenset({
     "location", "cold_start", "function_name", "function_memory_size", "function_arn", "function_request_id",
     "xray_trace_id", "sampling_rate", "exception_name", "stack_trace", "exception", "logger", "component", "version",
 })  # fmt: skip
-
-
-class Shown(IntEnum):
-    """Which lines of runner, functions and HTTP a terminal gets while all is well."""
-
-    ALL = 0
-    RUNS = 1
-    """One for each run."""
-    NONE = 2
 
 
 class _Repeats:

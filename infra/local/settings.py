@@ -6,11 +6,10 @@ import os
 import re
 import time
 from dataclasses import dataclass, field
+from enum import IntEnum
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import TYPE_CHECKING
-
-from infra.local.console import Shown
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -20,6 +19,15 @@ if TYPE_CHECKING:
 
 class StartError(Exception):
     """One line for the person at the terminal: the problem and its remedy."""
+
+
+class Shown(IntEnum):
+    """Which lines of runner, functions and HTTP a terminal gets while all is well."""
+
+    ALL = 0
+    RUNS = 1
+    """One for each run."""
+    NONE = 2
 
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -10,12 +10,12 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
-from infra.local.console import Console, Shown, stdout_console
+from infra.local.console import Console, stdout_console
 from infra.local.embedded_aws import EmbeddedAws, lock_state, set_aside_old_state
 from infra.local.processes import runner_process
 from infra.local.processes.child_processes import Child, ChildProcesses
 from infra.local.processes.runner_process import RunnerListener, choose_listener, make_listener_child
-from infra.local.settings import ROOT, TOOLCHAINS_DIR, LocalSettings, StartError, read_settings
+from infra.local.settings import ROOT, TOOLCHAINS_DIR, LocalSettings, Shown, StartError, read_settings
 from infra.local.template import Template, refuse_unknown_types
 from infra.local.translation import translate
 from sandbox_runtime.languages import LANGUAGES
