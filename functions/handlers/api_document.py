@@ -25,6 +25,7 @@ from functions.submissions.results_api import RESULT_ROUTES
 from functions.submissions.runners.fleet import HEALTH_ROUTES
 from functions.submissions.submit_api import SUBMIT_ROUTES
 from functions.webhooks.api import DELIVERY_ROUTES, ENDPOINT_ROUTES, RECIPIENT_ROUTES
+from functions.webhooks.transform_routes import TRANSFORM_ROUTES
 from functions.webhooks.views import HEADERS
 
 ROUTES = (
@@ -45,6 +46,7 @@ ROUTES = (
     *STATUS_ROUTES,
     *BADGE_ROUTES,
     *ENDPOINT_ROUTES,
+    *TRANSFORM_ROUTES,
     *RECIPIENT_ROUTES,
     *DELIVERY_ROUTES,
     *EVENT_ROUTES,

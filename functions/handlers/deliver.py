@@ -11,6 +11,7 @@ from functions.env import Env
 from functions.handlers.batches import handle_batch
 from functions.handlers.chat_cards import chat_cards
 from functions.settings import refuse_insecure_stage
+from functions.submissions.transforms import QueuedTransforms
 from functions.telemetry import Metric, logger, metrics
 from functions.webhooks.cards import cards
 from functions.webhooks.deliveries.model import DeliveryState
@@ -18,6 +19,7 @@ from functions.webhooks.deliveries.publication import Hint
 from functions.webhooks.sending.attempts import keep_attempt
 from functions.webhooks.sending.claim import SEND_MS
 from functions.webhooks.sending.deliverer import Attempted, Deliverer
+from functions.webhooks.sending.transforms import transform_runs
 
 SERVICE = "webhook"
 
@@ -27,10 +29,12 @@ SETTINGS = (
     *("smtp_url_parameter", "email_from", "email_domains"),
     *("stage", "deliveries_table", "deliveries_queue_url", "endpoint_secrets_key_id", "public_base_url"),
     *("allow_insecure_webhook_targets", "webhook_retry_secs", "webhook_senders", "webhook_senders_of_process"),
-    "event_bus_name",
+    *("event_bus_name", "projects_table", "submissions_table", "quotas_table", "pending_redrive_secs"),
+    *("interactive_queue_url", "batch_queue_url", "network_queue_url"),
 )
 ENV = Env(SERVICE, SETTINGS)
 ENV.provide(cards, chat_cards)
+ENV.provide(transform_runs, QueuedTransforms)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:

@@ -14,9 +14,10 @@ from functions.checks.runs.hints import tell_checks
 from functions.env import Env
 from functions.handlers.batches import handle_batch
 from functions.judging.runs import JudgedRuns
-from functions.submissions.completed_event import judge_runs, on_final
+from functions.submissions.completed_event import judge_runs, on_final, plan_transform_end
 from functions.submissions.completion import Recorder
 from functions.submissions.model import Submission
+from functions.submissions.transforms import transform_end
 from functions.telemetry import metrics
 from functions.webhooks.deliveries.publication import Hint
 
@@ -29,6 +30,7 @@ SETTINGS = (
 ENV = Env(SERVICE, SETTINGS)
 ENV.provide(judge_runs, JudgedRuns)
 ENV.provide(on_final, tell_checks)
+ENV.provide(plan_transform_end, transform_end)
 
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - Lambda's signature

@@ -18,9 +18,10 @@ from functions.handlers.batches import handle_batch
 from functions.judging.model import HOLDER
 from functions.judging.problem_store import StoredProblems
 from functions.judging.runs import JudgedRuns
-from functions.submissions.completed_event import judge_runs, on_final
+from functions.submissions.completed_event import judge_runs, on_final, plan_transform_end
 from functions.submissions.completion import Recorder, settle, submission_of
 from functions.submissions.sweeper import RESERVE_MS, SharedSweep, Sweep
+from functions.submissions.transforms import transform_end
 from functions.telemetry import metrics
 
 SERVICE = "sweep"
@@ -36,6 +37,7 @@ SETTINGS = (
 ENV = Env(SERVICE, SETTINGS)
 ENV.provide(judge_runs, JudgedRuns)
 ENV.provide(on_final, tell_checks)
+ENV.provide(plan_transform_end, transform_end)
 
 
 def holders(env: Env) -> Mapping[str, IsHeld]:

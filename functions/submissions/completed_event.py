@@ -131,6 +131,14 @@ def judge_runs(_env: Env) -> JudgeRuns:
     raise LookupError("judge_runs")
 
 
+type PlanTransformEnd = Callable[[Submission], Publication]
+
+
+def plan_transform_end(_env: Env) -> PlanTransformEnd:
+    """Return what plans the end of a transform. The entry point provides it."""
+    raise LookupError("plan_transform_end")
+
+
 class SubmissionEvents:
     """The events of final submissions."""
 
@@ -200,13 +208,19 @@ class RunWebhooks:
     """Plans webhooks of runs."""
 
     def __init__(self, env: Env) -> None:
+        self._env = env
         self._table = env.settings.deliveries_table
         self._subscribers = env[SubscriberCache]
         self._events = env[SubmissionEvents]
         self._clock = env.clock
 
     def plan(self, row: Submission, final: Submission) -> Publication:
-        """Return the event and its deliveries; nothing if it has no subscriber. `row`: before its end."""
+        """Return the event and its deliveries; nothing if it has no subscriber. `row`: before its end.
+
+        A transform has no event: its end changes its own delivery.
+        """
+        if final.kind is Kind.TRANSFORM:
+            return Publication() if final.transformed is None else self._env[plan_transform_end](final)
         subscribers = self._subscribers.get(row.project_id, row.endpoints_version).of_run(_facts(final))
         own, now = None, self._clock()
         if row.webhook_url is not None:

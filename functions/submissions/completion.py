@@ -169,7 +169,10 @@ class Completer:
         row is then as before.
         """
         final = self._final(row, completion)
-        update = self._submissions.final_update(final, completion, only_pending=only_pending)
+        if row.transformed is not None:
+            update = self._submissions.transform_end(row)
+        else:
+            update = self._submissions.final_update(final, completion, only_pending=only_pending)
         published = self._write([update], row, final, completion.more_units)
         return None if published is None else self._end(final, published)
 
@@ -287,6 +290,10 @@ class Completer:
 
     def _end(self, final: Submission, webhooks: Publication) -> Ended:
         self._stop_copies(final)
+        if final.kind is Kind.TRANSFORM:
+            if final.transformed is not None:
+                self._payloads.delete_outputs(final.submission_id, (final.stdout_key, final.stderr_key))
+            return Ended(final, webhooks.hints)
         report_end(final, self._env.service, self._clock())
         self._env[on_final](final)
         return Ended(final, webhooks.hints)

@@ -15,6 +15,7 @@ from events.variables import Environment
 from events.vocabulary import CANCELLATIONS
 from functions.aws.dynamodb.row_codec import JSON, NOT_STORED, OMIT_DEFAULT, As
 from functions.projects.model import QuotaClaim, in_flight_entry
+from functions.webhooks.deliveries.model import TransformedDelivery
 from functions.webhooks.vocabulary import EVENT_COMPLETED, EVENT_JUDGED
 
 INLINE_INPUT_MAX_BYTES = 8_192
@@ -48,10 +49,14 @@ MARK_OF_CHECK = "check_run_id"
 
 
 class Kind(StrEnum):
-    """A run executes a program once. A judge run executes it on many cases."""
+    """A run executes a program once. A judge run executes it on many cases. A transform writes the body of a webhook.
+
+    No list, no client and no check sees transforms: the end of one changes its delivery, and removes its row.
+    """
 
     RUN = "run"
     JUDGE = "judge"
+    TRANSFORM = "transform"
 
 
 class Status(StrEnum):
@@ -89,6 +94,8 @@ class Submission(Program):
     the runner needs; that of a stored problem is `judging_object` (key, size, sha256), which is not the row's own, and
     `problem` is its id and version. In the end `cases`, or the object `cases_key`, holds its results, and `case_keys`
     names the objects with whole outputs. `summary` has its kind and its number of cases from the start.
+
+    Of a transform: `transformed` is its delivery; None: somebody tests a program, and reads the row.
     """
 
     submission_id: str
@@ -149,6 +156,7 @@ class Submission(Program):
     cases: bytes | None = field(default=None, repr=False)
     cases_key: str | None = None
     case_keys: Annotated[tuple[str, ...], OMIT_DEFAULT] = ()
+    transformed: TransformedDelivery | None = None
 
     def with_input(self, program: Program) -> "Submission":
         """Return it with the code and the input of a program: its row may not have them."""

@@ -88,13 +88,16 @@ def _whole_budget_ms(row: Submission) -> int:
 
 def encode_submission(row: Submission) -> dict[str, AttributeValueTypeDef]:
     """Return the whole item. `run_budget_ms` lets `mark_started` set the due time in one update."""
+    is_listed = row.kind is not Kind.TRANSFORM
     return to_item(
         {
             **write(row),
             "pk": submission_pk(row.submission_id),
             "sk": SUBMISSION_SK,
-            "list_shard": list_shard(row.project_id, int(row.submission_id[-1], 16) % LIST_SHARDS),
-            "list_key": created_key(row.created_at, row.submission_id),
+            "list_shard": list_shard(row.project_id, int(row.submission_id[-1], 16) % LIST_SHARDS)
+            if is_listed
+            else None,
+            "list_key": created_key(row.created_at, row.submission_id) if is_listed else None,
             "due_shard": due_shard(row.submission_id) if row.due_at_ms is not None else None,
             "run_budget_ms": run_budget_ms(row),
         }
@@ -206,6 +209,12 @@ class SubmissionStore(Table):
             condition, values = "#status IN (:pending, :running)", values | {"running": Status.RUNNING.value}
         update = ConditionalUpdate(final_values(final, completion), condition, values, FINAL_REMOVES)
         return update.action(self.table_name, submission_key(final.submission_id))
+
+    def transform_end(self, row: Submission) -> Any:
+        """Return the action that removes a transform, whose end is the body of its delivery, unless it has ended."""
+        values: dict[str, Value] = {"pending": Status.PENDING.value, "running": Status.RUNNING.value}
+        at = submission_key(row.submission_id)
+        return delete(self.table_name, at, "#status IN (:pending, :running)", values)
 
     def check_claim(self, claim: Claim, *, except_for: str | None = None) -> None:
         """Raise ClaimTakenError if the key belongs to a submission other than `except_for`."""

@@ -30,9 +30,10 @@ from functions.clock import MS_PER_SEC, from_rfc3339, to_rfc3339
 from functions.failpoint import reach
 from functions.ids import new_id
 from functions.submissions.completion import Completer
-from functions.submissions.model import NOT_RUN, PENDING_MAX_MS, Status, Submission
+from functions.submissions.model import NOT_RUN, PENDING_MAX_MS, Kind, Status, Submission
 from functions.submissions.queues import Queues, requested_again
 from functions.submissions.store import LIST_SHARDS, SubmissionStore, list_shard, repeat_budget_ms, submission_key
+from functions.submissions.transforms import with_transform
 from functions.webhooks.alerts import Alerts
 from functions.webhooks.deliveries.model import HINTED_MS, RUN_ENDPOINT_ID
 from functions.webhooks.deliveries.publication import DeliveryHints, Hint
@@ -334,6 +335,8 @@ class Sweep:
 
     def _with_input(self, row: Submission) -> Submission:
         """Return a row with its whole program. Raises PayloadMissingError, UnsealError, ClientError."""
+        if row.kind is Kind.TRANSFORM:
+            return with_transform(self._env, row)
         if row.input_key is not None:
             code, stdin, files = self._env[Payloads].get_input(row.submission_id)
             row = replace(row, code=code, stdin=stdin, files=read_files(files))

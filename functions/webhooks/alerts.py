@@ -1,10 +1,10 @@
 """Alerts: events about failing endpoints and deliveries, for the project's other endpoints and the bus.
 
 Their bodies have the host of a URL only. The sweeper handles the rows that are due: those of endpoints after a failure,
-and one for each target of a project with exhausted deliveries without an event yet. The transaction that exhausts a
-delivery counts it there. Its row stays for QUIET_MS: so a target has at most one `delivery.exhausted` in that time,
-however many deliveries fail. Its attribute `telling` is the count of an event that is being published, the same after a
-crash.
+and one for each target of a project with exhausted deliveries without an event yet, another with blocked ones. The
+transaction that exhausts or blocks a delivery counts it there. Its row stays for QUIET_MS: so a target has at most one
+`delivery.exhausted` in that time, however many deliveries fail. Its attribute `telling` is the count of an event that
+is being published, the same after a crash.
 """
 
 from __future__ import annotations
@@ -21,10 +21,17 @@ from functions.event_log.model import Event, event_bytes
 from functions.failpoint import reach
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 from functions.webhooks.deliveries.publication import Outbox
-from functions.webhooks.deliveries.store import DUE, EXHAUSTED_PREFIX
+from functions.webhooks.deliveries.store import BLOCKED_PREFIX, DUE, EXHAUSTED_PREFIX
 from functions.webhooks.endpoints.model import DisabledReason, deciding_rate, is_degraded
 from functions.webhooks.endpoints.store import HEALTH_CHANGE, endpoint_key, endpoint_pk, to_endpoint
-from functions.webhooks.vocabulary import EVENT_DEGRADED, EVENT_DISABLED, EVENT_EXHAUSTED, EVENT_RECOVERED, NEVER
+from functions.webhooks.vocabulary import (
+    EVENT_BLOCKED,
+    EVENT_DEGRADED,
+    EVENT_DISABLED,
+    EVENT_EXHAUSTED,
+    EVENT_RECOVERED,
+    NEVER,
+)
 from functions.webhooks.webhook_url import host_of
 
 if TYPE_CHECKING:
@@ -44,17 +51,34 @@ CHECK_AGAIN_MS = 300_000
 
 @dataclass(frozen=True, slots=True)
 class ExhaustedDeliveries:
-    """The row of one target. `endpoint_id`: `run` for the runs' own URLs. `count`: of the event to publish; 0: none."""
+    """The row of one target. `endpoint_id`: `run` for the runs' own URLs. `count`: of the event to publish; 0: none.
+
+    `prefix`: that of the row, which says whether these are exhausted or blocked.
+    """
 
     project_id: str
     endpoint_id: str
     since_ms: int
     last_delivery: str
     count: int
+    prefix: str = EXHAUSTED_PREFIX
+
+    @property
+    def key(self) -> dict[str, Any]:
+        return exhausted_key(self.project_id, self.endpoint_id, self.prefix)
 
 
 def count_exhausted(table_name: str, delivery: Delivery, now_ms: int) -> Any:
     """Return the action that counts an exhausted delivery, for the transaction that exhausts it."""
+    return _count(table_name, EXHAUSTED_PREFIX, delivery, now_ms)
+
+
+def count_blocked(table_name: str, delivery: Delivery, now_ms: int) -> Any:
+    """Return the action that counts a blocked delivery, for the transaction that blocks it."""
+    return _count(table_name, BLOCKED_PREFIX, delivery, now_ms)
+
+
+def _count(table_name: str, prefix: str, delivery: Delivery, now_ms: int) -> Any:
     update = ConditionalUpdate(
         {
             "last_delivery": f"{delivery.event_id}.{delivery.endpoint_id}",
@@ -69,12 +93,12 @@ def count_exhausted(table_name: str, delivery: Delivery, now_ms: int) -> Any:
             "#due_at_ms = if_not_exists(#due_at_ms, :now)",
         ),
     )
-    return update.action(table_name, exhausted_key(delivery.project_id, delivery.endpoint_id))
+    return update.action(table_name, exhausted_key(delivery.project_id, delivery.endpoint_id, prefix))
 
 
-def exhausted_key(project_id: str, endpoint_id: str) -> dict[str, Any]:
-    """Return the key of the row of a target."""
-    return key(endpoint_pk(project_id), EXHAUSTED_PREFIX + endpoint_id)
+def exhausted_key(project_id: str, endpoint_id: str, prefix: str = EXHAUSTED_PREFIX) -> dict[str, Any]:
+    """Return the key of the row of a target. `prefix`: of its exhausted or its blocked deliveries."""
+    return key(endpoint_pk(project_id), prefix + endpoint_id)
 
 
 _NAMESPACE = uuid.UUID("5f3a1de2-6f84-4c7e-9a06-2f1c9f0d7b58")
@@ -110,17 +134,18 @@ def disabled_event(endpoint: Endpoint) -> Event:
 
 
 def exhausted_event(exhausted: ExhaustedDeliveries) -> Event:
-    """Build the event of exhausted deliveries of one target."""
+    """Build the event of exhausted or blocked deliveries of one target."""
     since = to_rfc3339(exhausted.since_ms)
+    event_type = EVENT_BLOCKED if exhausted.prefix == BLOCKED_PREFIX else EVENT_EXHAUSTED
     body = {
-        "type": EVENT_EXHAUSTED,
+        "type": event_type,
         "timestamp": since,
         "endpoint_id": exhausted.endpoint_id,
         "deliveries": exhausted.count,
         "last_delivery_id": exhausted.last_delivery,
     }
-    name = f"{exhausted.project_id}:{exhausted.endpoint_id}:{EVENT_EXHAUSTED}:{since}"
-    return _event(EVENT_EXHAUSTED, exhausted.project_id, name, body)
+    name = f"{exhausted.project_id}:{exhausted.endpoint_id}:{event_type}:{since}"
+    return _event(event_type, exhausted.project_id, name, body)
 
 
 def _event(event_type: str, project_id: str, name: str, body: dict[str, Any]) -> Event:
@@ -183,7 +208,7 @@ class Alerts(Table):
         self._finish_check(endpoint, taken_until_ms)
 
     def publish_exhausted(self, due: DueExhausted, taken_until_ms: int) -> bool:
-        """Publish `delivery.exhausted` for the deliveries of one target."""
+        """Publish `delivery.exhausted` or `delivery.blocked` for the deliveries of one target."""
         row = self._take_exhausted(due, taken_until_ms)
         if row is None:
             return False
@@ -257,7 +282,7 @@ class Alerts(Table):
 
     def _take_exhausted(self, due: DueExhausted, taken_until_ms: int) -> ExhaustedDeliveries | None:
         """Take a due row by moving its due key, and fix the count to publish; None for a stale entry."""
-        row_key = exhausted_key(due.project_id, due.endpoint_id)
+        row_key = exhausted_key(due.project_id, due.endpoint_id, due.prefix)
         row = self._take(row_key, due.due_at_ms, taken_until_ms)
         if row is not None and "telling" not in row and row["count"]:
             fix = ConditionalUpdate(
@@ -270,7 +295,8 @@ class Alerts(Table):
         if row is None:
             return None
         since_ms, count = row.get("since_ms", 0), row.get("telling", 0)
-        return ExhaustedDeliveries(due.project_id, due.endpoint_id, since_ms, row["last_delivery"], count)
+        last_delivery = row["last_delivery"]
+        return ExhaustedDeliveries(due.project_id, due.endpoint_id, since_ms, last_delivery, count, due.prefix)
 
     def _finish_exhausted(self, published: ExhaustedDeliveries, taken_until_ms: int) -> None:
         """Subtract the published count. Later deliveries have their event after QUIET_MS."""
@@ -281,10 +307,10 @@ class Alerts(Table):
             ("telling", "since_ms"),
             computed=("#count = #count - #telling",),
         )
-        self._update_unread(update, exhausted_key(published.project_id, published.endpoint_id))
+        self._update_unread(update, published.key)
 
     def _end_exhausted(self, ended: ExhaustedDeliveries, taken_until_ms: int) -> None:
         """Remove the due key of a row with the count 0, unless a delivery was exhausted since."""
         values: dict[str, Value] = {"taken": taken_until_ms, "zero": 0}
         update = ConditionalUpdate({}, "#due_at_ms = :taken AND #count = :zero", values, DUE)
-        self._update_unread(update, exhausted_key(ended.project_id, ended.endpoint_id))
+        self._update_unread(update, ended.key)

@@ -38,6 +38,7 @@ from functions.webhooks.deliveries.model import (
     Delivery,
     DeliveryState,
     Report,
+    first_state,
 )
 from functions.webhooks.deliveries.replay import (
     MAX_ATTEMPTS,
@@ -124,16 +125,20 @@ class DeliveryRoutes:
         return self._show(self._own(app, id_text))
 
     def replay(self, app: Resolver, id_text: str) -> Response[str]:
-        """Send one delivery again: same id and bytes, new timestamp, new schedule."""
+        """Send one delivery again: same id and bytes, new timestamp, new schedule; another body only if asked for."""
         delivery = self._own(app, id_text)
         if delivery.attempt >= MAX_ATTEMPTS:
             raise ConflictError(f"A delivery has at most {MAX_ATTEMPTS:,} attempts, and this one has used them.")
         event = app.current_event
-        secret = parse_replay(json_body(event) if event.body else b"").webhook_secret
+        asked = parse_replay(json_body(event) if event.body else b"")
+        endpoint = None
+        if delivery.endpoint_id != RUN_ENDPOINT_ID:
+            endpoint = self.env[EndpointStore].get(delivery.project_id, delivery.endpoint_id)
         is_kept = self._age_ms(delivery) < REPLAY_WINDOW_SECS * MS_PER_SEC
         replayed = ReplayResult.EVENT_GONE
         if is_kept:
-            replayed = replay(self.env, delivery, self._box(delivery, secret))
+            box = self._box(delivery, asked.webhook_secret)
+            replayed = replay(self.env, delivery, box, endpoint, again=asked.transform == "again")
         if replayed is ReplayResult.CONTENDED:
             raise UnavailableError("Other requests keep changing this delivery. Repeat the request.", 1)
         if replayed is ReplayResult.ALREADY_DUE and _cannot_sign(delivery):
@@ -141,7 +146,7 @@ class DeliveryRoutes:
         if replayed is not ReplayResult.DONE:
             raise ConflictError(_REFUSALS[replayed])
         reach("replay.after_write")
-        send_hint(self.env, delivery)
+        send_hint(self.env, delivery if endpoint is None else replace(delivery, state=first_state(endpoint)))
         return self._show(self._own(app, id_text), 202)
 
     def _endpoints(self, deliveries: Sequence[Delivery]) -> dict[str, Endpoint]:
@@ -177,6 +182,10 @@ class DeliveryRoutes:
         """Return why a delivery waits. Only one that is due reads more than its row: see `_held`."""
         if delivery.state is DeliveryState.PAUSED:
             return {"reason": "endpoint_disabled"}
+        if delivery.state is DeliveryState.TRANSFORMING:
+            if delivery.next_at_ms <= self.env.clock() + SKEW_MS:
+                return {"reason": "transform"}
+            return {"reason": "quota", "until": to_rfc3339(delivery.next_at_ms)}
         if delivery.state not in {DeliveryState.PENDING, DeliveryState.RETRYING}:
             return None
         if delivery.next_at_ms > self.env.clock() + SKEW_MS:

@@ -15,6 +15,7 @@ from functions.event_log.model import event_bytes
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID
 from functions.webhooks.endpoints.model import BodyFormat
 from functions.webhooks.vocabulary import (
+    EVENT_BLOCKED,
     EVENT_CHANGED,
     EVENT_DEGRADED,
     EVENT_DISABLED,
@@ -298,6 +299,16 @@ def _exhausted_card(event: Mapping[str, Any]) -> Card:
     )
 
 
+def _blocked_card(event: Mapping[str, Any]) -> Card:
+    is_run = event["endpoint_id"] == RUN_ENDPOINT_ID
+    return Card(
+        f"Webhook deliveries were blocked: {event['deliveries']}",
+        Level.BAD,
+        "Nothing was sent. Look at the last one, mend the transform or the endpoint, then replay or recover them.",
+        (("Target", "URLs of runs" if is_run else event["endpoint_id"]), ("Last delivery", event["last_delivery_id"])),
+    )
+
+
 def _failed(event: Mapping[str, Any]) -> str:
     return f"{event['failures']} of {event['attempts']} attempts of the last {event['window']} failed."
 
@@ -307,6 +318,7 @@ ALERT_CARDS: Final[Mapping[str, CardMaker]] = {
     EVENT_DEGRADED: _degraded_card,
     EVENT_RECOVERED: _recovered_card,
     EVENT_EXHAUSTED: _exhausted_card,
+    EVENT_BLOCKED: _blocked_card,
 }
 
 

@@ -13,7 +13,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from functions.aws.dynamodb.table import cut, tries
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.env import Env
-from functions.errors import ConflictError, IdempotencyConflictError, NotFoundError, UnavailableError
+from functions.errors import (
+    ConflictError,
+    FieldProblem,
+    IdempotencyConflictError,
+    InvalidFieldsError,
+    NotFoundError,
+    UnavailableError,
+)
 from functions.failpoint import reach
 from functions.http.answers import answer, page_answer
 from functions.http.http_event import json_body
@@ -32,6 +39,7 @@ from functions.webhooks.endpoints.model import (
     DisabledReason,
     Endpoint,
     EndpointSettings,
+    Transform,
 )
 from functions.webhooks.endpoints.requests import (
     OVERLAP_DEFAULT_SECS,
@@ -53,7 +61,7 @@ from functions.webhooks.endpoints.store import (
 from functions.webhooks.recipients import RecipientRoutes
 from functions.webhooks.sealed_secrets import EndpointSecrets, UnsealError
 from functions.webhooks.sending.lanes import resume_lane
-from functions.webhooks.sending.requests import endpoint_request, send_test, webhook_test
+from functions.webhooks.sending.transforms import prepare_test
 from functions.webhooks.signature import new_secret, parse_secret
 from functions.webhooks.views import (
     EndpointDeleted,
@@ -82,7 +90,7 @@ _CANCEL_MS = 5_000
 """Time limit for cancelling open deliveries in the request. The sweeper cancels the rest."""
 _OFF = "The endpoint is disabled. Enable it first: PATCH with enabled true."
 _AT_WORK = "A test or a recovery of this endpoint is running. Repeat the request when it is done."
-_TEST_SECS = 20
+TEST_SECS = 30
 _RECOVERY_SECS = 30
 _PREVIOUS = ("previous_secret_box", "previous_until_ms")
 
@@ -109,6 +117,7 @@ class EndpointRoutes:
         project_id = authenticate(app.current_event, self.env).project_id
         key = idempotency_key(app.current_event.headers)
         request, settings = parse_endpoint(json_body(app.current_event), self._address_rules(app))
+        self.refuse_language(settings.transform)
         endpoint, secret = self._create(app, project_id, request, settings, key)
         if secret is None:
             secret = self._secret(endpoint)
@@ -125,10 +134,11 @@ class EndpointRoutes:
             authenticate(app.current_event, self.env)
             _, settings = parse_endpoint(json_body(app.current_event), self._address_rules(app))
         else:
-            endpoint, problems = self._get(app, id_text), Problems()
+            endpoint, problems = self.get(app, id_text), Problems()
             change = parse_body(ChangeEndpointRequest, json_body(app.current_event), problems)
             present = dict.fromkeys(endpoint.headers, "kept")  # only the change itself needs the values
             settings = changed_settings(endpoint, present, change, self._address_rules(app), problems)
+        self.refuse_language(settings.transform)
         return answer(valid_body(settings))
 
     def page(self, app: Resolver) -> Response[str]:
@@ -143,23 +153,24 @@ class EndpointRoutes:
 
     def one(self, app: Resolver, id_text: str) -> Response[str]:
         """Show one endpoint, with the latencies of its last deliveries."""
-        endpoint, now = self._get(app, id_text), self.env.clock()
+        endpoint, now = self.get(app, id_text), self.env.clock()
         latencies = self.env[DeliveryList].latencies_of(endpoint.project_id, endpoint.endpoint_id)
         return answer(endpoint_detail(endpoint, latencies, now))
 
     def change(self, app: Resolver, id_text: str) -> Response[str]:
         """Change the given fields. Raises ConflictError if other requests keep changing the endpoint."""
-        endpoint, problems = self._get(app, id_text), Problems()
+        endpoint, problems = self.get(app, id_text), Problems()
         request = parse_body(ChangeEndpointRequest, json_body(app.current_event), problems)
         for _ in tries(_TRIES):
             headers = self._known_headers(endpoint, request.headers)
             settings = changed_settings(endpoint, headers, request, self._address_rules(app), problems)
+            self.refuse_language(settings.transform if settings.transform != endpoint.transform else None)
             views = change_view(endpoint), change_view(replace(endpoint, **settings.hidden))
             hidden = _hidden(request, endpoint, settings)
             change = Change(endpoint.project_id, "endpoint.changed", endpoint.endpoint_id, *views, hidden)
             before = endpoint
             is_changed = record(self.env, app.current_event, change, partial(self._write, endpoint, settings))
-            endpoint = self._get(app, id_text)
+            endpoint = self.get(app, id_text)
             if is_changed:
                 self._note("Endpoint changed", endpoint, app)
                 if settings.url != before.url or settings.format is not before.format:
@@ -169,7 +180,7 @@ class EndpointRoutes:
 
     def delete(self, app: Resolver, id_text: str) -> Response[str]:
         """Delete an endpoint. Its open deliveries are cancelled here or by the sweeper."""
-        endpoint = self._get(app, id_text)
+        endpoint = self.get(app, id_text)
         ids = (endpoint.project_id, endpoint.endpoint_id)
         change = Change(endpoint.project_id, "endpoint.deleted", endpoint.endpoint_id, change_view(endpoint))
         write = partial(self.endpoints.delete, *ids, ordered=endpoint.ordered)
@@ -192,7 +203,7 @@ class EndpointRoutes:
 
         A client that sends the new secret itself can safely repeat the call.
         """
-        endpoint = self._get(app, id_text)
+        endpoint = self.get(app, id_text)
         asked = parse_rotation(json_body(app.current_event) if app.current_event.body else b"")
         now = self.env.clock()
         if asked.secret is not None and self._signs_now(endpoint, asked.secret):
@@ -212,25 +223,27 @@ class EndpointRoutes:
         write = partial(self.endpoints.change, endpoint, now, sets, () if overlap_secs else _PREVIOUS)
         if not record(self.env, app.current_event, change, write):
             raise ConflictError(CHANGED_MEANWHILE)
-        changed = self._get(app, id_text)
+        changed = self.get(app, id_text)
         self._note("Secret rotated", endpoint, app)
         return answer(with_secret(endpoint_body(changed, now), secret))
 
     def test(self, app: Resolver, id_text: str) -> Response[str]:
-        """Send `webhook.test` now, like a delivery. It is not retried, and only the event log stores it."""
-        endpoint = self._get(app, id_text)
+        """Send `webhook.test` now, like a delivery. It is not retried, and only the event log stores it.
+
+        If the endpoint has a transform, that writes the body first.
+        """
+        endpoint = self.get(app, id_text)
         now = self.env.clock()
-        event = webhook_test(endpoint, new_id(), now)
         routing_key = self._routing_key(endpoint)
         self._secret(endpoint)
         self._headers(endpoint)
-        try:
-            request = endpoint_request(self.env, endpoint, event.event_id, "", event.body, now)
-        except UnsealError:  # of the secret before the last rotation
-            raise ConflictError(CANNOT_READ) from None
-        with self._exclusively(endpoint, _TEST_SECS):
+        with self.exclusively(endpoint, TEST_SECS):
+            try:
+                request, send = prepare_test(self.env, endpoint, now)
+            except UnsealError:  # of the secret before the last rotation
+                raise ConflictError(CANNOT_READ) from None
             self.env[RecipientRoutes].ask(endpoint)
-            reply = send_test(self.env, event, request)
+            reply = send()
         self._note("Endpoint tested", endpoint, app)
         shown = request.body.decode()
         shown = shown.replace(routing_key, HIDDEN) if routing_key else shown
@@ -238,22 +251,29 @@ class EndpointRoutes:
 
     def recover(self, app: Resolver, id_text: str) -> Response[str]:
         """Make failed, blocked and paused deliveries since a time due again; retrying ones only if asked to."""
-        endpoint = self._get(app, id_text)
+        endpoint = self.get(app, id_text)
         since_ms, also_retrying = parse_recovery(json_body(app.current_event), self.env.clock())
         if not endpoint.enabled:
             raise ConflictError(_OFF)
-        with self._exclusively(endpoint, _RECOVERY_SECS):
+        with self.exclusively(endpoint, _RECOVERY_SECS):
             recovered = recover(self.env, endpoint, since_ms, also_retrying=also_retrying)
         self._note("Deliveries recovered", endpoint, app)
         return answer(recovered)
 
-    def _get(self, app: Resolver, id_text: str) -> Endpoint:
+    def get(self, app: Resolver, id_text: str) -> Endpoint:
         """Return the caller's endpoint. Raises UnauthorizedError, BadRequestError, NotFoundError."""
         project_id = authenticate(app.current_event, self.env).project_id
         endpoint = self.endpoints.get(project_id, uuid(id_text))
         if endpoint is None:
             raise NotFoundError(NO_SUCH_ENDPOINT)
         return endpoint
+
+    def refuse_language(self, transform: Transform | None) -> None:
+        """Refuse a language that no program of this deployment may have. Raises InvalidFieldsError."""
+        offered = self.env.settings.offered_languages
+        if transform is not None and transform.language not in offered:
+            text = f"This language is not supported. Offered: {', '.join(offered)}."
+            raise InvalidFieldsError((FieldProblem("transform.language", text),))
 
     def _headers(self, endpoint: Endpoint) -> dict[str, str]:
         """Return its custom headers with their values. Raises ConflictError."""
@@ -372,7 +392,7 @@ class EndpointRoutes:
         return sets, removes
 
     @contextmanager
-    def _exclusively(self, endpoint: Endpoint, secs: int) -> Iterator[None]:
+    def exclusively(self, endpoint: Endpoint, secs: int) -> Iterator[None]:
         """Allow one such call an endpoint at a time: a project cannot occupy many functions. Raises ConflictError."""
         now = self.env.clock()
         until_ms = now + secs * MS_PER_SEC  # after a crash, the next call may start then

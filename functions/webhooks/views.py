@@ -5,6 +5,7 @@ Each `TypedDict` is a schema of the document.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
+from hashlib import sha256
 from typing import Annotated, Any, Literal, TypedDict, cast, get_type_hints
 
 from pydantic import BaseModel, Field
@@ -30,6 +31,7 @@ from functions.webhooks.endpoints.model import (
 )
 from functions.webhooks.signature import USER_AGENT
 from functions.webhooks.vocabulary import (
+    EVENT_BLOCKED,
     EVENT_DEGRADED,
     EVENT_DISABLED,
     EVENT_EXHAUSTED,
@@ -66,7 +68,18 @@ class EndpointStats(TypedDict):
     last_day: AttemptRate
 
 
-_SHOWN_KINDS = get_type_hints(EndpointSettings) | {"filters": FiltersView, "routing_key": str | None}
+class TransformView(TypedDict):
+    """A program that writes the bodies of deliveries."""
+
+    language: Language
+    code: str
+
+
+_SHOWN_KINDS = get_type_hints(EndpointSettings) | {
+    "filters": FiltersView,
+    "routing_key": str | None,
+    "transform": TransformView | None,
+}
 
 
 def _shown(name: str, *, description: str | None = None, **_: Any) -> Any:
@@ -170,7 +183,9 @@ def endpoint_body(endpoint: Endpoint, now_ms: int) -> EndpointView:
 
 def change_view(endpoint: Endpoint) -> dict[str, Any]:
     """Return the settings for the log of changes: of the URL the host, because its path may hold a credential."""
-    return {**_settings(endpoint), "url": host_of(endpoint.url)}
+    transform = endpoint.transform
+    hashed = None if transform is None else f"{transform.language}:{sha256(transform.code.encode()).hexdigest()}"
+    return {**_settings(endpoint), "url": host_of(endpoint.url), "transform": hashed}
 
 
 def with_secret(body: EndpointView, secret: str) -> EndpointWithSecret:
@@ -183,7 +198,11 @@ def valid_body(settings: EndpointSettings) -> EndpointValid:
 
 
 def _settings(settings: EndpointSettings) -> _Settings:
-    shown = {"filters": asdict(settings.filters), "routing_key": HIDDEN if settings.routing_key else None}
+    shown = {
+        "filters": asdict(settings.filters),
+        "routing_key": HIDDEN if settings.routing_key else None,
+        "transform": None if settings.transform is None else asdict(settings.transform),
+    }
     return cast("_Settings", settings.hidden | shown)
 
 
@@ -289,6 +308,16 @@ class DeliveryExhaustedEvent(BaseModel):
     last_delivery_id: str = Field(description="<event id>.<endpoint id> of the last of them.")
 
 
+class DeliveryBlockedEvent(BaseModel):
+    """Body of `delivery.blocked`."""
+
+    type: Literal["delivery.blocked"]
+    timestamp: Time = Field(description="When the first of them was blocked.")
+    endpoint_id: str = Field(description="An endpoint's id, or run: the runs' own URLs.")
+    deliveries: int = Field(ge=1, description="Blocked deliveries since the event before.")
+    last_delivery_id: str = Field(description="<event id>.<endpoint id> of the last of them, which says why.")
+
+
 REPEATED = (
     "Signed by the Standard Webhooks specification. Respond within 15 s. Retried until a 2xx, by default ten attempts "
     "in 75 hours. An event always has the same webhook-id and the same bytes. The event bus gets this body with "
@@ -321,6 +350,13 @@ WEBHOOKS = {
         "Deliveries to one target failed at their last attempt; at most one event an hour for a target",
         REPEATED,
         DeliveryExhaustedEvent,
+        RESPONSES,
+    ),
+    EVENT_BLOCKED: Webhook(
+        "deliveryBlocked",
+        "Nothing was sent of deliveries to one target: a transform failed, or it cannot be sent to",
+        REPEATED,
+        DeliveryBlockedEvent,
         RESPONSES,
     ),
     EVENT_DEGRADED: Webhook(

@@ -14,7 +14,9 @@ EVENT_DISABLED = "endpoint.disabled"
 EVENT_DEGRADED = "endpoint.degraded"
 EVENT_RECOVERED = "endpoint.recovered"
 EVENT_EXHAUSTED = "delivery.exhausted"
-ALERT_EVENTS = frozenset({EVENT_DISABLED, EVENT_DEGRADED, EVENT_RECOVERED, EVENT_EXHAUSTED})
+EVENT_BLOCKED = "delivery.blocked"
+"""Deliveries of which nothing was sent: a transform failed, or the target cannot be sent to."""
+ALERT_EVENTS = frozenset({EVENT_DISABLED, EVENT_DEGRADED, EVENT_RECOVERED, EVENT_EXHAUSTED, EVENT_BLOCKED})
 """Sent to the project's other endpoints. A failed delivery of an alert raises no alert: it counts in no rate."""
 EVENT_TEST = "webhook.test"
 """Sent on request only; event filters do not apply."""
@@ -27,12 +29,12 @@ EVENT_CHANGED: Final = "project.changed"
 """A request has changed something of the project. It is not put on the bus."""
 FILTERABLE_EVENTS = (
     *(EVENT_COMPLETED, EVENT_JUDGED),
-    *(EVENT_EXHAUSTED, EVENT_DEGRADED, EVENT_DISABLED, EVENT_RECOVERED),
+    *(EVENT_EXHAUSTED, EVENT_BLOCKED, EVENT_DEGRADED, EVENT_DISABLED, EVENT_RECOVERED),
     *(EVENT_CHECK_CHANGED, EVENT_CHECK_RUN, EVENT_CHECK_MISSED, EVENT_CHANGED),
 )
-NAMED_ONLY_EVENTS = frozenset({EVENT_CHECK_RUN, EVENT_CHECK_MISSED, EVENT_CHANGED})
-"""Events of every run of a check, and of changes: only endpoints whose filter names them get them."""
-INCIDENT_EVENTS = ALERT_EVENTS | {EVENT_CHECK_CHANGED}
+NAMED_ONLY_EVENTS = frozenset({EVENT_CHECK_RUN, EVENT_CHECK_MISSED, EVENT_CHANGED, EVENT_BLOCKED})
+"""Events of every run of a check, of changes, and of blocked deliveries: only for endpoints whose filter names them."""
+INCIDENT_EVENTS = ALERT_EVENTS - {EVENT_BLOCKED} | {EVENT_CHECK_CHANGED}
 """Events that open or end an incident. A service for incidents gets only these."""
 DOWN_STATES = ("failing", "late", "error")
 """States of a check in an outage."""

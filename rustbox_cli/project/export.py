@@ -102,7 +102,9 @@ def _secret(seen: dict[str, Any], written: Written) -> dict[str, Any]:
 def _endpoint(seen: dict[str, Any], written: Written) -> dict[str, Any]:
     """Return an endpoint as the file has it."""
     filters = {name: value for name, value in seen["filters"].items() if value}
-    found = _changed({**seen, "filters": filters}, project_schema()["$defs"]["Endpoint"])
+    written_by = seen.get("transform") or {}
+    model = project_schema()["$defs"]["Endpoint"]
+    found = _changed({**seen, "filters": filters, "transform": written_by}, model)
     word = seen["description"] or urlsplit(seen["url"]).hostname or "endpoint"
     if seen["enabled"]:
         del found["enabled"]

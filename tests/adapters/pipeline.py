@@ -31,6 +31,7 @@ from functions.submissions.model import Submission
 from functions.submissions.runners.store import RunnerStore
 from functions.submissions.store import SubmissionStore
 from functions.submissions.sweeper import Sweep
+from functions.submissions.transforms import QueuedTransforms
 from functions.webhooks.alerts import Alerts
 from functions.webhooks.cards import cards
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState, Schedule
@@ -45,6 +46,7 @@ from functions.webhooks.sending.claim import Claimer, Leases
 from functions.webhooks.sending.deliverer import Deliverer
 from functions.webhooks.sending.lanes import LaneStore, resume_lane
 from functions.webhooks.sending.slots import PROJECT_SHARE, LaneWaker, SlotStore
+from functions.webhooks.sending.transforms import transform_runs
 from tests.adapters.aws_account import Aws
 from tests.adapters.hook_receiver import HookReceiver, Received
 from tests.adapters.hook_verification import genuine_by
@@ -58,6 +60,7 @@ DONE_STATES = {
     DeliveryState.DELIVERED,
     DeliveryState.EXHAUSTED,
     DeliveryState.BLOCKED,
+    DeliveryState.SKIPPED,
     DeliveryState.CANCELLED,
     DeliveryState.PAUSED,
 }
@@ -115,6 +118,7 @@ class Pipeline:
             "public_base_url": BASE_URL,
         }
         env.provide(cards, chat_cards)
+        env.provide(transform_runs, QueuedTransforms)
         for part in (Leases, Attempts):
             env.provide(part, lambda _, part=part: part(table, dynamodb, time, no_sleep))
         counted = SuccessCounts(table, dynamodb, time, lambda _, write: self.count_writes.append(write))

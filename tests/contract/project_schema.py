@@ -122,7 +122,7 @@ def _complete_endpoint(schema: dict[str, Any]) -> None:
             value = each.default if each.default_factory is MISSING else each.default_factory()
             settings[each.name]["default"] = list(value) if isinstance(value, tuple) else value
     settings["kinds"]["default"] = list(CLIENT_KINDS)
-    settings["filters"]["default"] = {}
+    settings["filters"]["default"] = settings["transform"]["default"] = {}
     for name in _SECRETS:
         text = settings[name]["description"].partition(" Responses show")[0]
         settings[name]["description"] = f"{text} {FROM_ENVIRONMENT}"

@@ -21,6 +21,15 @@ WEBHOOK = {
     "SMTP_URL_PARAMETER": "",
     "EMAIL_FROM": "",
     "EMAIL_DOMAINS": "",
+    "PROJECTS_TABLE": "projects",
+    "SUBMISSIONS_TABLE": "submissions",
+    "QUOTAS_TABLE": "quotas",
+    "PENDING_REDRIVE_SECS": "120",
+    "PAYLOADS_BUCKET": "payloads",
+    "OFFERED_LANGUAGES": "python",
+    "INTERACTIVE_QUEUE_URL": "https://queue.example.com/interactive",
+    "BATCH_QUEUE_URL": "https://queue.example.com/batch",
+    "NETWORK_QUEUE_URL": "https://queue.example.com/network",
 }
 
 

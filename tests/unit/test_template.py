@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from functions.event_log.bus import SOURCE
-from functions.webhooks.vocabulary import ALERT_EVENTS
+from functions.webhooks.vocabulary import ALERT_EVENTS, EVENT_BLOCKED
 from infra.sam_template import TemplateInvalidError, parameter_values, read, translate, wrong_values
 from tests.template_policies import references, statements
 
@@ -223,7 +223,7 @@ def test_alerts_reach_an_e_mail_address_only_by_the_rule_and_only_if_there_is_on
     names = ("AlertTopic", "AlertSubscription", "AlertRule", "AlertTopicPolicy")
     assert {deployed["Resources"][name]["Condition"] for name in names} == {"HasAlertEmail"}
     rule = deployed["Resources"]["AlertRule"]["Properties"]
-    assert set(rule["EventPattern"]["detail-type"]) == ALERT_EVENTS
+    assert set(rule["EventPattern"]["detail-type"]) == ALERT_EVENTS - {EVENT_BLOCKED}
     assert rule["EventPattern"]["source"] == [SOURCE]
     (statement,) = deployed["Resources"]["AlertTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
     assert (statement["Action"], statement["Resource"]) == (["sns:Publish"], [{"Ref": "AlertTopic"}])

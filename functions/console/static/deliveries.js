@@ -13,7 +13,8 @@ const STATES = {
   delivered: "The receiver accepted it.",
   exhausted: "The last attempt failed. Repair the receiver, then send it again.",
   paused: "Its endpoint is disabled. Enable the endpoint, then send it again.",
-  blocked: "Nothing was sent: correct the URL or the secret, then send it again.",
+  blocked: "Nothing was sent: correct the URL, the secret or the transform, then send it again.",
+  skipped: "The transform of the endpoint skipped this event.",
   cancelled: "The result or the endpoint was deleted.",
 };
 

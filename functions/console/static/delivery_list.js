@@ -8,7 +8,10 @@ import { duration, plain, shortId } from "./words.js";
 /** States from which a delivery goes on by itself. */
 export const OPEN = ["pending", "sending", "retrying"];
 
-const STATES = ["pending", "sending", "retrying", "delivered", "exhausted", "paused", "blocked", "cancelled"];
+const STATES = [
+  ...["transforming", "pending", "sending", "retrying", "delivered", "exhausted", "paused", "blocked", "skipped"],
+  "cancelled",
+];
 const EMPTY = {
   title: "No deliveries",
   hint: html`<p>A delivery appears when a run ends and an endpoint wants it.</p>`,

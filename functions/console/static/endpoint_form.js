@@ -14,6 +14,7 @@ const EVENTS = [
   ["endpoint.disabled", "another endpoint was disabled"],
   ["endpoint.recovered", "another endpoint recovered"],
   ["delivery.exhausted", "a delivery was given up"],
+  ["delivery.blocked", "nothing was sent of a delivery"],
 ];
 const KINDS = [
   ["run", "runs of clients"],

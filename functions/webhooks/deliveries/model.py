@@ -1,14 +1,16 @@
 """Deliveries: one event for one endpoint, their states, and the state after each response.
 
-    pending ──claim──▶ sending ──▶ delivered | blocked | exhausted
-                        ▲   └────▶ retrying ──claim (when due)──┐
-                        └────────────────────────────────────────┘
+    transforming ──▶ pending ──claim──▶ sending ──▶ delivered | blocked | exhausted
+         └──▶ skipped | blocked          ▲   └────▶ retrying ──claim (when due)──┐
+                                         └────────────────────────────────────────┘
+A delivery is transforming until the program of its endpoint has written its body (sending/transforms).
 A delivery is paused while its endpoint is disabled. It is cancelled when its submission or endpoint is deleted. If a
 lease expires without a recorded attempt, another sender may claim the delivery; the schedule does not count that send.
 A delivery without a free send slot is parked: it keeps its state, has no hint, and waits in its lane (sending/lanes).
 """
 
 import json
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -66,6 +68,7 @@ _RETRY_AFTER_STATUSES = frozenset(
 class DeliveryState(StrEnum):
     """Every state of a delivery row."""
 
+    TRANSFORMING = "transforming"
     PENDING = "pending"
     SENDING = "sending"
     RETRYING = "retrying"
@@ -73,10 +76,11 @@ class DeliveryState(StrEnum):
     EXHAUSTED = "exhausted"
     PAUSED = "paused"
     BLOCKED = "blocked"
+    SKIPPED = "skipped"
     CANCELLED = "cancelled"
 
 
-OPEN_STATES = (DeliveryState.PENDING, DeliveryState.RETRYING, DeliveryState.PAUSED)
+OPEN_STATES = (DeliveryState.TRANSFORMING, DeliveryState.PENDING, DeliveryState.RETRYING, DeliveryState.PAUSED)
 """Not final, and not being sent now."""
 
 
@@ -91,6 +95,14 @@ class RecordedAttempt:
     error_code: str | None = None
     head: bytes = field(default=b"", repr=False)
     address: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class TransformFailure:
+    """Why a transform wrote no body: its verdict, and what went wrong."""
+
+    verdict: str
+    error: str = field(repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +138,10 @@ class Delivery:
     event_type: str = EVENT_COMPLETED
     lane_at_ms: int | None = None  # orders parked deliveries within their lane
     due_at_ms: int | None = None  # the due key; None if unknown
-    body_digest: Annotated[bytes, OMIT_DEFAULT] = field(default=b"", repr=False)  # see `Event.digest`
+    body_digest: Annotated[bytes, OMIT_DEFAULT] = field(default=b"", repr=False)  # see `Event.digest`, `WrittenBody`
+    is_transformed: Annotated[bool, OMIT_DEFAULT] = False  # a row has the body that it sends
+    transforms: Annotated[int, OMIT_DEFAULT] = 0  # how often the transform was begun again
+    transform_failure: TransformFailure | None = None
     only_attempt: RecordedAttempt | None = field(default=None, repr=False)  # the first one, if it ended the delivery
     correlation_id: Annotated[str, OMIT_DEFAULT] = ""
     traceparent: Annotated[str, OMIT_DEFAULT] = ""
@@ -156,6 +171,27 @@ class Delivery:
         if self.state is DeliveryState.PENDING:
             return self.next_at_ms <= now_ms + SKEW_MS
         return self.state is DeliveryState.RETRYING and self.next_at_ms <= now_ms
+
+
+_TRANSFORMS = uuid.UUID("9b0a4c55-6c1f-4a7e-8a51-2d2c77f0b6de")
+
+
+@dataclass(frozen=True, slots=True)
+class TransformedDelivery:
+    """The delivery that a run is for, as the row of the run names it. `transforms`: as in the delivery then."""
+
+    event_id: str
+    endpoint_id: str
+    transforms: int = 0
+
+    @classmethod
+    def of(cls, delivery: Delivery) -> "TransformedDelivery":
+        return cls(delivery.event_id, delivery.endpoint_id, delivery.transforms)
+
+    @property
+    def run_id(self) -> str:
+        """The id of the run: the same, however often it is begun."""
+        return str(uuid.uuid5(_TRANSFORMS, f"{self.event_id}.{self.endpoint_id}.{self.transforms}"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -243,6 +279,11 @@ def adjust_for_endpoint(planned: Transition, endpoint: Endpoint | None) -> Trans
     if planned.state is not DeliveryState.RETRYING or (endpoint is not None and endpoint.enabled):
         return planned
     return Transition(DeliveryState.CANCELLED if endpoint is None else DeliveryState.PAUSED)
+
+
+def first_state(endpoint: Endpoint) -> DeliveryState:
+    """Return the state of a delivery that an enabled endpoint is to get now."""
+    return DeliveryState.PENDING if endpoint.transform is None else DeliveryState.TRANSFORMING
 
 
 def due_at(next_at_ms: int, now_ms: int) -> int:

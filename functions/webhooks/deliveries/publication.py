@@ -17,7 +17,7 @@ from functions.event_log.bus import Bus
 from functions.event_log.model import TTL_MS, Event
 from functions.event_log.rows import event_row, list_row, new_row
 from functions.failpoint import reach
-from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState
+from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, DeliveryState, first_state
 from functions.webhooks.deliveries.store import DeliveryStore, delivery_row, endpoint_ref, queue_row
 from functions.webhooks.endpoints.model import BodyFormat
 from functions.webhooks.endpoints.store import EndpointStore, Subscribers
@@ -51,6 +51,10 @@ REPEATED_DELAY_MS = 6_000
 publication at most, and has no lease that a second sender could see (`UnguardedSends`)."""
 
 
+_HINTED = frozenset({DeliveryState.TRANSFORMING, DeliveryState.PENDING})
+"""States of a new delivery that has a hint."""
+
+
 class _NewDelivery(msgspec.Struct, omit_defaults=True):
     """A delivery before its first attempt, beside its ids. Earlier builds need the first two."""
 
@@ -62,10 +66,15 @@ class _NewDelivery(msgspec.Struct, omit_defaults=True):
     correlation_id: str = ""
     traceparent: str = ""
     url: str = ""
+    is_transformed: bool = False
 
 
 class _Message(msgspec.Struct, omit_defaults=True):
-    """A message of the queue. Bytes are base64, because SQS refuses some characters that a program may print."""
+    """A message of the queue. Bytes are base64, because SQS refuses some characters that a program may print.
+
+    `transforms`: the delivery waits for its transform. Then `waiting` is in the place of `new`, so that an earlier
+    build never sends it.
+    """
 
     event_id: str
     endpoint_id: str
@@ -73,6 +82,8 @@ class _Message(msgspec.Struct, omit_defaults=True):
     host: str = ""
     new: _NewDelivery | None = None
     body: bytes = b""
+    transforms: bool = False
+    waiting: _NewDelivery | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +92,7 @@ class Hint:
 
     `new`: the delivery before its first attempt, in the hint that its publication sends. `body`: the event's bytes; b""
     if unknown. `delay_ms`: the message is invisible for so long; it is not in the message.
+    `transforms`: the delivery waits for its transform.
     """
 
     event_id: str
@@ -90,6 +102,7 @@ class Hint:
     new: Delivery | None = None
     body: bytes = field(default=b"", repr=False)
     delay_ms: int = 0
+    transforms: bool = False
 
     @property
     def log_ids(self) -> dict[str, Any]:
@@ -100,8 +113,8 @@ class Hint:
     def of(cls, delivery: Delivery, body: bytes = b"") -> Hint:
         """Return a hint that names a delivery, with the event's bytes if they are known and not too large."""
         kept = body if len(body) <= MAX_BODY_BYTES else b""
-        host = host_of(delivery.url)
-        return cls(delivery.event_id, delivery.endpoint_id, delivery.project_id, host, None, kept)
+        ids, transforms = (delivery.event_id, delivery.endpoint_id, delivery.project_id), DeliveryState.TRANSFORMING
+        return cls(*ids, host_of(delivery.url), None, kept, transforms=delivery.state is transforms)
 
     @classmethod
     def of_new(cls, delivery: Delivery, body: bytes) -> Hint:
@@ -126,10 +139,10 @@ class Hint:
         except (msgspec.MsgspecError, UnicodeError):
             raise MessageInvalidError("", "the hint has no event_id, endpoint_id and project_id") from None
         ids: dict[str, Any] = {name: getattr(message, name) for name in ("event_id", "endpoint_id", "project_id")}
-        new = None
-        if message.new is not None:
-            new = Delivery(**ids, state=DeliveryState.PENDING, attempt=0, **msgspec.structs.asdict(message.new))
-        return cls(**ids, host=message.host, new=new, body=message.body)
+        new, state = None, DeliveryState.TRANSFORMING if message.transforms else DeliveryState.PENDING
+        if (given := message.waiting if message.transforms else message.new) is not None:
+            new = Delivery(**ids, state=state, attempt=0, **msgspec.structs.asdict(given))
+        return cls(**ids, host=message.host, new=new, body=message.body, transforms=message.transforms)
 
     @property
     def text(self) -> str:
@@ -137,8 +150,10 @@ class Hint:
         new = None
         if self.new is not None:
             new = _NewDelivery(*(getattr(self.new, name) for name in _NewDelivery.__struct_fields__))
-        ids = (self.event_id, self.endpoint_id, self.project_id)
-        return msgspec.json.encode(_Message(*ids, self.host, new, self.body)).decode()
+        message = _Message(self.event_id, self.endpoint_id, self.project_id, self.host, new, self.body)
+        if self.transforms:
+            message.new, message.waiting, message.transforms = None, new, True
+        return msgspec.json.encode(message).decode()
 
 
 def pending_hints(deliveries: Sequence[Delivery]) -> list[Hint]:
@@ -146,7 +161,7 @@ def pending_hints(deliveries: Sequence[Delivery]) -> list[Hint]:
 
     They are delayed, because a sender may be sending by the first hint.
     """
-    waiting = [each for each in deliveries if each.state is DeliveryState.PENDING and each.lane_at_ms is None]
+    waiting = [each for each in deliveries if each.state in _HINTED and each.lane_at_ms is None]
     return [replace(Hint.of(each), delay_ms=REPEATED_DELAY_MS) for each in waiting if each.attempt == 0]
 
 
@@ -282,7 +297,7 @@ def plan_publication(
     if not rows:
         return Publication()
     rows.insert(0, event_row(event, ttl))
-    pending = (each for each in deliveries if each.state is DeliveryState.PENDING and each.lane_at_ms is None)
+    pending = (each for each in deliveries if each.state in _HINTED and each.lane_at_ms is None)
     return Publication(
         tuple(put(table_name, to_item(row), ABSENT) for row in rows),
         tuple(Hint.of_new(delivery, event.body) for delivery in pending),
@@ -310,9 +325,9 @@ def _deliveries(
         yield replace(blank, **asdict(run_target))
     for endpoint in subscribers.endpoints:
         if endpoint.wants(event.type) and (endpoint.format is not BodyFormat.EMAIL or is_turn(event)):
-            state = DeliveryState.PENDING if endpoint.enabled else DeliveryState.PAUSED
+            state = first_state(endpoint) if endpoint.enabled else DeliveryState.PAUSED
             ref = endpoint_ref(event.project_id, endpoint.endpoint_id)
-            parked_ms = now_ms if endpoint.enabled and _is_open(ref, now_ms) else None
+            parked_ms = now_ms if state is DeliveryState.PENDING and _is_open(ref, now_ms) else None
             yield replace(blank, endpoint_id=endpoint.endpoint_id, state=state, lane_at_ms=parked_ms)
 
 

@@ -29,6 +29,7 @@ from functions.webhooks.deliveries.model import (
     Latency,
     RecordedAttempt,
     due_at,
+    first_state,
 )
 from functions.webhooks.deliveries.publication import DeliveryHints, Hint
 from functions.webhooks.deliveries.store import (
@@ -58,6 +59,7 @@ ATTEMPTS_SHOWN = 100
 """Replays add attempts, and a response must stay below 6 MB."""
 
 _ITEMS_PER_QUERY = 500
+_DONE = (DeliveryState.DELIVERED, DeliveryState.SKIPPED, DeliveryState.CANCELLED)
 
 
 SAMPLE = 100
@@ -104,7 +106,7 @@ class DeliveryList(Table):
         since = None if since_ms is None else to_rfc3339(since_ms)
         requests = self._requests(project_id, None, bounds(end, since, ascending=ascending), ascending=ascending)
         for request in requests:
-            _filter_states(request, "NOT #state IN", (DeliveryState.DELIVERED, DeliveryState.CANCELLED))
+            _filter_states(request, "NOT #state IN", _DONE)
         page = self._merged(requests, limit, ascending=ascending)
         if page.rows and page.next_created_key == created_key(page.rows[-1]):
             return Page(page.rows, page.next_created_key.rpartition(".")[0])
@@ -237,7 +239,7 @@ def _latency(attempt: Any) -> Latency | None:
     return Latency(from_rfc3339(attempt["at"]), attempt["latency_ms"])
 
 
-REPLAYABLE = frozenset(DeliveryState) - {DeliveryState.PENDING, DeliveryState.SENDING}
+REPLAYABLE = frozenset(DeliveryState) - {DeliveryState.TRANSFORMING, DeliveryState.PENDING, DeliveryState.SENDING}
 """Every final state, and `retrying`: its next attempt then starts at once."""
 
 MAX_ATTEMPTS = 1_000
@@ -267,15 +269,24 @@ class ReplayStore(Table):
 
     table_setting = "deliveries_table"
 
-    def replay(self, delivery: Delivery, secret_box: bytes | None = None, also: Sequence[Any] = ()) -> ReplayResult:
+    def replay(
+        self,
+        delivery: Delivery,
+        secret_box: bytes | None = None,
+        also: Sequence[Any] = (),
+        endpoint: Endpoint | None = None,
+        *,
+        again: bool = False,
+    ) -> ReplayResult:
         """Make one delivery due now. `secret_box`: a run's sealed secret that replaces the secret of the row.
 
-        `also`: actions without a condition, in the same transaction.
+        `also`: actions without a condition, in the same transaction. `again`: let the transform of its endpoint write
+        another body.
         """
         now = self._clock()
         actions = {
             "event": self._event_is_kept(delivery, now),
-            "delivery": self._due_again(delivery, now, secret_box),
+            "delivery": self._due_again(delivery, now, secret_box, endpoint, again=again),
             "endpoint": [] if delivery.endpoint_id == RUN_ENDPOINT_ID else self._endpoint_is_on(delivery),
             "also": also,
         }
@@ -290,31 +301,44 @@ class ReplayStore(Table):
         due_at_ms: int,
         states: tuple[DeliveryState, ...] = RECOVERABLE,
         also: Sequence[Any] = (),
+        endpoint: Endpoint | None = None,
     ) -> bool:
         """Make a delivery in one of these states due at `due_at_ms`; False if its state has changed.
 
-        `also`: actions without a condition, in the same transaction. Raises RowsContendedError.
+        `also`: actions without a condition, in the same transaction. `endpoint`: its own; if that has a transform, the
+        delivery first gets a body, unless it has one. Raises RowsContendedError.
         """
-        update = self._again(due_at_ms, delivery.event_id, states)
+        update = self._again(due_at_ms, delivery.event_id, states, endpoint)
         key = delivery_key(delivery.event_id, delivery.endpoint_id)
         if not also:
             return self._update_unread(update, key)
         actions = {"delivery": update.action(self.table_name, key), "also": also}
         return transact_or_raise(self._client, actions) is None
 
-    def _due_again(self, delivery: Delivery, now_ms: int, secret_box: bytes | None) -> Any:
-        update = self._again(now_ms, delivery.event_id, tuple(REPLAYABLE))
+    def _due_again(
+        self, delivery: Delivery, now_ms: int, secret_box: bytes | None, endpoint: Endpoint | None, *, again: bool
+    ) -> Any:
+        update = self._again(now_ms, delivery.event_id, tuple(REPLAYABLE), endpoint)
+        if again:  # without its digest, the event is read
+            update = replace(update, removes=(*update.removes, "is_transformed", "body_digest"))
         if secret_box is not None:
             update = replace(update, sets={**update.sets, "secret_box": secret_box})
         elif delivery.endpoint_id == RUN_ENDPOINT_ID:
             update = update.only_if("attribute_exists(#secret_box)")
         return update.action(self.table_name, delivery_key(delivery.event_id, delivery.endpoint_id))
 
-    def _again(self, next_at_ms: int, event_id: str, states: tuple[DeliveryState, ...]) -> ConditionalUpdate:
+    def _again(
+        self, next_at_ms: int, event_id: str, states: tuple[DeliveryState, ...], endpoint: Endpoint | None
+    ) -> ConditionalUpdate:
         was_in, values = state_in(states)
+        state, computed = DeliveryState.PENDING, ["#attempts_before = #attempt"]
+        if endpoint is not None and endpoint.transform is not None:
+            # A run that was begun before must not end this one.
+            state, values = DeliveryState.TRANSFORMING, values | {"zero": 0, "one": 1}
+            computed.append("#transforms = if_not_exists(#transforms, :zero) + :one")
         return ConditionalUpdate(
             {
-                "state": DeliveryState.PENDING.value,
+                "state": state.value,
                 "next_at_ms": next_at_ms,
                 "due_at_ms": due_at(next_at_ms, self._clock()),
                 "due_shard": due_shard(event_id),
@@ -322,7 +346,7 @@ class ReplayStore(Table):
             f"attribute_exists(#pk) AND #attempt < :most AND {was_in}",
             values | {"most": MAX_ATTEMPTS},
             removes=(*LEASE, *WAITING),
-            computed=("#attempts_before = #attempt",),
+            computed=tuple(computed),
         )
 
     def _event_is_kept(self, delivery: Delivery, now_ms: int) -> Any:
@@ -342,9 +366,12 @@ PER_SEC = 50
 """Deliveries that become due per second, so that a receiver is not overloaded after an outage."""
 
 
-def replay(env: Env, delivery: Delivery, secret_box: bytes | None) -> ReplayResult:
-    """Make one delivery due now, and note it in the event log. `secret_box` as `ReplayStore.replay`."""
-    return env[ReplayStore].replay(delivery, secret_box, env[LogWriter].replay_actions(delivery))
+def replay(
+    env: Env, delivery: Delivery, secret_box: bytes | None, endpoint: Endpoint | None, *, again: bool
+) -> ReplayResult:
+    """Make one delivery due now, and note it in the event log. The arguments are those of `ReplayStore.replay`."""
+    also = env[LogWriter].replay_actions(delivery)
+    return env[ReplayStore].replay(delivery, secret_box, also, endpoint, again=again)
 
 
 def recover(env: Env, endpoint: Endpoint, since_ms: int, *, also_retrying: bool = False) -> Recovered:
@@ -361,18 +388,25 @@ def recover(env: Env, endpoint: Endpoint, since_ms: int, *, also_retrying: bool 
         for delivery in deliveries:
             if env.clock() >= ends_ms:
                 return _answer(recovered, delivery.created_at)
-            recovered += _recover_one(env, delivery, recovered // PER_SEC, states, is_logged=is_logged)
+            recovered += _recover_one(env, endpoint, delivery, recovered // PER_SEC, states, is_logged=is_logged)
         if read_to and env.clock() >= ends_ms:
             return _answer(recovered, read_to)
     return _answer(recovered, None)
 
 
 def _recover_one(
-    env: Env, delivery: Delivery, delay_secs: int, states: tuple[DeliveryState, ...], *, is_logged: bool
+    env: Env,
+    endpoint: Endpoint,
+    delivery: Delivery,
+    delay_secs: int,
+    states: tuple[DeliveryState, ...],
+    *,
+    is_logged: bool,
 ) -> bool:
     also = [env[LogWriter].replay_action(delivery)] if is_logged else []
-    if not env[ReplayStore].recover(delivery, env.clock() + delay_secs * MS_PER_SEC, states, also):
+    if not env[ReplayStore].recover(delivery, env.clock() + delay_secs * MS_PER_SEC, states, also, endpoint):
         return False
+    delivery = replace(delivery, state=first_state(endpoint))
     reach("recover.after_write")
     if delay_secs * MS_PER_SEC <= MAX_HINT_DELAY_MS:
         send_hint(env, delivery, delay_secs)

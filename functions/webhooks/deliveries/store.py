@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from zlib import crc32
 
-from functions.aws.dynamodb.conditional import ConditionalUpdate
+from functions.aws.dynamodb.conditional import EXISTS, ConditionalUpdate
 from functions.aws.dynamodb.items import Value, from_item, key, to_item
 from functions.aws.dynamodb.row_codec import read, write
 from functions.aws.dynamodb.table import Table, due_shard, read_rows
@@ -160,6 +160,7 @@ def to_delivery(row: Mapping[str, Any]) -> Delivery:
 
 LANE_PREFIX = "LANE#"
 EXHAUSTED_PREFIX = "EXHAUSTED#"
+BLOCKED_PREFIX = "BLOCKED#"
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,8 +183,11 @@ class DueEndpoint(_DueTarget):
     """An endpoint whose health must be checked, or that owes an event."""
 
 
+@dataclass(frozen=True, slots=True)
 class DueExhausted(_DueTarget):
-    """Exhausted deliveries of one target without an event yet."""
+    """Exhausted or blocked deliveries of one target without an event yet. `prefix`: of its row."""
+
+    prefix: str = EXHAUSTED_PREFIX
 
 
 class DueDeletion(_DueTarget):
@@ -210,8 +214,9 @@ def to_due(entry: Mapping[str, Any]) -> DueRow:
         return DueDeletion(*ids_of_endpoint(entry), entry["due_at_ms"])
     if entry["sk"].startswith(ENDPOINT_PREFIX):
         return DueEndpoint(*ids_of_endpoint(entry), entry["due_at_ms"])
-    if entry["sk"].startswith(EXHAUSTED_PREFIX):
-        return DueExhausted(*ids_of_endpoint(entry), entry["due_at_ms"])
+    for prefix in (EXHAUSTED_PREFIX, BLOCKED_PREFIX):
+        if entry["sk"].startswith(prefix):
+            return DueExhausted(*ids_of_endpoint(entry), entry["due_at_ms"], prefix)
     return DueDelivery(*ids_of(entry), entry["due_at_ms"])
 
 
@@ -226,7 +231,7 @@ WAITING = ("lane_ref", "lane_at_ms")
 _RELEASED = (*DUE, *LEASE, *WAITING, "secret_box")
 _PROJECT = ("pk", "sk", "project_id", "endpoint_ref")
 _MOST_DELETED = 25
-LIVE = (DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.RETRYING)
+LIVE = (DeliveryState.TRANSFORMING, DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.RETRYING)
 
 
 def cancelling(states: tuple[DeliveryState, ...]) -> ConditionalUpdate:
@@ -326,6 +331,9 @@ class DeliveryStore(Table):
         cancel = cancelling((*LIVE, DeliveryState.PAUSED))
         for row in self._list(f"EVENT#{event_id}", "DELIVERY#"):
             self._update_unread(cancel, delivery_key(*ids_of(row)))
+            if row.get("is_transformed"):  # a transform that ends later finds the delivery cancelled
+                body = key(f"EVENT#{event_id}", f"BODY#{ids_of(row)[1]}")
+                self._update_unread(ConditionalUpdate({}, EXISTS, {}, ("body_zlib",)), body)
 
     def delete_others(self, project_id: str) -> int:
         """Cancel some events of a project without a submission, and take them off its list; return how many.

@@ -77,9 +77,10 @@ class DeliveryWaiting(TypedDict):
     """Why a delivery is not being sent now."""
 
     reason: Annotated[
-        Literal["scheduled", "endpoint_disabled", "order", "breaker_open", "slot"],
+        Literal["transform", "quota", "scheduled", "endpoint_disabled", "order", "breaker_open", "slot"],
         Field(
-            description="scheduled: its next attempt is later. endpoint_disabled: enable the endpoint, then recover. "
+            description="transform: its program runs. quota: the project's quota has no run for its program. "
+            "scheduled: its next attempt is later. endpoint_disabled: enable the endpoint, then recover. "
             "order: others of its ordered endpoint come first. breaker_open: the target gave no answer three times, "
             "and gets one request at `until`. slot: all requests that its endpoint, host or project may have at a time "
             "are under way."
@@ -89,8 +90,17 @@ class DeliveryWaiting(TypedDict):
     behind: NotRequired[Annotated[Count, Field(description="Others before it, counted up to 100.")]]
 
 
+class DeliveryTransform(TypedDict):
+    """Why the transform of an endpoint wrote no body."""
+
+    verdict: Annotated[str, Field(description="AC: the program ended, but its output is no body.")]
+    error: Annotated[str, Field(description="The problem, or the end of the program's standard error.")]
+
+
 class DeliveryDetail(DeliveryItem):
     """A delivery with its attempts."""
+
+    transform_failure: Annotated[DeliveryTransform | None, Field(description="null: no transform has failed.")]
 
     waiting: Annotated[DeliveryWaiting | None, Field(description="null: it does not wait.")]
     attempts: Annotated[list[Attempt], Field(description="The last 100, oldest first.")]
@@ -186,7 +196,9 @@ def delivery_detail_body(
 ) -> DeliveryDetail:
     """Return one delivery with its attempts, and why it waits."""
     shown = [_attempt_body(attempt) for attempt in attempts]
-    return {**delivery_body(delivery), "waiting": waiting, "attempts": shown}
+    why = delivery.transform_failure
+    failure: DeliveryTransform | None = None if why is None else {"verdict": why.verdict, "error": why.error}
+    return {**delivery_body(delivery), "transform_failure": failure, "waiting": waiting, "attempts": shown}
 
 
 def reply_body(reply: Reply | RecordedAttempt) -> Answered:

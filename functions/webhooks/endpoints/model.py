@@ -9,12 +9,13 @@
 A disabled endpoint still gets delivery rows, in state `paused`. `deliveries.replay.recover` sends them later.
 """
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from enum import StrEnum
 from typing import Annotated, Any, Literal
 
-from functions.aws.dynamodb.row_codec import IN_KEY, OMIT_DEFAULT, Flat
+from functions.aws.dynamodb.row_codec import IN_KEY, OMIT_DEFAULT, As, Flat
 from functions.clock import from_rfc3339, to_rfc3339
 from functions.webhooks.vocabulary import (
     API_VERSIONS,
@@ -74,6 +75,26 @@ class RunFilters:
 
 
 ALL_RUNS = RunFilters()
+
+
+MAX_TRANSFORM_BYTES = 16_384
+"""Of a program. Each change of an endpoint's row writes it, and each guarded send reads it."""
+
+
+def _compress(code: str) -> bytes:
+    return zlib.compress(code.encode())
+
+
+def _decompress(code_zlib: bytes) -> str:
+    return zlib.decompress(code_zlib).decode()
+
+
+@dataclass(frozen=True, slots=True)
+class Transform:
+    """The program that writes the bodies of an endpoint's deliveries. A cached list of endpoints has no code."""
+
+    language: str
+    code: Annotated[str, As(_compress, _decompress)] = field(default="", repr=False)
 
 
 MAX_ENDPOINTS = 50
@@ -296,6 +317,13 @@ class EndpointSettings:
             f"quick target waits for 3 at most. Default: {MAX_TIMEOUT_SECS}.",
             "ge": 1,
             "le": MAX_TIMEOUT_SECS,
+        },
+    )
+    transform: Transform | None = field(  # see `sending.transforms`
+        default=None,
+        metadata={
+            "description": "A program that writes the body of each delivery: it reads the event, and prints an object "
+            "with body, headers or skip, or the body. Only with format event. {} removes it. null: the event itself."
         },
     )
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from enum import StrEnum
-from typing import Annotated, Any, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, create_model
 
@@ -18,11 +18,13 @@ from functions.http.validation import Problems, Text, checked_moment, metadata_p
 from functions.webhooks.endpoints.model import (
     CLIENT_KINDS,
     HIDDEN,
+    MAX_TRANSFORM_BYTES,
     BodyFormat,
     Endpoint,
     EndpointSettings,
     Payload,
     RunFilters,
+    Transform,
 )
 from functions.webhooks.signature import (
     MAX_KEY_BYTES,
@@ -133,10 +135,46 @@ class FiltersRequest(BaseModel):
     )
 
 
+class TransformRequest(BaseModel):
+    """A program that writes the bodies of deliveries. Without both fields: none."""
+
+    model_config = _STRICT | ConfigDict(extra="forbid")
+
+    language: Text = Field(default="", description="One of GET /api/languages.", examples=["python"])
+    code: Text = Field(
+        default="",
+        repr=False,
+        description=f"At most {MAX_TRANSFORM_BYTES:,} bytes.",
+        json_schema_extra={"maxLength": MAX_TRANSFORM_BYTES},
+    )
+
+
+def transform_problems(asked: TransformRequest | None) -> list[FieldProblem]:
+    """Return what is wrong with a program. None, or one without both fields, is right."""
+    if asked is None or not (asked.language or asked.code):
+        return []
+    problems = []
+    if canonical(asked.language) is None:
+        problems.append(FieldProblem("transform.language", f"Unknown language. Known: {', '.join(Language)}."))
+    size = len(asked.code.encode())
+    if not 0 < size <= MAX_TRANSFORM_BYTES:
+        text = f"The program must have 1 to {MAX_TRANSFORM_BYTES:,} bytes; got {size:,}."
+        problems.append(FieldProblem("transform.code", text))
+    return problems
+
+
+def stored_transform(asked: TransformRequest) -> Transform | None:
+    """Return a checked program as it is stored."""
+    language = canonical(asked.language)
+    return None if language is None else Transform(language.value, asked.code)
+
+
 def _given(kind: Any) -> Any:
     """Return the type of a JSON value for one of `EndpointSettings`."""
     if kind is str:
         return Text
+    if kind == Transform | None:
+        return TransformRequest
     if kind is RunFilters:
         return FiltersRequest
     if isinstance(kind, type) and issubclass(kind, StrEnum):
@@ -225,6 +263,10 @@ class ReplayRequest(BaseModel):
         repr=False,
         description="Only for a run's own webhook: its secret, which is removed once the delivery is final.",
     )
+    transform: Literal["again"] | None = Field(
+        default=None,
+        description="again: the endpoint's transform, as it is now, writes another body. Default: the body as it was.",
+    )
 
 
 def parse_replay(raw: bytes) -> ReplayRequest:
@@ -279,6 +321,7 @@ def secret_problem(secret: str | None) -> FieldProblem | None:
 
 _KEPT = "Set at creation, and never changed. Create another endpoint."
 _THIN_CARD = "A message for people has no thin form. Choose payload full, or format event or cloudevents."
+_TWO_SHAPES = "The transform writes the body, so the format must be event. Leave one of both out."
 _ROUTING_KEY = re.compile(r"[A-Za-z0-9]{32}")
 _NEEDS_KEY = "Format pagerduty needs the integration key of an Events API v2 integration: 32 letters and digits."
 _NO_KEY = f"{HIDDEN} keeps the stored key, and there is none. {_NEEDS_KEY}"
@@ -302,7 +345,7 @@ def new_settings(
     settings = EndpointSettings(**{"kinds": CLIENT_KINDS} | _stored(asked) | {"headers": headers})
     problems.add([_url_problem(settings, rules), secret_problem(request.secret)])
     problems.add([_version_problem(settings.api_version), _body_problem(settings)])
-    problems.add(_incident_problems(settings, had_key=False))
+    problems.add((*_incident_problems(settings, had_key=False), *transform_problems(asked["transform"])))
     problems.add((*_event_problems(asked["events"]), *_filter_problems(asked["filters"]), *wrong))
     problems.refuse()
     return settings
@@ -333,6 +376,7 @@ def changed_settings(
     problems.add(FieldProblem(name, _KEPT) for name in kept if getattr(settings, name) != getattr(endpoint, name))
     problems.add([_body_problem(replace(settings, payload=endpoint.payload))])
     problems.add(_incident_problems(settings, had_key=bool(endpoint.routing_key)))
+    problems.add(transform_problems(asked["transform"]))
     problems.add((*_event_problems(asked["events"]), *_filter_problems(asked["filters"]), *wrong))
     problems.refuse()
     return settings
@@ -351,6 +395,8 @@ def _stored(asked: Mapping[str, Any]) -> dict[str, Any]:
             given[name] = tuple(dict.fromkeys(value))
         elif isinstance(value, FiltersRequest):
             given[name] = _filters(value)
+        elif isinstance(value, TransformRequest):
+            given[name] = stored_transform(value)
     return given
 
 
@@ -406,6 +452,8 @@ def _url_problem(settings: EndpointSettings, rules: AddressRules) -> FieldProble
 
 
 def _body_problem(settings: EndpointSettings) -> FieldProblem | None:
+    if settings.transform is not None and settings.format is not BodyFormat.EVENT:
+        return FieldProblem("transform", _TWO_SHAPES, of=("format",))
     is_thin_card = settings.payload is Payload.THIN and not settings.format.has_event
     return FieldProblem("payload", _THIN_CARD, of=("format",)) if is_thin_card else None
 

@@ -18,7 +18,7 @@ from functions.clock import MS_PER_SEC, Clock, from_rfc3339, now_ms, to_rfc3339
 from functions.event_log.rows import count_key
 from functions.projects.quota_store import renew_endpoints_version
 from functions.ttl_cache import TtlCache
-from functions.webhooks.endpoints.model import HIDDEN, MAX_ENDPOINTS, MAX_ORDERED, Endpoint
+from functions.webhooks.endpoints.model import HIDDEN, MAX_ENDPOINTS, MAX_ORDERED, Endpoint, Transform
 from functions.webhooks.vocabulary import NEVER, Counter, Traffic
 
 if TYPE_CHECKING:
@@ -422,4 +422,13 @@ class SubscriberCache:
         So the list has every endpoint that existed when the run was charged. It may have disabled or deleted endpoints;
         the claim of each delivery finds them. A new version costs one consistent Query.
         """
-        return self._lists.get_or_load((project_id, version or ""), lambda: self._store.subscribers(project_id))
+        return self._lists.get_or_load((project_id, version or ""), lambda: self._read(project_id))
+
+    def _read(self, project_id: str) -> Subscribers:
+        """Read a list without the code of transforms, which could fill the memory: their senders read it."""
+        found = self._store.subscribers(project_id)
+        endpoints = (
+            each if each.transform is None else replace(each, transform=Transform(each.transform.language))
+            for each in found.endpoints
+        )
+        return replace(found, endpoints=tuple(endpoints))

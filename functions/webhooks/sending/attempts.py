@@ -18,7 +18,7 @@ from functions.aws.dynamodb.table import Table, due_shard, tries
 from functions.aws.dynamodb.transaction import Refusal, RowsContendedError, transact
 from functions.clock import MS_PER_SEC, Clock, now_ms
 from functions.ttl_cache import TtlCache
-from functions.webhooks.alerts import count_exhausted
+from functions.webhooks.alerts import count_blocked, count_exhausted
 from functions.webhooks.deliveries.model import DeliveryState, Transition, adjust_for_endpoint, due_at
 from functions.webhooks.deliveries.store import DUE, LEASE, WAITING, attempt_row, delivery_key, new_attempt
 from functions.webhooks.endpoints.store import count, due_for_health, endpoint_key, failing_is, to_endpoint
@@ -161,8 +161,11 @@ class Attempts(Table):
             sets["only_attempt"] = write(attempt)
         else:
             actions["attempt"] = put(self.table_name, to_item(attempt_row(delivery, attempt, now)))
-        if transition.state is DeliveryState.EXHAUSTED and delivery.event_type not in ALERT_EVENTS:
-            actions["exhausted"] = count_exhausted(self.table_name, delivery, now)
+        if delivery.event_type not in ALERT_EVENTS:
+            if transition.state is DeliveryState.EXHAUSTED:
+                actions["exhausted"] = count_exhausted(self.table_name, delivery, now)
+            elif transition.state is DeliveryState.BLOCKED:
+                actions["blocked"] = count_blocked(self.table_name, delivery, now)
         condition = "#state = :read_state AND #attempt = :read_attempt"
         values: dict[str, Value] = {"read_state": delivery.state.value, "read_attempt": delivery.attempt}
         update = ConditionalUpdate(sets, condition, values, removes)

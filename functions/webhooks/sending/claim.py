@@ -377,8 +377,11 @@ class Claimer:
             return None
         is_paused = first.state is DeliveryState.PAUSED
         if is_paused:
-            self.replays.recover(first, self.clock())
+            self.replays.recover(first, self.clock(), endpoint=snapshot.endpoint)
             reach("webhook.after_resume")
+            if snapshot.endpoint is not None and snapshot.endpoint.transform is not None:
+                self.hints.send(Hint.of(replace(first, state=DeliveryState.TRANSFORMING)))
+                return None
         upcoming: DeliverySnapshot | None = snapshot
         if is_paused or not is_first:
             upcoming = self._read(Hint(first.event_id, first.endpoint_id, hint.project_id, hint.host))

@@ -29,6 +29,7 @@ from functions.webhooks.deliveries.model import (
 )
 from functions.webhooks.deliveries.publication import DeliveryHints, Hint
 from functions.webhooks.deliveries.store import DeliveryStore
+from functions.webhooks.deliveries.written_body import BodyStore
 from functions.webhooks.egress import TOTAL_SECS, Egress, Wait
 from functions.webhooks.endpoints.model import DEFAULT_CONCURRENCY, BodyFormat, Endpoint
 from functions.webhooks.sending.attempts import Attempts, ClaimedDelivery, SuccessCounts
@@ -36,6 +37,7 @@ from functions.webhooks.sending.claim import Claimer, Leases
 from functions.webhooks.sending.lanes import Lane, LaneStore, lane_name
 from functions.webhooks.sending.requests import sign
 from functions.webhooks.sending.slots import PROJECT_SHARE, spacing_ms
+from functions.webhooks.sending.transforms import Transforms
 from functions.webhooks.vocabulary import ALERT_EVENTS, Reply
 from functions.webhooks.webhook_url import host_of
 
@@ -164,6 +166,7 @@ class Deliverer:
         self.env, self.clock = env, env.clock
         self.claimer, self.deliveries, self.hints = env[Claimer], env[DeliveryStore], env[DeliveryHints]
         self.unguarded: UnguardedSends | None = env[UnguardedSends]
+        self.transforms, self.bodies = env[Transforms], env[BodyStore]
         self.attempts, self.success_counts = env[Attempts], env[SuccessCounts]
         self.egress, self.schedule, self.alerts = env[Egress], Schedule(env.settings.webhook_retry_secs), env[Alerts]
         self.sleep: Callable[[float], None] = time.sleep
@@ -174,6 +177,9 @@ class Deliverer:
 
         No send of a claimed one starts after `until_ms`, or later than SESSION_MS from now.
         """
+        if hint.transforms:
+            self.transforms.begin(hint)
+            return
         end_ms = self.clock() + SESSION_MS
         end_ms = end_ms if until_ms is None else min(end_ms, until_ms)
         sent = None if self.unguarded is None else self.unguarded.send(hint, self.egress)
@@ -250,6 +256,8 @@ class Deliverer:
         return following
 
     def _read_body(self, delivery: Delivery) -> bytes:
+        if delivery.is_transformed:
+            return self.bodies.get(delivery)
         event = self.deliveries.get_event(delivery.event_id)
         return b"" if event is None else event.body
 

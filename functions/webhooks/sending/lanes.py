@@ -23,6 +23,7 @@ from functions.webhooks.deliveries.model import (
 from functions.webhooks.deliveries.store import (
     DUE,
     LANE_PREFIX,
+    LIVE,
     DueLane,
     delivery_key,
     ids_of,
@@ -161,7 +162,7 @@ def to_lane(row: Mapping[str, Any]) -> Lane:
 # transaction that stores an event puts the row. A consistent query finds the oldest, which the index could miss. Rows
 # of final deliveries are removed when the next delivery is looked for.
 
-_NOT_FINAL = frozenset({DeliveryState.PENDING, DeliveryState.SENDING, DeliveryState.RETRYING, DeliveryState.PAUSED})
+_NOT_FINAL = frozenset({*LIVE, DeliveryState.PAUSED})
 _ITEMS_PER_QUERY = 10
 MOST_COUNTED = 100
 

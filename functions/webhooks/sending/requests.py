@@ -12,6 +12,7 @@ from functions.event_log.rows import LogWriter
 from functions.http.parameters import event_path
 from functions.webhooks.cards import Cards, cards
 from functions.webhooks.deliveries.model import RUN_ENDPOINT_ID, Delivery, Report, report_headers
+from functions.webhooks.deliveries.written_body import WrittenBody
 from functions.webhooks.egress import LONG, TOTAL_SECS, Egress, Wait
 from functions.webhooks.endpoints.model import MAX_OUTPUT_BYTES, BodyFormat, Endpoint, Payload
 from functions.webhooks.mail import MailRequest
@@ -71,6 +72,15 @@ class Body:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+def content_of(public_base_url: str, endpoint: Endpoint, event_id: str, submission_id: str, event: bytes) -> bytes:
+    """Return as much of an event with these bytes as an endpoint gets. A transform reads it."""
+    if endpoint.payload is Payload.THIN:
+        return _thin(endpoint, public_base_url, event_id, submission_id, event)
+    if endpoint.max_output_bytes < MAX_OUTPUT_BYTES:
+        return limit_output(event, public_base_url, submission_id, endpoint.max_output_bytes)
+    return event
+
+
 def body_of(
     cards: Cards,
     public_base_url: str,
@@ -84,12 +94,7 @@ def body_of(
 
     `public_base_url` has no trailing slash. `routing_key`: that of the endpoint.
     """
-    if endpoint.payload is Payload.THIN:
-        content = _thin(endpoint, public_base_url, event_id, submission_id, event)
-    elif endpoint.max_output_bytes < MAX_OUTPUT_BYTES:
-        content = limit_output(event, public_base_url, submission_id, endpoint.max_output_bytes)
-    else:
-        content = event
+    content = content_of(public_base_url, endpoint, event_id, submission_id, event)
     match endpoint.format:
         case BodyFormat.CLOUDEVENTS:
             return Body(content, binary_headers(attributes(event_id, submission_id, event, public_base_url)))
@@ -139,7 +144,7 @@ type Request = SignedRequest | MailRequest
 
 
 def sign(env: Env, delivery: Delivery, endpoint: Endpoint | None, event: bytes, now_ms: int) -> Request | None:
-    """Return the request with an event of these bytes; None if a secret of the target is unusable.
+    """Return the request with these bytes, of an event or a written body; None if a secret of the target is unusable.
 
     `endpoint` None: a run's own URL. Raises ClientError.
     """
@@ -150,7 +155,10 @@ def sign(env: Env, delivery: Delivery, endpoint: Endpoint | None, event: bytes, 
             return SignedRequest(delivery.url, report_headers(token, USER_AGENT), report.content)
         if endpoint is not None:
             ids = (delivery.event_id, delivery.submission_id)
-            return endpoint_request(env, endpoint, *ids, event, now_ms, delivery.traceparent)
+            written = WrittenBody.of(event) if delivery.is_transformed else None
+            if written is not None and endpoint.format is BodyFormat.EMAIL:  # it became a mail since
+                return None
+            return endpoint_request(env, endpoint, *ids, event, now_ms, delivery.traceparent, written)
         if not delivery.secret_box:
             # A callback, as another service sends it. The API takes no `webhook_url` without a secret.
             headers = {"content-type": "application/json", "user-agent": USER_AGENT}
@@ -167,9 +175,18 @@ def sign(env: Env, delivery: Delivery, endpoint: Endpoint | None, event: bytes, 
 
 
 def endpoint_request(
-    env: Env, endpoint: Endpoint, event_id: str, submission_id: str, event: bytes, now_ms: int, traceparent: str = ""
+    env: Env,
+    endpoint: Endpoint,
+    event_id: str,
+    submission_id: str,
+    event: bytes,
+    now_ms: int,
+    traceparent: str = "",
+    written: WrittenBody | None = None,
 ) -> Request:
     """Return the request to an endpoint, with more than one signature during a rotation overlap. A mail has none.
+
+    `written`: the body by its transform; then `event` is not used.
 
     Raises InvalidSecretError, UnsealError, ClientError.
     """
@@ -178,7 +195,12 @@ def endpoint_request(
     secrets = env[EndpointSecrets]
     keys, custom = secrets.keys(endpoint, now_ms), secrets.headers(endpoint)
     base_url, routing_key = env.settings.public_base_url, secrets.routing_key(endpoint)
-    body = body_of(env[cards], base_url, endpoint, event_id, submission_id, event, routing_key)
+    if written is None:
+        body = body_of(env[cards], base_url, endpoint, event_id, submission_id, event, routing_key)
+    else:
+        is_safe = endpoint.url.startswith("https:")
+        headers = {name: value for name, value in written.headers.items() if is_safe or name != "authorization"}
+        body = Body(written.content, headers)
     at_secs = now_ms // MS_PER_SEC
     signature = signatures(keys, event_id, at_secs, body.content)
     headers = webhook_headers(event_id, at_secs, signature, custom, endpoint.api_version, traceparent, body.headers)

@@ -129,6 +129,8 @@ ROWS: dict[tuple[str, str], Row] = {
     ("DELETE", "/api/webhooks/{id}"): Row(200, "webhook"),
     ("POST", "/api/webhooks/{id}/rotate"): Row(200, "webhook"),
     ("POST", "/api/webhooks/{id}/test"): Row(200, "webhook"),
+    ("GET", "/api/webhooks/transform/templates"): Row(200),
+    ("POST", "/api/webhooks/{id}/transform/test"): Row(409, "webhook", dict),
     ("POST", "/api/webhooks/{id}/recover"): Row(200, "webhook", lambda: {"since": to_rfc3339(now_ms() - 60_000)}),
     ("GET", "/api/events"): Row(200),
     ("GET", "/api/events/poll"): Row(200, query={"consumer": "another"}),
@@ -164,9 +166,9 @@ LISTS = [
     for method, path in WITHOUT_ID
     if method == "GET"
     and path not in {"/api/events/poll", "/api/event-types", "/api/quiet-times", "/api/schedules", "/api/status-page"}
-    and path != "/api/key"
+    and path not in {"/api/key", "/api/webhooks/transform/templates"}
 ]
-"""A poll has an answer of its own, the types are those of every project, and the others are single things."""
+"""A poll has an answer of its own, types and templates are those of every project, and the others are single things."""
 RIGHTS_OF = {
     (route.method, route.path.replace("+}", "}")): route.rights
     for route in api_document.ROUTES

@@ -1,0 +1,144 @@
+"""Runs of transforms: they begin for a delivery, and their ends write its body. See `webhooks.sending.transforms`."""
+
+import uuid
+from dataclasses import replace
+from types import MappingProxyType
+from typing import Final
+
+from events.vocabulary import Profile, Verdict
+from functions.aws.payloads import PayloadMissingError, Payloads
+from functions.clock import MS_PER_SEC, to_rfc3339
+from functions.env import Env
+from functions.errors import RateLimitedError, UnavailableError
+from functions.failpoint import reach
+from functions.http.long_poll import long_poll
+from functions.ids import new_id
+from functions.projects.model import Project
+from functions.projects.store import ProjectStore
+from functions.submissions.accept.acceptance import QuotaAdmission
+from functions.submissions.completed_event import PlanTransformEnd
+from functions.submissions.model import Kind, Status, Submission
+from functions.submissions.queues import Queues, execution_requested
+from functions.submissions.results.results import output_if_kept
+from functions.submissions.store import SubmissionStore
+from functions.telemetry import warn
+from functions.ttl_cache import TtlCache
+from functions.webhooks.deliveries.model import TransformedDelivery
+from functions.webhooks.deliveries.publication import Publication
+from functions.webhooks.endpoints.model import Transform
+from functions.webhooks.sending.transforms import TransformEnd, TransformRun, Transforms
+
+LIMITS: Final = MappingProxyType({"cpu_time_secs": 2, "wall_time_secs": 5, "memory_mb": 256, "output_kb": 512})
+"""The limits of each run, in every language. A body has at most 256 KiB."""
+_TTL_SECS = 86_400
+_DISABLED_RETRY_SECS = 300
+_TEST_SECS = 10
+_PROJECT_MS, _MOST_PROJECTS = 10_000, 1_000
+_NOT_IN_TIME = f"The program has not run within {_TEST_SECS} seconds, because runners are busy. Repeat the request."
+
+
+class QueuedTransforms:
+    """Begins runs: charges the project's quota, writes the row, and sends the message."""
+
+    def __init__(self, env: Env) -> None:
+        self._env, self._store, self._admission = env, env[SubmissionStore], env[QuotaAdmission]
+        self._projects = TtlCache[str, Project](_PROJECT_MS, _MOST_PROJECTS, env.clock)
+
+    def begin(self, run: TransformRun) -> int:
+        """Begin a run unless it was; return 0, or after how many seconds the project may have the quota for it."""
+        run_id = run.delivery.run_id
+        if not run.is_new and self._store.get(run_id) is not None:
+            return 0  # the sweeper repeats it if its message is lost
+        try:
+            row = self._row(run.project_id, run_id, run.program, run.created_at_ms)
+            row = replace(row, transformed=run.delivery, correlation_id=run.correlation_id)
+            self._start(row, run.program, run.event)
+        except (RateLimitedError, UnavailableError) as refused:
+            return max(1, refused.retry_after_secs)
+        return 0
+
+    def test(self, project_id: str, program: Transform, event: bytes) -> TransformEnd:
+        """Run a program now, and wait for its end. Raises RateLimitedError, UnavailableError."""
+        row = replace(self._row(project_id, new_id(), program, self._env.clock()), priority="interactive")
+        self._start(row, program, event)
+        poll = self._env[long_poll]
+        ended = poll.wait(row, lambda: self._store.get(row.submission_id), lambda seen: seen.is_final, _TEST_SECS)
+        if ended is None or not ended.is_final:
+            raise UnavailableError(_NOT_IN_TIME, 5)  # its row expires
+        end = _end_of(self._env, ended)
+        self._env[Payloads].delete_outputs(ended.submission_id, (ended.stdout_key, ended.stderr_key))
+        self._store.delete(ended)
+        return end
+
+    def _row(self, project_id: str, run_id: str, program: Transform, created_at_ms: int) -> Submission:
+        now = self._env.clock()
+        project = self._project(project_id)
+        profile = Profile.JUDGE if Profile.JUDGE in project.profiles else Profile.AGENT
+        return Submission(
+            submission_id=run_id,
+            project_id=project_id,
+            status=Status.PENDING,
+            language=program.language,
+            profile=profile.value,
+            limits=dict(LIMITS),
+            created_at=to_rfc3339(created_at_ms),
+            ttl=now // MS_PER_SEC + _TTL_SECS,
+            execution_id=str(uuid.uuid5(uuid.UUID(run_id), "execution")),
+            wall_budget_secs=LIMITS["wall_time_secs"],
+            due_at_ms=now + self._env.settings.pending_redrive_secs * MS_PER_SEC,
+            summary={"kind": Kind.TRANSFORM.value},
+        )
+
+    def _start(self, row: Submission, program: Transform, event: bytes) -> None:
+        """Charge and queue a run. Its row has neither program nor input, which the delivery leads to.
+
+        Raises RateLimitedError, UnavailableError and the errors of the tables.
+        """
+        charge = self._admission.charge(self._project(row.project_id), row)
+        row = replace(row, quota_shard=charge.shard)
+        try:
+            self._store.create(row, None)
+        except Exception:
+            self._admission.refund_unwritten(row, charge)
+            raise
+        reach("transform.after_create")
+        whole = replace(row, code=program.code.encode(), stdin=event)
+        try:
+            self._env[Queues].send_execution(execution_requested(whole, row.created_at), row.correlation_id)
+        except Exception as error:  # noqa: BLE001 - the row is due, so the sweeper sends it
+            warn(self._env.log, "Transform not queued; the sweeper will send it", row.log_ids, error)
+
+    def _project(self, project_id: str) -> Project:
+        """Return a project. Raises UnavailableError while it is disabled."""
+        known = self._projects.get(project_id)
+        if known is not None:
+            return known
+        record = self._env[ProjectStore].get(project_id)
+        if record is None or record.disabled_at is not None:
+            raise UnavailableError("The project is disabled.", _DISABLED_RETRY_SECS)
+        return self._projects.keep(project_id, record.project)
+
+
+def transform_end(env: Env) -> PlanTransformEnd:
+    """Return what plans the end of a transform: its delivery gets the body, or why there is none."""
+
+    def plan(final: Submission) -> Publication:
+        return env[Transforms].plan_end(final.transformed or TransformedDelivery("", ""), _end_of(env, final))
+
+    return plan
+
+
+def _end_of(env: Env, final: Submission) -> TransformEnd:
+    stdout = output_if_kept(env[Payloads], final, "stdout")
+    stderr = output_if_kept(env[Payloads], final, "stderr")
+    error = final.result.get("error_message") or ""
+    return TransformEnd(final.verdict or Verdict.IE.value, stdout, stderr, error)
+
+
+def with_transform(env: Env, row: Submission) -> Submission:
+    """Return the row of a transform with program and input, to run again. Raises PayloadMissingError."""
+    found = None if row.transformed is None else env[Transforms].input_of(row.transformed)
+    if found is None:
+        raise PayloadMissingError("no such event or transform")
+    program, event = found
+    return replace(row, language=program.language, code=program.code.encode(), stdin=event)

@@ -1,0 +1,387 @@
+"""A program of an endpoint writes the bodies of its deliveries, once for each delivery."""
+
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from functions.projects.model import Quota
+from functions.submissions.model import PENDING_MAX_MS
+from functions.submissions.results.list_store import SubmissionList
+from functions.webhooks.deliveries.model import DeliveryState, TransformedDelivery, TransformFailure
+from functions.webhooks.deliveries.replay import recover, replay, send_hint
+from functions.webhooks.deliveries.written_body import BodyStore
+from functions.webhooks.endpoints.model import Endpoint, Payload, Transform
+from functions.webhooks.endpoints.store import changed_attributes
+from tests.adapters.pipeline import Crash, Pipeline, crash_at
+from tests.adapters.transform_programs import (
+    PROGRAM,
+    add_project,
+    code_of,
+    completion,
+    event_of,
+    one_request,
+    requests,
+    send_all,
+    write_bodies,
+)
+
+
+@pytest.fixture(autouse=True)
+def project(pipeline: Pipeline) -> None:
+    add_project(pipeline)
+
+
+def endpoint_of(pipeline: Pipeline, **settings: Any) -> Endpoint:
+    return pipeline.endpoint(transform=PROGRAM, **settings)
+
+
+def again(pipeline: Pipeline, event_id: str, endpoint: Endpoint, *, transform: bool) -> None:
+    """Replay as the API does."""
+    delivery = pipeline.deliveries.get_delivery(event_id, endpoint.endpoint_id)
+    assert delivery is not None
+    now = pipeline.at(endpoint)
+    assert replay(pipeline.env, delivery, None, now, again=transform).name == "DONE"
+    send_hint(pipeline.env, replace(delivery, state=DeliveryState.TRANSFORMING))
+
+
+def change_program(pipeline: Pipeline, endpoint: Endpoint, code: str) -> None:
+    before = pipeline.at(endpoint)
+    after = replace(before, transform=Transform("python", code) if code else None)
+    pipeline.change_endpoint(endpoint, *changed_attributes(before, after))
+
+
+def test_a_transform_writes_the_body_that_is_signed_and_sent(pipeline: Pipeline) -> None:
+    endpoint = endpoint_of(pipeline)
+    run = pipeline.run(webhook_url=None)
+    assert pipeline.state(run, endpoint.endpoint_id) is DeliveryState.TRANSFORMING
+    send_all(pipeline)
+    (request,) = requests(pipeline)
+    assert (code_of(request), event_of(request)["id"]) == (PROGRAM.code, run.submission_id)
+    assert (request["priority"], request["profile"], request.get("network")) == ("batch", "judge", None)
+    answer = {"body": {"text": "done"}, "headers": {"x-team": "7", "content-type": "application/vnd.x+json"}}
+    assert pipeline.record(completion(request, json.dumps(answer).encode())) == []
+    send_all(pipeline)
+    (sent,) = pipeline.sent_to(endpoint)
+    assert sent.body == b'{"text":"done"}'
+    assert (sent.headers["x-team"], sent.headers["content-type"]) == ("7", "application/vnd.x+json")
+    assert sent.headers["webhook-id"] == run.submission_id
+    assert pipeline.state(run, endpoint.endpoint_id) is DeliveryState.DELIVERED
+    assert pipeline.aws.items("SubmissionsTable") == [
+        item for item in pipeline.aws.items("SubmissionsTable") if run.submission_id in item["pk"]["S"]
+    ], "the row of a transform goes with its end"
+
+
+def test_a_transform_reads_what_its_endpoint_gets(pipeline: Pipeline) -> None:
+    endpoint_of(pipeline, payload=Payload.THIN)
+    run = pipeline.run(webhook_url=None)
+    send_all(pipeline)
+    (request,) = requests(pipeline)
+    assert event_of(request)["url"].endswith(f"/api/events/{run.submission_id}")
+
+
+def test_its_run_is_in_no_list_and_makes_no_event(pipeline: Pipeline) -> None:
+    endpoint_of(pipeline)
+    plain = pipeline.endpoint(events=(), kinds=("run", "judge", "check"))
+    run = pipeline.run(webhook_url=None)
+    send_all(pipeline)
+    listed = SubmissionList.from_env(pipeline.env).page("dev", limit=10, after=None)
+    assert [row.submission_id for row in listed.rows] == [run.submission_id]
+    assert write_bodies(pipeline) == 1
+    send_all(pipeline)
+    assert [each.webhook_id for each in pipeline.sent_to(plain)] == [run.submission_id]
+    assert requests(pipeline) == []
+
+
+def test_a_skipped_event_is_not_sent(pipeline: Pipeline) -> None:
+    endpoint = endpoint_of(pipeline)
+    run = pipeline.run(webhook_url=None)
+    send_all(pipeline)
+    pipeline.record(completion(one_request(pipeline), b'{"skip": true}'))
+    send_all(pipeline)
+    assert pipeline.state(run, endpoint.endpoint_id) is DeliveryState.SKIPPED
+    assert pipeline.sent_to(endpoint) == []
+
+
+@pytest.mark.parametrize(
+    ("verdict", "stdout", "stderr", "failure"),
+    [
+        ("RE", b'{"body": 1}', b"KeyError: 'x'\n", TransformFailure("RE", "KeyError: 'x'")),
+        ("AC", b'{"body": 1, "skap": true}', b"", None),
+    ],
+)
+def test_a_transform_that_fails_blocks_its_delivery_and_never_sends_the_event(
+    pipeline: Pipeline, verdict: str, stdout: bytes, stderr: bytes, failure: TransformFailure | None
+) -> None:
+    endpoint, told = endpoint_of(pipeline), pipeline.endpoint(events=("delivery.blocked",))
+    silent = pipeline.endpoint(events=())
+    run = pipeline.run(webhook_url=None)
+    send_all(pipeline)
+    pipeline.record(completion(one_request(pipeline), stdout, verdict=verdict, stderr=stderr))
+    send_all(pipeline)
+    delivery = pipeline.delivery(run, endpoint.endpoint_id)
+    assert delivery is not None
+    assert delivery.state is DeliveryState.BLOCKED
+    assert delivery.transform_failure is not None
+    assert failure in {None, delivery.transform_failure}
+    pipeline.sweep(after_secs=1)
+    send_all(pipeline)
+    assert pipeline.sent_to(endpoint) == []
+    (alert,) = pipeline.sent_to(told)
+    assert json.loads(alert.body)["last_delivery_id"] == f"{run.submission_id}.{endpoint.endpoint_id}"
+    assert [json.loads(each.body)["type"] for each in pipeline.sent_to(silent)] == ["submission.completed"]
+
+
+def test_a_blocked_alert_raises_no_alert(pipeline: Pipeline) -> None:
+    endpoint = endpoint_of(pipeline)
+    told = endpoint_of(pipeline, events=("delivery.blocked",))
+    pipeline.run(webhook_url=None)
+    send_all(pipeline)
+    pipeline.record(completion(one_request(pipeline), verdict="RE"))
+    for _ in range(5):
+        pipeline.sweep(after_secs=4_000)
+        send_all(pipeline)
+        for each in requests(pipeline):
+            pipeline.record(completion(each, verdict="RE"))
+    events = [item["type"]["S"] for item in pipeline.aws.items("DeliveriesTable") if item["sk"]["S"] == "EVENT"]
+    assert sorted(events) == ["delivery.blocked", "submission.completed"]
+    assert pipeline.sent_to(endpoint) == pipeline.sent_to(told) == []
+
+
+def test_after_a_mend_a_recovery_sends_what_was_blocked(pipeline: Pipeline) -> None:
+    endpoint = endpoint_of(pipeline)
+    run = pipeline.run(webhook_url=None)
+    send_all(pipeline)
+    pipeline.record(completion(one_request(pipeline), verdict="RE"))
+    change_program(pipeline, endpoint, "mended")
+    pipeline.time.advance(60)
+    assert recover(pipeline.env, pipeline.at(endpoint), pipeline.time() - 3_600_000)["recovered"] == 1
+    send_all(pipeline)
+    (request,) = requests(pipeline)
+    assert code_of(request) == "mended"
+    write_bodies(pipeline, [request])
+    send_all(pipeline)
+    assert [each.body for each in pipeline.sent_to(endpoint)] == [b'{"was":"submission.completed"}']
+    delivery = pipeline.delivery(run, endpoint.endpoint_id)
+    assert delivery is not None
+    assert delivery.transform_failure is None
+
+
+def test_a_replay_takes_the_body_as_it_was_or_another_one(pipeline: Pipeline) -> None:
+    endpoint = endpoint_of(pipeline)
+    run = pipeline.run(webhook_url=None)
+    send_all(pipeline)
+    pipeline.record(completion(one_request(pipeline), b'{"body": ["first"]}'))
+    send_all(pipeline)
+    change_program(pipeline, endpoint, "other")
+    again(pipeline, run.submission_id, endpoint, transform=False)
+    send_all(pipeline)
+    assert requests(pipeline) == []
+    send_all(pipeline)
+    again(pipeline, run.submission_id, endpoint, transform=True)
+    send_all(pipeline)
+    pipeline.record(completion(one_request(pipeline), b'{"body": ["second"]}'))
+    send_all(pipeline)
+    assert [each.body for each in pipeline.sent_to(endpoint)] == [b'["first"]', b'["first"]', b'["second"]']
+
+
+def test_without_its_transform_an_endpoint_gets_the_event(pipeline: Pipeline) -> None:
+    endpoint = endpoint_of(pipeline)
+    run = pipeline.run(webhook_url=None)
+    change_program(pipeline, endpoint, "")
+    send_all(pipeline)
+    send_all(pipeline)
+    (sent,) = pipeline.sent_to(endpoint)
+    assert json.loads(sent.body)["id"] == run.submission_id
+
+
+def test_a_retry_sends_the_same_body_without_another_run(pipeline: Pipeline) -> None:
+    endpoint = endpoint_of(pipeline)
+    pipeline.receiver.answers = [(500, {}, b""), (200, {}, b"")]
+    pipeline.run(webhook_url=None)
+    send_all(pipeline)
+    write_bodies(pipeline)
+    send_all(pipeline)
+    pipeline.sweep(after_secs=300)
+    send_all(pipeline)
+    assert [each.body for each in pipeline.sent_to(endpoint)] == [b'{"was":"submission.completed"}'] * 2
+    assert requests(pipeline) == []
+
+
+def test_a_large_body_is_kept_and_sent(pipeline: Pipeline) -> None:
+    endpoint = endpoint_of(pipeline)
+    pipeline.run(webhook_url=None)
+    send_all(pipeline)
+    text = json.dumps("a" * 100_000)
+    pipeline.record(completion(one_request(pipeline), text.encode()))
+    send_all(pipeline)
+    assert [each.body for each in pipeline.sent_to(endpoint)] == [text.encode()]
+    assert pipeline.aws.client("s3").list_objects_v2(Bucket=pipeline.env.settings.payloads_bucket)["KeyCount"] == 0
+
+
+@pytest.mark.parametrize("point", ["transform.before_begin", "transform.after_create", "transform.after_begin"])
+def test_a_crash_before_the_run_loses_nothing_and_runs_it_once(pipeline: Pipeline, point: str) -> None:
+    endpoint = endpoint_of(pipeline)
+    pipeline.run(webhook_url=None)
+    with crash_at(point), pytest.raises(Crash):
+        pipeline.webhook(*pipeline.hints())
+    for _ in range(4):
+        pipeline.sweep(after_secs=130)
+        send_all(pipeline)
+        write_bodies(pipeline)
+        send_all(pipeline)
+    assert [each.body for each in pipeline.sent_to(endpoint)] == [b'{"was":"submission.completed"}']
+
+
+@pytest.mark.parametrize("point", ["complete.before_write", "complete.after_write", "complete.after_hint"])
+def test_a_crash_at_the_end_of_the_run_keeps_one_body(pipeline: Pipeline, point: str) -> None:
+    endpoint = endpoint_of(pipeline)
+    pipeline.run(webhook_url=None)
+    send_all(pipeline)
+    (request,) = requests(pipeline)
+    with crash_at(point), pytest.raises(Crash):
+        pipeline.record(completion(request, b'{"body": ["first"]}'))
+    pipeline.record(completion(request, b'{"body": ["second"]}'))
+    for _ in range(3):
+        send_all(pipeline)
+        pipeline.sweep(after_secs=130)
+    assert len({each.body for each in pipeline.sent_to(endpoint)}) == 1
+    assert len(pipeline.sent_to(endpoint)) >= 1
+
+
+def test_hints_and_completions_that_come_twice_make_one_body(pipeline: Pipeline) -> None:
+    endpoint = endpoint_of(pipeline)
+    run = pipeline.run(webhook_url=None)
+    hints = pipeline.hints()
+    pipeline.webhook(*hints, *hints)
+    first, *more = requests(pipeline)
+    assert {each["submission_id"] for each in (first, *more)} == {
+        TransformedDelivery(run.submission_id, endpoint.endpoint_id).run_id
+    }
+    pipeline.record(completion(first, b'{"body": ["first"]}'), completion(first, b'{"body": ["second"]}'))
+    pipeline.webhook(*hints)
+    send_all(pipeline)
+    assert [each.body for each in pipeline.sent_to(endpoint)] == [b'["first"]']
+
+
+def test_without_quota_a_delivery_waits_and_then_goes_on(pipeline: Pipeline) -> None:
+    add_project(pipeline, "small", Quota(per_minute=2, per_day=100, in_flight=5))
+    endpoint = endpoint_of(pipeline, project_id="small")
+    runs = [pipeline.run(webhook_url=None, project_id="small") for _ in range(3)]
+    send_all(pipeline)
+    assert write_bodies(pipeline) == 2
+    waiting = [each for each in runs if pipeline.state(each, endpoint.endpoint_id) is DeliveryState.TRANSFORMING]
+    assert len(waiting) == 1
+    pipeline.time.advance(61)
+    send_all(pipeline)
+    pipeline.sweep(after_secs=200)
+    send_all(pipeline)
+    assert write_bodies(pipeline) == 1
+    send_all(pipeline)
+    assert len(pipeline.sent_to(endpoint)) == 3
+
+
+def test_the_runs_are_released_from_the_quota(pipeline: Pipeline) -> None:
+    add_project(pipeline, "small", Quota(per_minute=100, per_day=100, in_flight=1))
+    endpoint = endpoint_of(pipeline, project_id="small")
+    for number in range(3):
+        pipeline.run(webhook_url=None, project_id="small")
+        send_all(pipeline)
+        assert write_bodies(pipeline) == 1, number
+        send_all(pipeline)
+    assert len(pipeline.sent_to(endpoint)) == 3
+
+
+def test_a_deleted_result_takes_the_body_with_it(pipeline: Pipeline) -> None:
+    endpoint = endpoint_of(pipeline)
+    kept, early = pipeline.run(webhook_url=None), pipeline.run(webhook_url=None)
+    send_all(pipeline)
+    by_event = {event_of(each)["id"]: each for each in requests(pipeline)}
+    write_bodies(pipeline, [by_event[kept.submission_id]])
+    pipeline.deliveries.cancel_event(early.submission_id)
+    write_bodies(pipeline, [by_event[early.submission_id]])
+    assert pipeline.state(early, endpoint.endpoint_id) is DeliveryState.CANCELLED
+    delivery = pipeline.delivery(kept, endpoint.endpoint_id)
+    assert delivery is not None
+    assert pipeline.env[BodyStore].get(delivery) != b""
+    pipeline.deliveries.cancel_event(kept.submission_id)
+    assert pipeline.env[BodyStore].get(delivery) == b""
+    assert [item for item in pipeline.aws.items("DeliveriesTable") if "body_zlib" in item] == []
+
+
+def test_a_disabled_endpoint_pauses_a_deleted_one_cancels(pipeline: Pipeline) -> None:
+    off, gone = endpoint_of(pipeline), endpoint_of(pipeline)
+    run = pipeline.run(webhook_url=None)
+    pipeline.change_endpoint(off, {"enabled": False})
+    pipeline.endpoints.delete("dev", gone.endpoint_id)
+    send_all(pipeline)
+    assert pipeline.state(run, off.endpoint_id) is DeliveryState.PAUSED
+    assert pipeline.state(run, gone.endpoint_id) is DeliveryState.CANCELLED
+    assert requests(pipeline) == []
+
+
+def test_a_paused_delivery_is_transformed_when_it_is_recovered(pipeline: Pipeline) -> None:
+    endpoint = endpoint_of(pipeline, enabled=False)
+    pipeline.run(webhook_url=None)
+    pipeline.change_endpoint(endpoint, {"enabled": True})
+    pipeline.time.advance(5)
+    recover(pipeline.env, pipeline.at(endpoint), pipeline.time() - 60_000)
+    send_all(pipeline)
+    write_bodies(pipeline)
+    send_all(pipeline)
+    assert [each.body for each in pipeline.sent_to(endpoint)] == [b'{"was":"submission.completed"}']
+
+
+def test_an_ordered_endpoint_waits_for_its_transform_and_goes_on_after_a_blocked_one(pipeline: Pipeline) -> None:
+    endpoint = endpoint_of(pipeline, ordered=True)
+    runs = []
+    for _ in range(3):
+        runs.append(pipeline.run(webhook_url=None).submission_id)
+        pipeline.time.advance(0.01)
+    send_all(pipeline)
+    by_event = {event_of(each)["id"]: each for each in requests(pipeline)}
+    for event_id in reversed(runs[1:]):
+        pipeline.record(completion(by_event[event_id], json.dumps(event_id).encode()))
+        send_all(pipeline)
+    assert pipeline.sent_to(endpoint) == []
+    pipeline.record(completion(by_event[runs[0]], verdict="RE"))
+    send_all(pipeline)
+    assert [json.loads(each.body) for each in pipeline.sent_to(endpoint)] == runs[1:]
+
+
+def test_a_lost_run_begins_again_with_its_event(pipeline: Pipeline) -> None:
+    endpoint = endpoint_of(pipeline)
+    pipeline.run(webhook_url=None)
+    send_all(pipeline)
+    assert len(requests(pipeline)) == 1  # and nobody answers
+    pipeline.sweep(after_secs=130)
+    (request,) = requests(pipeline)
+    assert (code_of(request), event_of(request)["type"]) == (PROGRAM.code, "submission.completed")
+    write_bodies(pipeline, [request])
+    send_all(pipeline)
+    assert len(pipeline.sent_to(endpoint)) == 1
+
+
+def test_a_run_that_never_starts_blocks_its_delivery(pipeline: Pipeline) -> None:
+    endpoint = endpoint_of(pipeline)
+    run = pipeline.run(webhook_url=None)
+    send_all(pipeline)
+    requests(pipeline)
+    pipeline.sweep(after_secs=PENDING_MAX_MS // 1000 + 60)
+    send_all(pipeline)
+    delivery = pipeline.delivery(run, endpoint.endpoint_id)
+    assert delivery is not None
+    assert (delivery.state, delivery.transform_failure and delivery.transform_failure.verdict) == (
+        DeliveryState.BLOCKED,
+        "IE",
+    )
+
+
+def test_an_earlier_build_sends_no_delivery_that_waits_for_its_transform(pipeline: Pipeline) -> None:
+    """It knows `new` of a hint only, and reads the row otherwise, whose state it does not know."""
+    endpoint_of(pipeline)
+    pipeline.run(webhook_url=None)
+    (hint,) = map(json.loads, pipeline.hints())
+    assert hint["transforms"] is True
+    assert "new" not in hint
