@@ -8,6 +8,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,25 @@ def test_several_processes_lose_no_update(engine: Engine, aws: Backend, context:
         worker.join()
     assert [worker.exitcode for worker in workers] == [0, 0, 0, 0]
     assert aws.client("dynamodb").get_item(TableName=table, Key=KEY)["Item"]["n"] == {"N": "800"}
+
+
+def test_each_write_of_another_process_changes_the_version_of_its_partition(engine: Engine, aws: Backend) -> None:
+    put = {"TableName": aws.create_table(), "Item": KEY}
+    delete = {"TableName": put["TableName"], "Key": KEY}
+    versions = [engine.store.version("a")]
+    with closing(open_engine(engine.store.folder, prepare=False)) as other:
+        write = functools.partial(services.call, other, "dynamodb")
+        for operation, params in (
+            ("TransactWriteItems", {"TransactItems": [{"Put": put}]}),
+            ("TransactWriteItems", {"TransactItems": [{"Delete": delete}]}),
+            ("PutItem", put),
+            ("DeleteItem", delete),
+        ):
+            write(operation, params)
+            versions.append(engine.store.version("a"))
+        write("PutItem", {**put, "Item": {**KEY, "pk": {"S": "b"}}})
+    assert len(set(versions)) == 5
+    assert engine.store.version("a") == versions[-1]
 
 
 def test_a_forked_process_has_connections_of_its_own(engine: Engine, aws: Backend) -> None:

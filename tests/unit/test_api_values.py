@@ -13,6 +13,7 @@ from events.vocabulary import Language
 from functions import VERSION
 from functions.aws.dynamodb.table import due_shard
 from functions.clock import from_rfc3339, to_rfc3339
+from functions.http import long_poll
 from functions.http.long_poll import LongPoll
 from functions.submissions.model import Submission, idempotency_pk
 from functions.submissions.runners.fleet import health_figures, offered_languages
@@ -122,6 +123,21 @@ def test_waiting_grows_its_steps_and_keeps_its_deadline() -> None:
     assert time.slept == sorted(time.slept[:-1]) + time.slept[-1:]
     assert max(time.slept) == 0.250
     assert time.monotonic() - began == pytest.approx(2, abs=0.01)
+
+
+def test_waiting_reads_a_row_whose_version_changes_and_else_once_a_second(monkeypatch: pytest.MonkeyPatch) -> None:
+    time, pending, reads = FakeTime(), new_submission(), list[float]()
+    begun = time.monotonic()
+    changed_at = begun + 3.5
+    monkeypatch.setattr(long_poll, "_version", lambda pk: pk == "pk" and time.monotonic() >= changed_at)
+
+    def read() -> Submission:
+        reads.append(time.monotonic() - begun)
+        return pending if time.monotonic() < changed_at else final_submission()
+
+    seen = LongPoll(time.sleep, time.monotonic).wait(pending, read, attrgetter("is_final"), 28, "pk")
+    assert seen == final_submission()
+    assert reads == [pytest.approx(at, abs=0.06) for at in (0.01, 1.01, 2.01, 3.01, 3.5)]
 
 
 def test_waiting_ends_when_the_row_is_deleted() -> None:

@@ -35,7 +35,7 @@ from functions.submissions.results.views import (
     program_body,
     result_body,
 )
-from functions.submissions.store import SubmissionStore
+from functions.submissions.store import SubmissionStore, submission_pk
 from functions.webhooks.deliveries.store import DeliveryStore
 
 # Answers and parameters that several routes of submissions have.
@@ -277,8 +277,9 @@ class Results:
 
     def wait(self, row: Submission, secs: float, long_poll: LongPoll) -> Submission:
         """Poll a submission until it is final, for `secs`; return it as it is then. Raises NotFoundError."""
+        pk = submission_pk(row.submission_id)
         latest = long_poll.wait(
-            row, lambda: self.find(row.submission_id, row.project_id), lambda latest: latest.is_final, secs
+            row, lambda: self.find(row.submission_id, row.project_id), lambda latest: latest.is_final, secs, pk
         )
         if latest is None:
             raise NotFoundError(NO_SUCH_RESULT)

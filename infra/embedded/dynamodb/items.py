@@ -195,12 +195,12 @@ type Entry = tuple[int, Part, Part]
 
 
 class Row:
-    """One item in a write transaction at `now_ms`. `item` is {} where there is none."""
+    """One item in a write transaction at `now_ms`. `key`: partition and sort key. `item` is {} where there is none."""
 
     def __init__(self, connection: sqlite3.Connection, table: Table, key: tuple[Part, Part], now_ms: int) -> None:
         self._connection = connection
         self._table = table
-        self._key = key
+        self.key = key
         self._now_ms = now_ms
         found = connection.execute(
             "SELECT id, body FROM item WHERE dynamo_table = ? AND pk = ? AND sk = ?", (table.number, *key)
@@ -218,7 +218,7 @@ class Row:
         if item != self.item:
             self._stream("MODIFY" if self.item else "INSERT", item)
         if self._id is None:
-            values = (table.number, *self._key, expires, body)
+            values = (table.number, *self.key, expires, body)
             sql = "INSERT INTO item (dynamo_table, pk, sk, expires, body) VALUES (?, ?, ?, ?, ?)"
             self._id = connection.execute(sql, values).lastrowid
         elif expires != expiry_of(table, self.item):
@@ -249,10 +249,10 @@ class Row:
     def _follow(self, before: set[Entry], after: set[Entry]) -> None:
         for entry in before - after:
             sql = "DELETE FROM entry WHERE dynamo_index = ? AND hash = ? AND range = ? AND pk = ? AND sk = ?"
-            self._connection.execute(sql, (*entry, *self._key))
+            self._connection.execute(sql, (*entry, *self.key))
         for entry in after - before:
             sql = "INSERT INTO entry (dynamo_index, hash, range, pk, sk, item) VALUES (?, ?, ?, ?, ?, ?)"
-            self._connection.execute(sql, (*entry, *self._key, self._id))
+            self._connection.execute(sql, (*entry, *self.key, self._id))
 
 
 def entries_of(table: Table, item: Item) -> set[Entry]:

@@ -145,8 +145,10 @@ class Write:
         return 0
 
 
-def wake_readers(engine: Engine, writes: Iterable[Write]) -> None:
-    """Wake the readers of the streams that committed writes appended to."""
+def tell_readers(engine: Engine, writes: Iterable[Write]) -> None:
+    """Note committed writes, and wake the readers of the streams that they appended to."""
+    for write in writes:
+        engine.store.note_change(str(write.row.key[0]))
     for channel in {write.table.channel for write in writes if write.table.stream is not None}:
         engine.waking.wake(channel)
 
@@ -204,7 +206,7 @@ def write(kind: str, engine: Engine, params: Params) -> Answer:
         with engine.store.write() as connection:
             done = prepare(connection, find_table(connection, params["TableName"]), kind, params, engine.clock())
             done.apply()
-        wake_readers(engine, [done])
+        tell_readers(engine, [done])
     except RefusedError as refused:
         more = {} if refused.item is None else {"Item": refused.item}
         raise ServiceError("ConditionalCheckFailedException", REFUSED, more=more) from None
@@ -254,7 +256,7 @@ def transact_write_items(engine: Engine, params: Params) -> Answer:
         total = sum([write.apply() for write in writes])
         if total > _MOST_BYTES and sum(item_size(write.new) for write in writes if write.changes) > _MOST_BYTES:
             raise invalid("Collective item size in the transaction exceeds 4 MB")
-    wake_readers(engine, writes)
+    tell_readers(engine, writes)
     if not counts:
         return {}
     units: dict[str, float] = {}

@@ -12,6 +12,7 @@ import time
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, BinaryIO, Final, Literal, NamedTuple
+from zlib import crc32
 
 from infra.embedded.errors import ServiceError
 
@@ -112,6 +113,8 @@ _FLUSHED: Final = 1
 """So many commits are on the disk."""
 _FAILED: Final = 2
 """Error number of a flush that failed."""
+_VERSIONS: Final = range(16, mmap.PAGESIZE // 8)
+"""Each is that of all partitions with one checksum."""
 
 
 class Counters:
@@ -128,7 +131,7 @@ class Counters:
     def reset(self) -> None:
         """Begin again, when nothing else writes. The first flush writes what an earlier process has left in the log."""
         self._numbers[_STEPS] = 2
-        for number in (_FLUSHED, _FAILED):
+        for number in (_FLUSHED, _FAILED, *_VERSIONS):
             self._numbers[number] = 0
 
     def begin_commit(self) -> None:
@@ -138,6 +141,14 @@ class Counters:
     def end_commit(self) -> None:
         """Count it as done when a flush is sure to write it."""
         self._numbers[_STEPS] += 1
+
+    def change(self, pk: str) -> None:
+        """Note that a commit has changed an item of a partition: numbers of commits are never the same."""
+        self._numbers[_VERSIONS[crc32(pk.encode()) % len(_VERSIONS)]] = self._numbers[_STEPS]
+
+    def version(self, pk: str) -> int:
+        """Return another number after each change of an item of a partition."""
+        return self._numbers[_VERSIONS[crc32(pk.encode()) % len(_VERSIONS)]]
 
     def visible(self) -> int:
         """Return how many commits a reader may have seen by now."""

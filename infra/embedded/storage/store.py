@@ -377,6 +377,14 @@ class Store:
         except sqlite3.Error as error:
             raise self._service_error(error) from error
 
+    def note_change(self, pk: str) -> None:
+        """Tell `version` of a committed change."""
+        self._counters.change(pk)
+
+    def version(self, pk: str) -> int:
+        """Return the version of the items of a partition: another one after each change that was told."""
+        return self._counters.version(pk)
+
     def visible_commits(self) -> int:
         """Return a mark for `flush`: all that this process can read now."""
         return self._counters.visible()

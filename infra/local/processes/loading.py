@@ -193,7 +193,7 @@ def load(prepared: Prepared) -> Loaded:
     sys.stdout = LogStream(prepared.console, "function")
     invoker = load_handlers(stack.functions)
     _store_smtp_url(ssm, settings.smtp_url)
-    _wait_for_the_disk(prepared)
+    _lend_engine(prepared)
     if settings.failpoint:
         _arm(settings.failpoint)
     gc.freeze()  # collections in the processes would otherwise copy the pages that they share
@@ -213,10 +213,13 @@ def _store_smtp_url(ssm: Any, url: str) -> None:
         ssm.put_parameter(Name=SMTP_URL_PARAMETER, Value=url, Type="SecureString", Overwrite=True)
 
 
-def _wait_for_the_disk(prepared: Prepared) -> None:
+def _lend_engine(prepared: Prepared) -> None:
+    """Let the functions wait for the disk, and look whether a row has changed."""
     from functions import durability  # noqa: PLC0415 - see `invoker.load_handlers`
+    from functions.http import long_poll  # noqa: PLC0415
 
     durability.set_wait(prepared.flush)
+    long_poll.set_version(prepared.embedded.engine.store.version)
 
 
 def _arm(name: str) -> None:
