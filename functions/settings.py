@@ -106,6 +106,7 @@ class Settings:
     limit_ceilings: tuple[str, ...]  # raised ones, such as judge.memory_mb=4096
     judge_total_secs: int  # the most time of all cases of a judge run together
     dialects: tuple[str, ...]  # protocols of other services that this deployment serves, such as piston
+    dialect_origins: tuple[str, ...]  # of pages of others that may call them
     longest_wait_secs: int  # the most that a request waits for a queued run, or a poll for an event
     runner_url: str  # empty: no direct runs
     network_runner_url: str  # the same for runs with network

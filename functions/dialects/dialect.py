@@ -1,9 +1,10 @@
 """One protocol of another service, as an adapter describes it: its routes, what they all have, and the resolver."""
 
 import json
+import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoRouteError
@@ -151,12 +152,17 @@ class Dialect(NamedTuple):
         return answered
 
 
+_ALLOWED_METHODS: Final = "access-control-allow-methods"
+_HEADER_NAMES: Final = re.compile(r"[A-Za-z0-9, -]{0,1000}")
+_EXPOSED: Final = "retry-after, ratelimit-limit, ratelimit-remaining, ratelimit-reset, x-request-id"
+
+
 class DialectResolver(Resolver):
     """Serves dialects. Errors have the shape of the dialect whose path it is."""
 
     def __init__(self, env: Env, dialects: Sequence[Dialect]) -> None:
         super().__init__(env.log)
-        self._dialects = dialects
+        self._env, self._dialects = env, dialects
         for dialect in dialects:  # our OpenAPI document leaves them out: each protocol has its own
             self.serve(dialect.served(), lambda: env)
 
@@ -165,7 +171,31 @@ class DialectResolver(Resolver):
         request = event["requestContext"]
         http = {**request["http"], "path": request["http"]["path"].rstrip("/")}
         path = event["rawPath"].rstrip("/")
-        return super().resolve({**event, "rawPath": path, "requestContext": {**request, "http": http}}, context)
+        cors = self._page_headers(HttpEvent(dict(event)))
+        if _ALLOWED_METHODS in cors:
+            return {"statusCode": 204, "headers": cors, "body": "", "isBase64Encoded": False}
+        answer = super().resolve({**event, "rawPath": path, "requestContext": {**request, "http": http}}, context)
+        return {**answer, "headers": {**answer["headers"], **cors}}
+
+    def _page_headers(self, event: HttpEvent) -> dict[str, str]:
+        """Return the headers for pages of the origins that the operator lists; none of them has cookies or `*`.
+
+        Those of a preflight, which a browser sends without a key, also say what a page may send.
+        """
+        settings = self._env.settings
+        if not settings.dialect_origins:
+            return {}
+        headers = event.headers
+        origin = headers.get("origin")
+        if origin not in settings.dialect_origins or event.path.split("/")[1] not in settings.dialects:
+            return {"vary": "Origin"}
+        allowed = {"vary": "Origin", "access-control-allow-origin": origin}
+        names = headers.get("access-control-request-headers", "")
+        is_preflight = event.http_method == "OPTIONS" and "access-control-request-method" in headers
+        if is_preflight and _HEADER_NAMES.fullmatch(names):
+            may_send = {_ALLOWED_METHODS: "GET, POST, DELETE", "access-control-allow-headers": names}
+            return {**allowed, **may_send, "access-control-max-age": "600"}
+        return {**allowed, "access-control-expose-headers": _EXPOSED}
 
     def _answer_unmatched(self, _: NoRouteError) -> Response[str]:
         raise NotFoundError("Not Found")

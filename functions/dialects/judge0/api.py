@@ -241,10 +241,13 @@ _ROUTES = (
     DialectRoute("GET /judge0/submissions/{token}", Judge0Routes.one, _READS),
     DialectRoute("DELETE /judge0/submissions/{token}", refusing(BadRequestError, "delete not allowed"), ("run",)),
 )
+_POLLS = [row for row in _ROUTES if row.serve in {Judge0Routes.languages, Judge0Routes.language, Judge0Routes.one}]
+"""Its IDE sends them without a header, so it has the key in an address."""
+_BASES = {"/judge0": _ROUTES, _EXTRA: _ROUTES, "/judge0/key/{key}": _POLLS, f"{_EXTRA}/key/{{key}}": _POLLS}
 JUDGE0 = Dialect(
     "judge0",
     ("x-auth-token", "x-rapidapi-key", "x-apihub-key"),
     _error,
     Judge0Routes,
-    (*_ROUTES, *(row._replace(key=row.key.replace("/judge0", _EXTRA)) for row in _ROUTES)),
+    [row._replace(key=row.key.replace("/judge0", base)) for base, rows in _BASES.items() for row in rows],
 )

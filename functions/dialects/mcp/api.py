@@ -250,6 +250,8 @@ class McpRoutes(Calls):
 
     def _check_origin(self, origin: str | None) -> None:
         """Refuse a page of another site: https://modelcontextprotocol.io/specification/ (transports, security)."""
+        if origin in self.env.settings.dialect_origins:
+            return
         try:
             host = None if origin is None else urlsplit(origin).hostname or ""
         except ValueError:

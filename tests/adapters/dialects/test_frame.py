@@ -1,6 +1,7 @@
 """All dialects alike: off until they are named, a key in one of several headers, errors in the protocol's own shape."""
 
 import base64
+import re
 from typing import Any
 
 import pytest
@@ -94,9 +95,85 @@ def test_a_key_in_the_path_is_the_key_of_the_request_and_stands_in_no_answer_and
             assert key not in said
 
 
-def test_no_route_has_a_key_anywhere_but_in_its_second_part() -> None:
-    assert all(row.path.split("/")[2] == "{key}" and row.has_secret for row in KEYED)
-    assert len(KEYED) >= 3
+def test_a_key_in_a_path_stands_where_no_other_route_has_a_variable() -> None:
+    prefixes = {row.path.partition("{key}")[0] for row in KEYED}
+    assert prefixes == {"/sandboxfusion/", "/judge0/key/", "/judge0/extra/key/"}
+    assert all(row.has_secret for row in KEYED)
+    others = [re.sub(r"{\w+\+?}", "{}", row.path) for row in ROUTES if row not in KEYED]
+    assert [path for path in others for prefix in prefixes if path.startswith(prefix + "{}")] == []
+
+
+PAGE = "https://ide.example.com"
+SENT = "content-type,x-rapidapi-key"
+
+
+@pytest.fixture
+def listed_origins(aws: Aws) -> None:
+    aws.monkeypatch.setenv("DIALECT_ORIGINS", f"http://127.0.0.1:8080,{PAGE}")
+    dialects.ENV.forget()
+
+
+def preflight(path: str, origin: str, **more: str) -> Answer:
+    asked = {"Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": SENT}
+    return ask(path, {"Origin": origin} | asked | more, "OPTIONS")
+
+
+def cors(answer: Answer) -> dict[str, str]:
+    return {name: value for name, value in answer.headers.items() if name == "vary" or name.startswith("access-")}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.usefixtures("project_key", "listed_origins")
+def test_a_page_of_a_listed_origin_may_call_a_dialect(name: str) -> None:
+    answer = preflight(PATHS[name], PAGE)
+    assert (answer.status, answer.raw) == (204, b"")
+    assert cors(answer) == {
+        "vary": "Origin",
+        "access-control-allow-origin": PAGE,
+        "access-control-allow-headers": SENT,
+        "access-control-allow-methods": "GET, POST, DELETE",
+        "access-control-max-age": "600",
+    }
+    for headers, status in (({"X-API-Key": API_KEY}, 200), ({}, 401), ({"X-API-Key": "another"}, 401)):
+        answer = ask(PATHS[name], {"Origin": PAGE, **headers})
+        assert (answer.status, cors(answer)["access-control-allow-origin"]) == (status, PAGE)
+        assert cors(answer)["vary"] == "Origin"
+    assert cors(ask(f"/{name}/nothing", {"Origin": PAGE}))["access-control-allow-origin"] == PAGE
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize(
+    "origin",
+    [
+        *("https://evil.example", "null", "*", "http://ide.example.com", f"{PAGE}:443", f"{PAGE}.evil.example", ""),
+        *(f"{PAGE},", "http://127.0.0.1:8081", "HTTPS://IDE.EXAMPLE.COM", f"http://127.0.0.1:8080,{PAGE}"),
+    ],
+)
+@pytest.mark.usefixtures("project_key", "listed_origins")
+def test_a_page_of_another_origin_may_not(name: str, origin: str) -> None:
+    refused = preflight(PATHS[name], origin)
+    assert (refused.status, cors(refused)) == (404, {"vary": "Origin"})
+    assert cors(ask(PATHS[name], {"Origin": origin, "X-API-Key": API_KEY})) == {"vary": "Origin"}
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.usefixtures("project_key")
+def test_without_a_list_no_page_may(name: str) -> None:
+    assert (preflight(PATHS[name], PAGE).status, cors(preflight(PATHS[name], PAGE))) == (404, {})
+    assert cors(ask(PATHS[name], {"Origin": PAGE, "X-API-Key": API_KEY})) == {}
+
+
+@pytest.mark.usefixtures("project_key", "listed_origins")
+def test_a_preflight_opens_nothing_else(aws: Aws) -> None:
+    injected = preflight(PATHS["judge0"], PAGE, **{"Access-Control-Request-Headers": "a\r\nset-cookie: x"})
+    assert (injected.status, "set-cookie" in str(injected.headers)) == (404, False)
+    assert ask(PATHS["judge0"], {"Origin": PAGE}, "OPTIONS").status == 404
+    aws.monkeypatch.setenv("DIALECTS", "piston")
+    dialects.ENV.forget()
+    off = preflight(PATHS["judge0"], PAGE)
+    assert (off.status, cors(off)) == (404, {"vary": "Origin"})
+    api = call(event("OPTIONS", "/api/languages", headers={"Origin": PAGE, "Access-Control-Request-Method": "GET"}))
+    assert cors(api) == {}
 
 
 @pytest.mark.parametrize(

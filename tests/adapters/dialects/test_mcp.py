@@ -109,6 +109,11 @@ class TestMessages:
     def test_a_page_of_another_site_is_refused(self, origin: str, status: int) -> None:
         assert ask("ping", origin=origin).status == status
 
+    def test_a_page_of_a_listed_origin_is_not_refused(self, aws: Aws) -> None:
+        aws.monkeypatch.setenv("DIALECT_ORIGINS", "https://page.example")
+        dialects.ENV.forget()
+        assert [ask("ping", origin=f"https://{name}.example").status for name in ("page", "evil")] == [200, 403]
+
     @pytest.mark.parametrize("version", ["2024-11-05", "2025-11-25"])
     def test_a_known_version_is_agreed_on_and_another_one_gets_the_newest(self, version: str) -> None:
         def agreed(asked: Any) -> str:
