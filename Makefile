@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PORT ?= 4096
 export PORT
 
-.PHONY: help preflight setup data-packages up serve runner admin-key export import backup restore zip release deploy undeploy deploy-status sbom audit image-scan image-files site check test test-all lint types unit contract adapters embedded jail package system vm bench soak compare kill-run size lock clean test-vm test-hosts test-image
+.PHONY: help preflight setup data-packages up serve runner admin-key export import backup restore zip release deploy undeploy deploy-status sbom audit image-scan image-files site check test test-all lint types judges unit contract adapters embedded jail package system vm bench soak compare kill-run size lock clean test-vm test-hosts test-image
 
 help: ## List the commands
 	@grep -hE '^[a-z -]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-50s %s\n", $$1, $$2}'
@@ -88,11 +88,11 @@ test: ## Everything a change must pass: each promise once
 	@bash infra/setup/install.sh --sdk
 	@bash infra/setup/check.sh --quick
 
-test-all: ## `make test`, and all languages of each attack, AWS's other stand-ins, long kills, CPython's own tests, cgroup v2 in an emulated machine
+test-all: ## `make test`, and all languages of each attack, AWS's other stand-ins, long kills, judges of the templates, CPython's own tests, cgroup v2 in an emulated machine
 	@bash infra/setup/install.sh --sdk
 	@bash infra/setup/check.sh
 
-lint types unit contract adapters embedded package vm: setup ## One stage of `make test-all`
+lint types judges unit contract adapters embedded package vm: setup ## One stage of `make test-all`
 	@bash infra/setup/check.sh $@
 
 jail: ## The sandbox on this kernel, with every hostile program
@@ -132,5 +132,5 @@ lock: ## Regenerate the hashed requirement files from pyproject.toml
 	@bash infra/setup/lock.sh
 
 clean: ## Remove everything that was built or installed here; the state folder stays
-	@rm -rf .venv .toolchains .sdk .build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .schemathesis
+	@rm -rf .venv .toolchains .sdk .judges .build .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache .schemathesis
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +

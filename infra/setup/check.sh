@@ -4,7 +4,7 @@
 #   check.sh              everything: the quick stages, then jobs side by side, then the stages that need
 #                         the machine to themselves
 #   check.sh STAGE...     these stages in this order; stops at the first failure
-#   check.sh --quick …    the same without the stages vm, memory and cpython, and without tests marked `whole`
+#   check.sh --quick …    the same without the stages vm, memory, judges and cpython, and without tests marked `whole`
 #
 # When all stages run, up to three failed tests of a stage run once more at the end, with the machine to themselves.
 # A test that passes then is named in the last lines: it depends on time or on its neighbours, and needs to be mended.
@@ -26,7 +26,7 @@ first_quick=("types" "lint contract unit")
 # equal length, so that both cores work to the end. `package` writes the same zip as `deployment`, and comes long after
 # it. `cpython` is longer, and waits often too.
 side_by_side_quick=("jail" "kills system" "hostile languages" "clients browser package" "deployment adapters embedded")
-side_by_side=("${side_by_side_quick[@]:0:4}" "deployment vm adapters embedded" "cpython")
+side_by_side=("${side_by_side_quick[@]:0:4}" "deployment vm adapters embedded" "judges cpython")
 # These tests measure how the kernel divides the CPUs, and a loss of memory that nobody else may make good meanwhile.
 alone=(load)
 # A test that hangs ends by this. Beside other stages it may take long. The slowest are named.
@@ -66,6 +66,9 @@ stage_lint() {
   wait $!
 }
 
+# Four judges of the templates, which the stage installs into .judges.
+stage_judges() { bash infra/judges/install.sh && "$bin/python" -m infra.judges; }
+
 stage_types() { "$bin/mypy" "${python_paths[@]}"; }
 
 # A part of the jail's suite on cgroup v2, in an emulated machine; `make test-vm` runs the whole suite there.
@@ -100,7 +103,7 @@ stage_system() {
 
 run_stage() {
   case $1 in
-    lint | types | vm | jail | system) "stage_$1" ;;
+    lint | types | judges | vm | jail | system) "stage_$1" ;;
     browser) run_pytest "${patience[@]}" "${browser_tests[@]}" ;;
     clients) run_pytest "${patience[@]}" "${clients_tests[@]}" ;;
     hostile) run_pytest "${patience[@]}" "${hostile_tests[@]}" ;;

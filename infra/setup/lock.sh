@@ -22,6 +22,7 @@ compile --group toolchains -o sandbox_runtime/toolchains.txt
 compile --group data --only-binary :all: -o sandbox_runtime/data_packages.txt
 compile --group audit -o requirements/audit.txt
 compile --group site -o requirements/site.txt
+compile --group judges -o requirements/judges.txt
 compile --group emulator -o requirements/emulator.txt
 compile --group testlib --no-deps -o requirements/testlib.txt
 compile --group lock -o requirements/tools.txt

@@ -145,7 +145,8 @@ def test_only_the_senders_of_webhooks_can_open_the_token_of_a_report(deployed: d
     for name, statement in statements(deployed):
         conditions = statement.get("Condition", {}).get("StringEquals", {})
         purpose = conditions.get("kms:EncryptionContext:purpose", "report")
-        if "kms:Decrypt" in statement["Action"] and "report" in purpose:
+        is_of_secrets = "DataKeyArn" not in references(statement["Resource"])
+        if "kms:Decrypt" in statement["Action"] and "report" in purpose and is_of_secrets:
             may_open.add(name)
     assert may_open == {"WebhookFunctionRole", "EndpointsFunctionRole"}
 
@@ -160,7 +161,8 @@ def test_only_the_senders_of_webhooks_can_open_the_token_of_a_report(deployed: d
 def test_runner_may_use_its_queues_write_outputs_and_read_cases_and_nothing_else(
     deployed: dict[str, Any], policy: str, submissions: list[str], read: list[str]
 ) -> None:
-    own = [statement for name, statement in statements(deployed) if name == policy]
+    of_services = {"Ref": "DataKeyArn"}  # SQS and S3 use it, see above
+    own = [item for name, item in statements(deployed) if name == policy and item["Resource"] != [of_services]]
     allowed = {
         action: sorted(set(references(statement["Resource"]))) for statement in own for action in statement["Action"]
     }
@@ -181,14 +183,61 @@ def test_runner_may_use_its_queues_write_outputs_and_read_cases_and_nothing_else
 
 
 def test_only_the_rule_may_send_events_to_the_queue_of_checks(deployed: dict[str, Any]) -> None:
-    policies = [
-        item["Properties"] for item in deployed["Resources"].values() if item["Type"] == "AWS::SQS::QueuePolicy"
-    ]
-    ((statement,),) = [policy["PolicyDocument"]["Statement"] for policy in policies]
+    statement, _ = deployed["Resources"]["CheckRequestedPolicy"]["Properties"]["PolicyDocument"]["Statement"]
     assert statement["Action"] == ["sqs:SendMessage"]
     assert statement["Principal"] == {"Service": "events.amazonaws.com"}
     assert sorted(set(references(statement["Resource"]))) == ["ChecksDeadLetters", "ChecksQueue"]
     assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["CheckRequestedRule", "Arn"]}}}
+
+
+def test_queues_topic_and_bucket_refuse_requests_without_tls(deployed: dict[str, Any]) -> None:
+    refused: list[str] = []
+    for item in deployed["Resources"].values():
+        if item["Type"] in {"AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy", "AWS::S3::BucketPolicy"}:
+            statements_ = item["Properties"]["PolicyDocument"]["Statement"]
+            (tls,) = [statement for statement in statements_ if statement["Effect"] == "Deny"]
+            assert (tls["Principal"], tls["Condition"]) == ("*", {"Bool": {"aws:SecureTransport": "false"}})
+            assert tls["Action"] in {"sqs:*", "sns:Publish", "s3:*"}
+            named = (
+                item["Properties"].get("Queues") or item["Properties"].get("Topics") or [item["Properties"]["Bucket"]]
+            )
+            assert set(references(named)) == set(references(tls["Resource"]))
+            refused += references(named)
+    types = {"AWS::SQS::Queue", "AWS::SNS::Topic", "AWS::S3::Bucket"}
+    # A queue has one policy: a second resource would replace the first one's.
+    assert sorted(refused) == sorted(name for name, item in deployed["Resources"].items() if item["Type"] in types)
+
+
+def test_a_key_of_the_customer_encrypts_all_data_and_everybody_may_use_it_through_the_services_only(
+    deployed: dict[str, Any],
+) -> None:
+    key, of_aws = {"Ref": "DataKeyArn"}, {"Ref": "AWS::NoValue"}
+    places = {
+        "AWS::DynamoDB::Table": lambda item: item["SSESpecification"]["KMSMasterKeyId"],
+        "AWS::SQS::Queue": lambda item: item["KmsMasterKeyId"],
+        "AWS::Logs::LogGroup": lambda item: item["KmsKeyId"],
+        "AWS::SNS::Topic": lambda item: item["KmsMasterKeyId"],
+        "AWS::Lambda::Function": lambda item: item["KmsKeyArn"],
+    }
+    for name, item in deployed["Resources"].items():
+        if item["Type"] in places:
+            assert places[item["Type"]](item["Properties"]) == {"Fn::If": ["HasDataKey", key, of_aws]}, name
+    (bucket,) = deployed["Resources"]["PayloadsBucket"]["Properties"]["BucketEncryption"][
+        "ServerSideEncryptionConfiguration"
+    ]
+    with_key = {"SSEAlgorithm": "aws:kms", "KMSMasterKeyID": key}
+    assert bucket["ServerSideEncryptionByDefault"] == {"Fn::If": ["HasDataKey", with_key, {"SSEAlgorithm": "AES256"}]}
+    users = {n for n, item in deployed["Resources"].items() if item["Type"] == "AWS::Lambda::Function"}
+    allowed = [(n, item) for n, item in statements(deployed) if "DataKeyArn" in set(references(item["Resource"]))]
+    assert sorted(name for name, _ in allowed) == sorted(
+        [*(f"{n}Role" for n in users), "NetworkRunnerPolicy", "RunnerPolicy"]
+    )
+    for _, statement in allowed:
+        assert statement["Action"] == ["kms:Decrypt", "kms:GenerateDataKey"]
+        services = {
+            place["Fn::Sub"].partition(".")[0] for place in statement["Condition"]["StringLike"]["kms:ViaService"]
+        }
+        assert services == {"dynamodb", "sqs", "s3", "lambda"}
 
 
 def test_who_sends_to_the_deliveries_queue_also_writes_its_table(deployed: dict[str, Any]) -> None:
@@ -225,7 +274,7 @@ def test_alerts_reach_an_e_mail_address_only_by_the_rule_and_only_if_there_is_on
     rule = deployed["Resources"]["AlertRule"]["Properties"]
     assert set(rule["EventPattern"]["detail-type"]) == ALERT_EVENTS - {EVENT_BLOCKED}
     assert rule["EventPattern"]["source"] == [SOURCE]
-    (statement,) = deployed["Resources"]["AlertTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    statement, _ = deployed["Resources"]["AlertTopicPolicy"]["Properties"]["PolicyDocument"]["Statement"]
     assert (statement["Action"], statement["Resource"]) == (["sns:Publish"], [{"Ref": "AlertTopic"}])
     assert statement["Principal"] == {"Service": "events.amazonaws.com"}
     assert statement["Condition"] == {"ArnEquals": {"aws:SourceArn": {"Fn::GetAtt": ["AlertRule", "Arn"]}}}
