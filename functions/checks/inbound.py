@@ -108,8 +108,9 @@ class InboundRoutes:
         if received.challenge is not None:
             challenge: SlackChallenge = {"challenge": received.challenge}
             return answer(challenge)
+        if received.run is not None and (received.is_new or received.run.is_waiting):
+            self.env[CheckHints].try_send(received.run)  # of a repeat too: that of the first call may be lost
         if received.is_new and received.run is not None:
-            self.env[CheckHints].try_send(received.run)
             ids = received.run.log_ids
             self.env.log.info("Check run requested by an event", **ids, request_id=app.request_id)
         if received.is_form:  # Slack shows its user the body, and each other status as a failure

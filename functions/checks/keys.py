@@ -108,5 +108,12 @@ def runs_pk(project_id: str, check_id: str) -> str:
     return f"RUNS#{project_id}#{check_id}"
 
 
+GROUPS = "GROUPS#"
+
+
+def groups_pk(project_id: str, check_id: str) -> str:
+    return f"{GROUPS}{project_id}#{check_id}"
+
+
 def run_key(project_id: str, check_id: str, position: str) -> Key:
     return key(runs_pk(project_id, check_id), position)

@@ -1,5 +1,6 @@
 """The API of a check's runs and outages: what clients see of them, routes and their answers."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Annotated, TypedDict
@@ -8,9 +9,11 @@ from aws_lambda_powertools.event_handler import Response
 from pydantic import Field
 
 from functions.checks.api import BODY_ANSWERS, IS_HEARTBEAT, NO_CHECK, NO_PROGRAM, ONE_ANSWERS, own_check
+from functions.checks.assertions import MISSING
 from functions.checks.runs.evaluation import AssertionResult
+from functions.checks.runs.groups import Group, GroupStore
 from functions.checks.runs.hints import CheckHints
-from functions.checks.runs.start import count_request
+from functions.checks.runs.start import add_run, count_request
 from functions.checks.runs.store import Run, RunKind, RunStatus, RunStore, new_run
 from functions.checks.settings.requests import RunNowRequest
 from functions.checks.settings.store import Check, OutageStore
@@ -27,6 +30,8 @@ from functions.http.parameters import page_limit, start_after
 from functions.http.resolver import Resolver, Route
 from functions.http.validation import Problems, parse_body
 from functions.ids import new_id
+
+_GROUP_NAME = re.compile(r"[0-9a-f]{64}")
 
 
 class CheckRunView(TypedDict):
@@ -48,6 +53,9 @@ class CheckRunView(TypedDict):
     started_at: Time | None
     completed_at: Time | None
     assertions: list[AssertionResult]
+    group_key: Annotated[
+        str | None, Field(description="The key of its group, cut to 200 characters; empty without a value.")
+    ]
     body_url: Annotated[str | None, Field(description="The body of its ping, while it is among the latest 100.")]
 
 
@@ -56,6 +64,41 @@ class CheckRunPage(TypedDict):
 
     items: list[CheckRunView]
     next_cursor: str | None
+
+
+class CheckGroup(TypedDict):
+    """Unfinished calls with one key. All lists have ids of runs, the oldest first."""
+
+    key: Annotated[str, Field(description="Cut to 200 characters; empty for the group of calls without a value.")]
+    unfinished: Annotated[list[Uuid], Field(description="Runs that have left the group, and have not ended.")]
+    waiting: list[Uuid]
+    waiting_since: Annotated[Time | None, Field(description="The first call since the last one that left.")]
+    leaves_at: Annotated[
+        Time | None, Field(description="If no call follows. null: nothing waits, or for the end of a run.")
+    ]
+
+
+class CheckGroupPage(TypedDict):
+    """One page, in no order that means anything."""
+
+    items: list[CheckGroup]
+    next_cursor: str | None
+
+
+def group_view(group: Group, check: Check) -> CheckGroup:
+    """Return the body of a group."""
+    rules, ids = (
+        check.settings.group,
+        [[each.partition("#")[2] for each in runs] for runs in (group.unfinished, group.waiting)],
+    )
+    is_blocked = rules is not None and len(group.unfinished) >= rules.at_most
+    return {
+        "key": group.key,
+        "unfinished": ids[0],
+        "waiting": ids[1],
+        "waiting_since": to_rfc3339(group.first_ms) if group.waiting else None,
+        "leaves_at": None if group.due_at_ms is None or is_blocked else to_rfc3339(group.due_at_ms),
+    }
 
 
 class OutageView(TypedDict):
@@ -125,13 +168,14 @@ def run_view(run: Run) -> CheckRunView:
         "started_at": run.started_at,
         "completed_at": run.completed_at,
         "assertions": list(run.results),
+        "group_key": None if run.group is None else run.group.key,
         "body_url": None if run.ping is None else f"/api/checks/{run.check_id}/pings/{run.ping}",
     }
 
 
 @dataclass(frozen=True, slots=True)
 class CheckRunRoutes:
-    """Handlers of /api/checks/{id}/run, /runs and /outages. All of them raise ServiceError."""
+    """Handlers of /api/checks/{id}/run, /runs, /groups and /outages. All of them raise ServiceError."""
 
     env: Env
 
@@ -147,7 +191,7 @@ class CheckRunRoutes:
         count_request(self.env, check)
         run = new_run(check, RunKind.MANUAL, now, now, new_id())
         run = replace(run, affects_state=request.affects_state, event=event)
-        self.env[RunStore].add_run(run)
+        run, _ = add_run(self.env, check, run, MISSING if request.event is None else request.event)
         self.env[CheckHints].try_send(run)
         self.env.log.info("Check run requested", **run.log_ids, request_id=app.request_id)
         return answer(run_view(run), 202)
@@ -155,6 +199,12 @@ class CheckRunRoutes:
     def outages(self, app: Resolver, id_text: str) -> Response[str]:
         check, now = own_check(self.env, app, id_text), self.env.clock()
         return answer(outages_view(check, self.env[OutageStore].of(check, now), now))
+
+    def groups(self, app: Resolver, id_text: str) -> Response[str]:
+        query, check = app.current_event.query_string_parameters, own_check(self.env, app, id_text)
+        after = start_after(query, check.check_id, _GROUP_NAME)
+        page = self.env[GroupStore].page(check, page_limit(query), after)
+        return page_answer(check.check_id, page, lambda group: group_view(group, check), lambda group: group.name)
 
     def history(self, app: Resolver, id_text: str) -> Response[str]:
         query = app.current_event.query_string_parameters
@@ -189,6 +239,15 @@ RUN_ROUTES: tuple[Route[CheckRunRoutes], ...] = (
         "listCheckRuns",
         "List the runs of a check of the last 90 days, newest first",
         {200: ("One page.", (CheckRunPage,)), **ONE_ANSWERS},
+        (ID, *PAGE),
+        rights=("read", "checks"),
+    ),
+    Route(
+        "GET /api/checks/{id}/groups",
+        CheckRunRoutes.groups,
+        "listCheckGroups",
+        "List the keys of a check whose calls wait or run",
+        {200: ("One page.", (CheckGroupPage,)), **ONE_ANSWERS},
         (ID, *PAGE),
         rights=("read", "checks"),
     ),

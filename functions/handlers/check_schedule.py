@@ -7,7 +7,8 @@ from typing import Any
 from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
-from functions.checks.keys import ids_of_check
+from functions.checks.keys import GROUPS, ids_of_check
+from functions.checks.runs.groups import wake
 from functions.checks.runs.hints import CheckHint, message_of, read_message
 from functions.checks.runs.start import CheckRequested, start_after_submission, start_requested
 from functions.checks.runs.steps import RunSteps, fire, repair_clock
@@ -48,13 +49,27 @@ def handle(env: Env, message: str) -> None:
         start_after_submission(env, message_of(SubmissionEnded, body))
         return
     hint = message_of(CheckHint, body)
+    if hint.pk.startswith(GROUPS):
+        start_group(env, hint.pk, hint.sk)
+        return
     run = env[RunStore].get_run(hint.pk, hint.sk)
     if run is not None:
         env[RunSteps].step(run, has_ended=hint.has_ended)
 
 
+def start_group(env: Env, pk: str, name: str) -> None:
+    """Start the runs of a group whose time has come. Repeating the call is safe."""
+    for row_key in wake(env, pk, name):
+        run = env[RunStore].get_run(*row_key)
+        if run is not None:
+            env[RunSteps].step(run)
+
+
 def serve(env: Env, row: Due) -> None:
-    """Start the runs of a due check, or do the next step of a due run. Repeating the call is safe."""
+    """Start the runs of a due check or group, or do the next step of a due run. Repeating the call is safe."""
+    if row.is_group:
+        start_group(env, row.pk, row.sk)
+        return
     if row.is_check:
         runs = fire(env, *ids_of_check(row.pk, row.sk))
     else:

@@ -272,9 +272,28 @@ def list_calls(session: Session, slug: str, again: str | None, as_json: bool) ->
     show_list(found["items"], columns, nothing, as_json=as_json)
 
 
+@click.command("groups")
+@slug_argument
+@page_options
+@service_command
+def list_groups(session: Session, slug: str, most: int | None, as_json: bool) -> None:
+    """List the keys of a check whose calls wait or run, with its setting `group`. `show` lists superseded runs too."""
+    with session.api() as api:
+        found = list(api.items(("checks", find_check(api, slug)["id"], "groups"), most, {}))
+    columns: Columns = {
+        "KEY": lambda one: one["key"] or "(none)",
+        "WAITING": lambda one: len(one["waiting"]),
+        "SINCE": "waiting_since",
+        "LEAVES": "leaves_at",
+        "UNFINISHED": lambda one: len(one["unfinished"]),
+    }
+    show_list(found, columns, "No call waits or runs.", as_json=as_json)
+
+
 COMMANDS = (
     list_checks,
     show_check,
+    list_groups,
     run_check,
     pause_check,
     resume_check,

@@ -6,6 +6,7 @@
 * `complete`: the end of a run: evaluate it, move the state of the check, store its events, report to a commit
 * `steps`: due checks get runs; the steps of a run: submit its program, look for its end, publish its events
 * `hints`: messages that name a run whose next step may be due
+* `groups`: calls with one key: after silence one run, or in order, at most n unfinished at a time
 * `signatures`: the schemes of signed calls; id and type of a call; scheme and secret of a client
 * `start`: start a run for an event, once: rows of events, the limit of an hour, checks that follow another's
   run or a submission, and the event check.requested of the bus

@@ -29,7 +29,7 @@ from functions.checks.runs.signatures import (
     slack_fields,
     verify,
 )
-from functions.checks.runs.start import EventStore, Hook, count_request, event_variables, open_secret
+from functions.checks.runs.start import EventStore, Hook, add_run, count_request, event_variables, open_secret
 from functions.checks.runs.store import Run, RunKind, RunStore, SignedCall, commit_of, new_run
 from functions.checks.settings.check_settings import CheckSettings
 from functions.checks.settings.requests import object_of
@@ -297,7 +297,8 @@ class Inbound:
             at = to_rfc3339(run.scheduled_ms)
             row = LoggedCall(at=at, outcome=CallOutcome.RAN, run_id=run.run_id, body=body, **logged)
             run = self._without_large_body(run)
-            earlier = self._events.add_run(run, name.event_id, self._calls.action(check_id, row))
+            action = self._calls.action(check_id, row)
+            run, earlier = add_run(self._env, check, run, document, name.event_id, [action])
             if earlier is None:
                 return Received(run, is_new=True)
         first = self._env[RunStore].get_run(keys.runs_pk(check.project_id, check_id), earlier)
@@ -316,8 +317,7 @@ class Inbound:
         run = run_of(check, hook.verification.scheme, name, body, read_document(body), self._clock())
         count_request(self._env, check)
         run = self._without_large_body(replace(run, reason=f"{run.reason}, again"))
-        self._env[RunStore].add_run(run)
-        return run
+        return add_run(self._env, check, run, read_document(body))[0]
 
     def _body_of(self, check: Check, logged: LoggedCall) -> bytes | None:
         """Return the body of a call of the log; None if it is gone, or was not kept."""

@@ -8,6 +8,8 @@ from functions.aws.dynamodb.table import tries
 from functions.aws.payloads import Payloads
 from functions.checks.runs.evaluation import Outcome, difference, evaluate
 from functions.checks.runs.event_bodies import summary, with_events, with_told_state
+from functions.checks.runs.groups import GroupStore
+from functions.checks.runs.hints import CheckHints
 from functions.checks.runs.store import Run, RunStatus, RunStore, event_id_of
 from functions.checks.settings.store import Check, CheckStore, QuietStore
 from functions.checks.state import Finished, Rules, Standing, State, Step, settle, settle_missed, tell
@@ -80,6 +82,7 @@ class RunCompleter:
 
     def __init__(self, env: Env) -> None:
         self._checks, self._runs, self._quiet = env[CheckStore], env[RunStore], env[QuietStore]
+        self._groups, self._hints = env[GroupStore], env[CheckHints]
         self._payloads, self._base_url, self._clock = env[Payloads], env.settings.public_base_url, env.clock
 
     def finish(self, check: Check, run: Run, submission: Submission | None) -> Run | None:
@@ -170,8 +173,10 @@ class RunCompleter:
                 final = replace(final, due_at_ms=ended.due_at_ms)
             after = replace(after, last_run=summary(final))
             reach("check.before_settle")
-            if self._runs.settle(run, final, check, after, good if affects else None):
+            group = self._groups.release(check, final)
+            if self._runs.settle(run, final, check, after, good if affects else None, group.actions):
                 reach("check.after_settle")
+                self._hints.try_send_next(final, group.next)
                 return final
             latest = self._checks.get(check.project_id, check.check_id)
             if latest is None:

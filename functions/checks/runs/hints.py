@@ -11,11 +11,12 @@ import msgspec
 from botocore.exceptions import BotoCoreError, ClientError
 
 from events import MessageInvalidError
-from functions.checks.keys import runs_pk
+from functions.checks.keys import groups_pk, runs_pk
+from functions.clock import MS_PER_SEC
 from functions.telemetry import warn
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     from functions.checks.runs.store import Run
     from functions.checks.settings.trigger_rows import SubmissionEnded
@@ -49,7 +50,7 @@ def message_of[Message](kind: type[Message], values: Mapping[str, Any]) -> Messa
 
 @dataclass(frozen=True, slots=True)
 class CheckHint:
-    """The key of a run. `has_ended`: its submission is final."""
+    """The key of a run, or of a group. `has_ended`: the submission of the run is final."""
 
     pk: str
     sk: str
@@ -62,7 +63,7 @@ class CheckHints:
     def __init__(self, env: Env) -> None:
         self._client = env.sqs
         self._queue_url = env.settings.checks_queue_url
-        self._log = env.log
+        self._log, self._clock = env.log, env.clock
 
     def send(self, run: Run, delay_secs: int = 0) -> None:
         """Send the hint of a run. Raises the errors of SQS."""
@@ -70,11 +71,31 @@ class CheckHints:
         self._send(run.project_id, asdict(CheckHint(pk, run.position, has_ended=False)), delay_secs)
 
     def try_send(self, run: Run) -> None:
-        """Let a new run start now. Without the hint, the schedule starts it within a minute."""
+        """Let a new run start now, or when its group lets it. Without the hint, the schedule starts it within a minute.
+
+        A run that waits for the end of another one needs no hint.
+        """
         try:
-            self.send(run)
+            if not run.is_waiting:
+                self.send(run)
+            elif run.group is not None and run.group.from_ms:
+                pk = groups_pk(run.project_id, run.check_id)
+                self.send_group(run.project_id, pk, run.group.name, run.group.from_ms - self._clock())
         except (ClientError, BotoCoreError) as error:
             warn(self._log, "Hint not sent; the schedule will start the run", run.log_ids, error)
+
+    def send_group(self, project_id: str, pk: str, name: str, delay_ms: int) -> None:
+        """Wake a group after this time, in whole seconds. Raises the errors of SQS."""
+        delay_secs = max(0, -(-delay_ms // MS_PER_SEC))
+        self._send(project_id, asdict(CheckHint(pk, name, has_ended=False)), delay_secs)
+
+    def try_send_next(self, run: Run, rows: Iterable[tuple[str, str]]) -> None:
+        """Let the runs go on that the end of a run has started."""
+        try:
+            for pk, sk in rows:
+                self._send(run.project_id, asdict(CheckHint(pk, sk, has_ended=False)))
+        except (ClientError, BotoCoreError) as error:
+            warn(self._log, "Hint not sent; the schedule will start the runs", run.log_ids, error)
 
     def send_ended(self, submission: Submission) -> None:
         """Send the hint of the check's run to which a final submission belongs, if there is one. It does not raise.

@@ -13,12 +13,14 @@ from events.variables import EVENT_ID_VARIABLE, EVENT_TYPE_VARIABLE, EVENT_VARIA
 from functions.aws.dynamodb.conditional import ABSENT, ConditionalUpdate, put
 from functions.aws.dynamodb.items import to_item
 from functions.aws.dynamodb.row_codec import read, write
-from functions.aws.dynamodb.table import Table
-from functions.aws.dynamodb.transaction import transact_or_raise
+from functions.aws.dynamodb.table import Table, tries
+from functions.aws.dynamodb.transaction import RowsContendedError, transact_or_raise
 from functions.checks import keys
+from functions.checks.assertions import MISSING
+from functions.checks.runs.groups import TRIES, FullError, GroupStore
 from functions.checks.runs.hints import CheckHints
 from functions.checks.runs.signatures import InboundVerification, NotGenuineError, Verification
-from functions.checks.runs.store import Run, RunKind, RunStatus, new_run, run_item
+from functions.checks.runs.store import Run, RunKind, RunStatus, RunStore, new_run, run_item
 from functions.checks.settings.store import MAX_CHECKS, Check, CheckStore
 from functions.checks.settings.trigger_rows import SubmissionEnded, TriggerStore
 from functions.checks.settings.triggers import (
@@ -30,7 +32,8 @@ from functions.checks.settings.triggers import (
     size_problem,
 )
 from functions.clock import MS_PER_SEC
-from functions.errors import RateLimitedError
+from functions.errors import RateLimitedError, UnavailableError
+from functions.failpoint import reach
 from functions.http.validation import StrictModel
 from functions.ids import new_id
 from functions.projects.model import Rate
@@ -59,6 +62,10 @@ class Hook(NamedTuple):
     verification: Verification
 
 
+class GroupChangedError(Exception):
+    """Another call, or the end of a run, has changed the group. Nothing was written."""
+
+
 class EventStore(Table):
     """Rows of inbound secrets, and of events by check and id."""
 
@@ -83,19 +90,27 @@ class EventStore(Table):
         # DynamoDB deletes expired items late; we treat them as deleted.
         return None if row is None or row["ttl"] <= self._clock() // MS_PER_SEC else str(row["position"])
 
-    def add_run(self, run: Run, event_id: str, *also: Any) -> str | None:
-        """Write the run of an event. A repeat of the event writes nothing: it returns the position of its first run.
+    def add_run(
+        self, run: Run, event_id: str | None, also: Sequence[Any] = (), group: Sequence[Any] = ()
+    ) -> str | None:
+        """Write a run. A repeat of its event writes nothing: it returns the position of its first run.
 
-        `also`: actions of the same transaction.
+        `event_id`: None for a run that no event starts. `also`, `group`: actions of the same transaction. Raises
+        GroupChangedError if that of `group` are refused.
         """
-        row_key, now = keys.event_key(run.check_id, event_id), self._clock() // MS_PER_SEC
-        row = {**row_key, **to_item({"position": run.position, "ttl": now + KNOWN_SECS})}
-        event = put(self.table_name, row, f"{ABSENT} OR #ttl <= :now", {"now": now})
-        actions = {"event": event, "run": put(self.table_name, run_item(run)), "also": also}
-        if transact_or_raise(self._client, actions) is None:
+        event: Any = ()
+        if event_id is not None:
+            row_key, now = keys.event_key(run.check_id, event_id), self._clock() // MS_PER_SEC
+            row = {**row_key, **to_item({"position": run.position, "ttl": now + KNOWN_SECS})}
+            event = put(self.table_name, row, f"{ABSENT} OR #ttl <= :now", {"now": now})
+        actions = {"event": event, "run": put(self.table_name, run_item(run)), "also": also, "group": group}
+        refusal = transact_or_raise(self._client, actions)
+        if refusal is None:
             return None
+        if event_id is None or "event" not in refusal.failed:
+            raise GroupChangedError
         # The id may have expired since.
-        return self.first_run(run.check_id, event_id) or self.add_run(run, event_id, *also)
+        return self.first_run(run.check_id, event_id) or self.add_run(run, event_id, also, group)
 
 
 # The secret of a check's calls, sealed for it, with the scheme of their signatures.
@@ -125,6 +140,30 @@ def event_variables(settings: CheckSettings, run: Run) -> dict[str, str]:
     if run.call is not None:
         variables |= {EVENT_ID_VARIABLE: run.call.event_id, EVENT_TYPE_VARIABLE: run.call.event_type}
     return variables
+
+
+def add_run(
+    env: Env, check: Check, run: Run, document: Any, event_id: str | None = None, also: Sequence[Any] = ()
+) -> tuple[Run, str | None]:
+    """Write a run, in its group if its check has groups. Return it, and the position of the first run of a repeat.
+
+    `document`: the event, MISSING for one without JSON. The others are those of `EventStore.add_run`. Raises FullError,
+    and UnavailableError while too many calls of one key come at once.
+    """
+    grouping, events = check.settings.group, env[EventStore]
+    if grouping is None and event_id is None:
+        env[RunStore].add_run(run)
+        return run, None
+    if grouping is None:
+        return run, events.add_run(run, event_id, also)
+    for _ in tries(TRIES):
+        placed, actions = env[GroupStore].call(check, grouping, run, document)
+        reach("check.before_call")
+        try:
+            return placed, events.add_run(placed, event_id, also, actions)
+        except (GroupChangedError, RowsContendedError):
+            continue
+    raise UnavailableError("Too many calls with this key come at once. Repeat the call.", 1)
 
 
 # The limit of requested runs: their rows live for 90 days, and a quota counts only runs that start.
@@ -212,7 +251,16 @@ def start(env: Env, check: Check, cause: Cause) -> None:
         problem, event_id = _BEYOND_LIMIT, f"limit:{now // _HOUR_MS}"
     if problem is not None:
         run = _skipped(run, problem)
-    if events.add_run(run, event_id) is None and run.status is RunStatus.QUEUED:
+    earlier = None
+    if problem is None:
+        try:
+            run, earlier = add_run(env, check, run, MISSING if cause.data is None else cause.data, event_id)
+        except FullError as full:
+            problem = full.message
+    if problem is not None:
+        run = _skipped(run, problem)
+        events.add_run(run, event_id)
+    if earlier is None and run.status is RunStatus.QUEUED:
         env[CheckHints].try_send(run)
 
 

@@ -9,11 +9,12 @@ from dataclasses import replace
 from itertools import islice, takewhile
 
 from functions.aws.dynamodb.items import to_item
-from functions.aws.dynamodb.table import Table
+from functions.aws.dynamodb.table import Table, tries
 from functions.aws.payloads import PayloadMissingError, Payloads
 from functions.checks import keys
 from functions.checks.runs.complete import RunCompleter, send_report
 from functions.checks.runs.event_bodies import events_of, is_told_state
+from functions.checks.runs.groups import GroupStore, wake
 from functions.checks.runs.hints import CheckHints
 from functions.checks.runs.start import event_variables, start_followers
 from functions.checks.runs.store import FINAL_STATUSES, Run, RunKind, RunStatus, RunStore, new_run, scheduled_run_id
@@ -131,6 +132,8 @@ def repair_clock(env: Env) -> int:
         for row in runs.due(_EVER_MS):
             if row.is_check and row.due_at_ms > now:
                 moved += _plan_again(env, *keys.ids_of_check(row.pk, row.sk))
+            elif row.is_group:
+                moved += bool(wake(env, row.pk, row.sk))
             elif row.due_at_ms > now + _SOON_MS and (run := runs.get_run(row.pk, row.sk)) is not None:
                 moved += runs.lease(run, now) is not None
     mark.write(now)
@@ -218,6 +221,7 @@ class RunSteps:
     def __init__(self, env: Env) -> None:
         self._env = env
         self._checks, self._runs, self._submissions = env[CheckStore], env[RunStore], env[SubmissionStore]
+        self._groups = env[GroupStore]
         self._completer, self._hints, self._clock = env[RunCompleter], env[CheckHints], env.clock
 
     def step(self, run: Run, *, has_ended: bool = False) -> None:
@@ -249,7 +253,13 @@ class RunSteps:
         """End a run that can neither start nor change a state."""
         status = run.status if run.status in FINAL_STATUSES else RunStatus.SKIPPED
         ended = replace(run, status=status, reason=reason, due_at_ms=None, events=())
-        self._runs.put_leased(ended, run)
+        for _ in tries():
+            group = self._groups.release(self._checks.get(run.project_id, run.check_id), run)
+            if self._runs.put_leased(ended, run, group.actions):
+                self._hints.try_send_next(run, group.next)
+                return
+            if not group.actions:
+                return
 
     def _start(self, check: Check, run: Run) -> None:
         try:
@@ -282,7 +292,8 @@ class RunSteps:
     def _later(self, check: Check, run: Run, error: RateLimitedError | UnavailableError) -> None:
         """Try again later, until the grace is over: then the run is missed."""
         now = self._clock()
-        late_ms = now - run.scheduled_ms - check.spread_ms
+        from_ms = run.scheduled_ms if run.group is None else run.group.from_ms
+        late_ms = now - from_ms - check.spread_ms
         if late_ms > check.settings.grace_minutes * MINUTE_MS:
             missed = replace(run, status=RunStatus.MISSED, reason=f"not accepted in time: {error.message}")
             self._publish(check, self._completer.miss(check, missed))

@@ -46,6 +46,7 @@ class RunStatus(StrEnum):
     ERROR = "error"
     MISSED = "missed"
     SKIPPED = "skipped"
+    SUPERSEDED = "superseded"
 
 
 class RunKind(StrEnum):
@@ -105,6 +106,18 @@ class SignedCall:
         return replace(self, body=None, body_key=None)
 
 
+@dataclass(frozen=True, slots=True)
+class RunGroup:
+    """The group of a run. `name`: that of its row; `key`: its value, for people, empty without one.
+
+    `from_ms`: when it left the group, or will if no call follows; 0 while it waits for the end of another run.
+    """
+
+    name: str
+    key: str
+    from_ms: int
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
     """One run of a check: a row of its history.
@@ -114,6 +127,7 @@ class Run:
     did not hold its assertions. `chain`: how many runs of other checks led to it. `ping`: the number of a ping with a
     body. `quiet_until_ms`: when the state that it left is told, if that was not sent by then.
     `event`: the data of its event in JSON. `call`: the signed call, whose body is not parsed.
+    `superseded_by`: the run of a later call of its group.
     """
 
     run_id: str
@@ -131,6 +145,8 @@ class Run:
     call: SignedCall | None = None
     chain: int = 0
     commit: Annotated[Commit | None, OMIT_DEFAULT] = None
+    group: RunGroup | None = None
+    superseded_by: str | None = None
     ping: int | None = None
     quiet_until_ms: int | None = None
     due_at_ms: int | None = None
@@ -146,6 +162,11 @@ class Run:
     def position(self) -> str:
         """Its place in the history; the newest is the greatest."""
         return f"{to_rfc3339(self.scheduled_ms)}#{self.run_id}"
+
+    @property
+    def is_waiting(self) -> bool:
+        """Whether it waits in its group."""
+        return self.status is RunStatus.QUEUED and self.due_at_ms is None
 
     @property
     def is_withheld(self) -> bool:
@@ -191,7 +212,7 @@ def event_id_of(run_id: str, event_type: str) -> str:
 
 # Figures of a check's history: wall times and uptime.
 
-type PointKind = Literal["passed", "failed", "flaky", "error", "missed", "skipped"]
+type PointKind = Literal["passed", "failed", "flaky", "error", "missed", "skipped", "superseded"]
 
 _DAY_MS = 86_400_000
 _GOOD = ("passed", "flaky")
@@ -260,11 +281,14 @@ def run_item(run: Run) -> dict[str, Any]:
 def to_run(row: Mapping[str, Any]) -> Run:
     """Return the run of a row."""
     wall_time_ms = row.get("wall_time_ms")
-    return read(Run, {**row, "wall_time_secs": None if wall_time_ms is None else wall_time_ms / _MS})
+    others: dict[str, Any] = {"wall_time_secs": None if wall_time_ms is None else wall_time_ms / _MS}
+    if "superseded_by" in row:  # stored as skipped, which the minor version before knows
+        others["status"] = RunStatus.SUPERSEDED.value
+    return read(Run, {**row, **others})
 
 
 class Due(NamedTuple):
-    """A row that is due: its key and due time in the index. Rows of checks begin with CHECK_PREFIX."""
+    """A row that is due, of a check, a group or a run: its key and due time in the index."""
 
     pk: str
     sk: str
@@ -275,8 +299,12 @@ class Due(NamedTuple):
         return self.sk.startswith(keys.CHECK_PREFIX)
 
     @property
+    def is_group(self) -> bool:
+        return self.pk.startswith(keys.GROUPS)
+
+    @property
     def project_id(self) -> str:
-        """Its project, which is the second part of both kinds of partition keys."""
+        """Its project, which is the second part of all kinds of partition keys."""
         return self.pk.split("#")[1]
 
 
@@ -307,12 +335,23 @@ class RunStore(Table):
         row = self._take(_run_key(run), run.due_at_ms or 0, until_ms)
         return to_run(row) if row is not None else None
 
-    def put_leased(self, run: Run, leased: Run) -> bool:
-        """Replace the row of a leased run. False if its lease was lost."""
-        return transact_or_raise(self._client, {"run": self._replace_run(run, leased)}) is None
+    def put_leased(self, run: Run, leased: Run, also: Sequence[Any] = ()) -> bool:
+        """Replace the row of a leased run. False if its lease was lost. `also`: actions of the same transaction."""
+        return transact_or_raise(self._client, {"run": self._replace_run(run, leased), "also": also}) is None
 
-    def settle(self, leased: Run, run: Run, before: Check, after: Check, good_output: bytes | None) -> bool:
-        """Write the end of a run and the check's new standing, in one transaction. False if one of them has changed."""
+    def settle(
+        self,
+        leased: Run,
+        run: Run,
+        before: Check,
+        after: Check,
+        good_output: bytes | None,
+        also: Sequence[Any] = (),
+    ) -> bool:
+        """Write the end of a run and the check's new standing, in one transaction. False if one of them has changed.
+
+        `also`: actions of the same transaction.
+        """
         after = replace(after, standing_version=before.standing_version + 1)
         moved = NEXT_TIME if after.next_slot_ms != before.next_slot_ms else ()
         names = ("standing", "last_run", "standing_version", *moved)
@@ -321,6 +360,7 @@ class RunStore(Table):
             "check": check_action(self.table_name, before, after, names, ("standing_version",), removes),
             "run": self._replace_run(run, leased),
             "outage": outage_actions(self.table_name, before, after),
+            "also": also,
         }
         if good_output is not None:
             item = {**keys.good_key(before.project_id, before.check_id), **to_item({"output": good_output})}
@@ -368,12 +408,14 @@ class RunStore(Table):
         return [to_run(from_item(item)) for page in pages for item in page["Items"]]
 
     def delete_some(self, project_id: str, check_id: str) -> int:
-        """Delete some runs of a check, then the bodies of its pings, its outages, and the log of its calls.
+        """Delete some runs of a check, then the bodies of its pings, its outages, its groups, and the log of its calls.
 
         Return how many rows, 0 if none is left. Raises RowsContendedError.
         """
         items: Sequence[Any] = ()
-        of_check = [of(project_id, check_id) for of in (keys.runs_pk, keys.ping_bodies_pk, keys.outages_pk)]
+        of_check = [
+            of(project_id, check_id) for of in (keys.runs_pk, keys.ping_bodies_pk, keys.outages_pk, keys.groups_pk)
+        ]
         for pk in (*of_check, keys.calls_pk(check_id)):
             items = (
                 items

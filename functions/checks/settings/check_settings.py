@@ -13,7 +13,7 @@ from functions.checks.assertions import MAX_PATH_CHARS, PATH_PATTERN, Assertions
 from functions.checks.schedule import ScheduleInvalidError, find_zone, parse_schedule
 from functions.checks.settings.triggers import SLUG, EventAs, Trigger
 from functions.checks.state import MAX_OF_RUNS, MAX_RETRIES, QuietTime, Rules
-from functions.clock import from_rfc3339
+from functions.clock import MS_PER_SEC, from_rfc3339
 from functions.errors import FieldProblem
 from functions.http.validation import Problems, StrictModel, Text, checked_line, checked_moment
 from functions.submissions.accept.program_fields import ARTIFACTS, ArtifactsRequest, CompileArgs, Files, RequestLimits
@@ -120,6 +120,60 @@ class Report(StrictModel):
 
     def with_token(self, token: str) -> Self:
         return self.model_copy(update={"github_status": self.github_status.model_copy(update={"token": token})})
+
+
+# The setting `group`: calls with one key, such as the pushes to one branch.
+
+MOST_WAIT_SECS: Final = 900
+"""The longest delay of a message of SQS."""
+
+
+class Grouping(StrictModel):
+    """Calls with one key: they are one run after silence, or run in order; at most `at_most` runs are unfinished."""
+
+    key: Path | None = Field(
+        default=None,
+        max_length=MAX_PATH_CHARS,
+        description="Path of a text, number or boolean in the event. Calls with the same value are a group, and so are "
+        "all calls without one. Default: all calls of the check are one group.",
+        examples=["$.ref"],
+        json_schema_extra={"pattern": PATH_PATTERN},
+    )
+    debounce_secs: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_WAIT_SECS,
+        description="Calls are one run, when none has come for so long: that of the latest. The others are superseded. "
+        "Default: each call runs, in order.",
+    )
+    most_secs: int | None = Field(
+        default=None,
+        ge=1,
+        le=MOST_WAIT_SECS,
+        description=f"With debounce_secs: a run starts so long after the first call at the latest, if fewer than "
+        f"at_most are unfinished. Default: {MOST_WAIT_SECS}.",
+    )
+    at_most: int = Field(
+        default=1, ge=1, le=100, description="Runs of a key that may be unfinished, with their retries. Others wait."
+    )
+
+    def wait_ends_ms(self, first_ms: int, last_ms: int) -> int:
+        """Return when the wait of calls ends; `first_ms`, `last_ms`: the times of the first and of the last one."""
+        if self.debounce_secs is None:
+            return first_ms
+        most_secs = self.most_secs or MOST_WAIT_SECS
+        return min(last_ms + self.debounce_secs * MS_PER_SEC, first_ms + most_secs * MS_PER_SEC)
+
+
+def group_problems(group: Grouping | None) -> Iterator[FieldProblem]:
+    """Yield the times that do not fit together."""
+    if group is None or group.most_secs is None:
+        return
+    if group.debounce_secs is None:
+        yield FieldProblem("group.most_secs", "Only with debounce_secs.", of=("group.debounce_secs",))
+    elif group.most_secs < group.debounce_secs:
+        text = f"Must be at least debounce_secs ({group.debounce_secs})."
+        yield FieldProblem("group.most_secs", text, of=("group.debounce_secs",))
 
 
 _MOST_GRACE_MINUTES = 720
@@ -266,6 +320,12 @@ class CheckSettings(StrictModel):
         default=None,
         description="Also run it when a run of another check has ended, or a submission with some metadata.",
         examples=[{"type": "check", "slug": "import"}, {"type": "submission", "metadata": {"suite": "nightly"}}],
+    )
+    group: Grouping | None = Field(
+        default=None,
+        description="How calls that come close together run: signed calls, events, triggers and requests. Runs of the "
+        "schedule are in no group.",
+        examples=[{"key": "$.ref", "debounce_secs": 10, "most_secs": 120, "at_most": 1}],
     )
     overlap: Overlap = Field(default=Overlap.SKIP, strict=False, description="While the run before goes on.")
     missed: MissedRule = Field(

@@ -18,6 +18,7 @@ from functions.checks.settings.check_settings import (
     ONLY_OF_PROGRAMS,
     CheckKind,
     CheckSettings,
+    group_problems,
     quiet_problems,
     schedule_problems,
     without_program,
@@ -113,6 +114,7 @@ def _settings(body: dict[str, Any], now_ms: int, problems: Problems, more: MoreR
     problems.add(_faster_problems(settings))
     problems.add(variable_problems(settings.env))
     problems.add(quiet_problems("quiet", settings.quiet))
+    problems.add(group_problems(settings.group))
     problems.add(_size_problems(settings))
     problems.add(_file_problems(settings))
     if settings.fail_after.needed > settings.fail_after.of:

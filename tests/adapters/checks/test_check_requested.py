@@ -74,9 +74,9 @@ def test_checks_with_a_tag_start_side_by_side(world: CheckWorld) -> None:
     events = world.env[EventStore]
     add_run = events.add_run
 
-    def add_with_others(run: Run, event_id: str) -> str | None:
+    def add_with_others(run: Run, event_id: str, *more: Any) -> str | None:
         together.wait(timeout=10)
-        return add_run(run, event_id)
+        return add_run(run, event_id, *more)
 
     world.aws.monkeypatch.setattr(events, "add_run", add_with_others)
     assert len(started(world)) == 4

@@ -109,6 +109,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/api/checks/{id}/pause"): Row(200, "check"),
     ("POST", "/api/checks/{id}/resume"): Row(200, "check"),
     ("GET", "/api/checks/{id}/runs"): Row(200, "check"),
+    ("GET", "/api/checks/{id}/groups"): Row(200, "check"),
     ("GET", "/api/checks/{id}/outages"): Row(200, "check"),
     ("POST", "/api/checks/{id}/secret"): Row(200, "check"),
     ("POST", "/api/checks/{id}/ping-url"): Row(200, "heartbeat"),
