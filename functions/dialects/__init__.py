@@ -4,6 +4,7 @@ An adapter translates names and shapes. Submissions are accepted as those of POS
 rule of execution, a table or a quota of its own.
 
 dialect.py        one dialect: what its routes have, and the resolver: it is switched on, the request has one key
+jobe.py           Jobe at /jobe
 judge0/           Judge0 CE at /judge0
 mcp/              MCP at /mcp
 piston.py         Piston v2 at /piston

@@ -4,6 +4,7 @@ from functools import partial
 
 from functions.checks.runs.hints import tell_checks
 from functions.dialects.dialect import DialectResolver
+from functions.dialects.jobe import JOBE
 from functions.dialects.judge0.api import JUDGE0
 from functions.dialects.mcp.api import MCP
 from functions.dialects.piston import PISTON
@@ -30,6 +31,6 @@ ENV = Env("dialects", SETTINGS)
 ENV.provide(judge_runs, JudgedRuns)
 ENV.provide(on_final, tell_checks)
 
-DIALECTS = (JUDGE0, MCP, PISTON, SANDBOX_FUSION)
+DIALECTS = (JOBE, JUDGE0, MCP, PISTON, SANDBOX_FUSION)
 
 handler = Resolvers(partial(DialectResolver, ENV, DIALECTS)).resolve

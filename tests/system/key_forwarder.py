@@ -1,4 +1,4 @@
-"""A server on loopback that adds the API key to requests of clients that can send none."""
+"""A server on loopback that adds the API key to requests of clients that can send none, or only one of their own."""
 
 import http.client
 import threading
@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 from tests.system.local_stack import API_KEY
 
 HOP_HEADERS = {"host", "content-length", "connection", "transfer-encoding"}
+REPLACED = {*HOP_HEADERS, "x-api-key"}
 
 
 @contextmanager
@@ -22,7 +23,7 @@ def adding_key(url: str) -> Iterator[str]:
 
         def forward(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
-            headers = {name: value for name, value in self.headers.items() if name.lower() not in HOP_HEADERS}
+            headers = {name: value for name, value in self.headers.items() if name.lower() not in REPLACED}
             with closing(http.client.HTTPConnection(service.hostname or "", service.port, timeout=40)) as connection:
                 connection.request(self.command, self.path, body, {**headers, "x-api-key": API_KEY})
                 answer = connection.getresponse()
@@ -35,7 +36,7 @@ def adding_key(url: str) -> Iterator[str]:
             self.end_headers()
             self.wfile.write(content)
 
-        do_GET = do_POST = do_DELETE = forward  # noqa: N815 - the names of the base class
+        do_GET = do_HEAD = do_POST = do_PUT = do_DELETE = forward  # noqa: N815 - the names of the base class
 
         def log_message(self, *_: object) -> None:
             """Be quiet."""

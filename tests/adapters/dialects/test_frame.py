@@ -16,9 +16,19 @@ from functions.projects.store import ProjectStore
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, call, event
 
-PATHS = {"judge0": "/judge0/about", "piston": "/piston/api/v2/runtimes", "sandboxfusion": "/sandboxfusion/v1/ping"}
+PATHS = {
+    "jobe": "/jobe/index.php/restapi/languages",
+    "judge0": "/judge0/about",
+    "piston": "/piston/api/v2/runtimes",
+    "sandboxfusion": "/sandboxfusion/v1/ping",
+}
 NAMES = sorted(PATHS)
 MESSAGE = {"judge0": "error", "piston": "message", "sandboxfusion": "detail"}
+
+
+def has_error_of(name: str, answer: Answer) -> bool:
+    """Whether a body has the shape of the protocol's errors: an object with one field, or in Jobe a text."""
+    return isinstance(answer.json, str) if name == "jobe" else list(answer.json) == [MESSAGE[name]]
 
 
 def ask(path: str, headers: dict[str, str], method: str = "GET") -> Answer:
@@ -31,7 +41,8 @@ def test_a_dialect_that_the_deployment_does_not_name_does_not_exist(aws: Aws, na
     aws.monkeypatch.setenv("DIALECTS", ",".join(other for other in NAMES if other != name))
     dialects.ENV.forget()
     answer = ask(PATHS[name], {"X-API-Key": API_KEY})
-    assert (answer.status, list(answer.json)) == (404, [MESSAGE[name]])
+    assert answer.status == 404
+    assert has_error_of(name, answer)
 
 
 ROUTES = [row for dialect in dialects.DIALECTS for row in dialect.served()]
@@ -202,7 +213,8 @@ def test_the_key_comes_in_the_own_header_of_the_dialect(name: str, header: str) 
 @pytest.mark.usefixtures("project_key")
 def test_no_key_a_wrong_one_and_two_different_ones_are_refused(name: str, headers: dict[str, str]) -> None:
     answer = ask(PATHS[name], headers)
-    assert (answer.status, list(answer.json)) == (401, [MESSAGE[name]])
+    assert answer.status == (403 if name == "jobe" else 401)
+    assert has_error_of(name, answer)
 
 
 @pytest.mark.usefixtures("project_key")
@@ -214,7 +226,8 @@ def test_the_header_of_one_dialect_is_none_of_another() -> None:
 @pytest.mark.parametrize(("path", "method"), [("/nothing", "GET"), ("/nothing/", "GET"), ("", "PUT")])
 def test_unknown_paths_have_the_errors_of_the_dialect(name: str, path: str, method: str) -> None:
     answer = ask(f"/{name}{path}", {}, method)
-    assert (answer.status, answer.json) == (404, {MESSAGE[name]: "Not Found"})
+    assert (answer.status, "Not Found" in answer.raw.decode()) == (404, True)
+    assert has_error_of(name, answer)
 
 
 @pytest.mark.parametrize("name", NAMES)
