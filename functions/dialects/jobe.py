@@ -281,7 +281,7 @@ _BASE: Final = "/jobe/index.php/restapi"
 
 JOBE = Dialect(
     "jobe",
-    "x-api-key",
+    ("x-api-key",),
     _error,
     JobeRoutes,
     (
