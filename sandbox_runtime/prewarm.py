@@ -43,15 +43,18 @@ def can_be_prewarmed(shape: JailSpec) -> bool:
     return shape.net_namespace is None and not shape.inputs
 
 
-# The data slot: its template has imported numpy and others. All slots of a runner share it, one run at a time.
-#
-# It is opened when the first run wants it, which itself goes on without it, and closed after IDLE_SECS without one.
+# The data slots: their templates have imported numpy and others. All slots of a runner share them, each for one run at
+# a time. The first one is opened when a run wants it, the second when the first has a run; both are closed after
+# IDLE_SECS without one.
 
 # A template holds 180 MB, and another one takes two seconds of one core.
 IDLE_SECS = 300.0
 RETRY_SECS = 30.0
 # All runs of a template share one address layout and one hash seed.
 _RUNS_PER_TEMPLATE = 1000
+OPENING_SECS = 10.0
+"""A run waits so long for the first slot: an import of its own would count in its limits, and take as long."""
+_READY_SECS = 0.1  # for the set-up of the next run, which takes milliseconds
 
 _LOG = logging.getLogger(__name__)
 
@@ -60,13 +63,17 @@ class DataSlot:
     """Safe for threads. `opener()` opens the slot; it raises JailError.
 
     `wants(spec)`: whether a run seems to import the packages. The next run is set up in the shape of the last one.
+    `opening_secs`: how long a run waits for the open slot.
     """
 
-    def __init__(self, opener: Callable[[], Slot], wants: Callable[[JailSpec], bool]) -> None:
-        self._opener, self._wants = opener, wants
+    def __init__(
+        self, opener: Callable[[], Slot], wants: Callable[[JailSpec], bool], opening_secs: float = OPENING_SECS
+    ) -> None:
+        self._opener, self._wants, self._opening_secs = opener, wants, opening_secs
         self._shape: JailSpec | None = None
         self._slot: Slot | None = None
         self._is_free = False  # pre-warmed, and lent to nobody
+        self.is_lent = False
         self._is_returned = False
         self._wanted_at: float | None = None
         self._open_at = 0.0
@@ -83,16 +90,20 @@ class DataSlot:
             return None
         with self._changed:
             self._wanted_at, self._shape = monotonic(), shape_of(spec)
-            if self._is_free and not self._closed.is_set():
-                self._is_free = False
-                return self._slot
             self._changed.notify_all()
+            self._changed.wait_for(self._is_decided, self._opening_secs if self._slot is None else _READY_SECS)
+            if self._is_free and not self._closed.is_set():
+                self._is_free, self.is_lent = False, True
+                return self._slot
         return None
+
+    def _is_decided(self) -> bool:
+        return self._is_free or self.is_lent or self._closed.is_set() or monotonic() < self._open_at
 
     def give_back(self) -> None:
         """Take the slot back. The files of its last run are gone after this."""
         with self._changed:
-            self._is_returned = True
+            self._is_returned, self.is_lent = True, False
             self._changed.notify_all()
 
     def close(self) -> None:
@@ -146,9 +157,9 @@ class DataSlot:
             _LOG.warning("data slot not opened", extra={"reason": str(error)})
             self._close_slot()
             self._open_at = monotonic() + RETRY_SECS
-        else:
-            with self._changed:
-                self._is_free = True
+        with self._changed:
+            self._is_free = self._slot is not None
+            self._changed.notify_all()
 
     def _close_slot(self) -> None:
         slot, self._slot = self._slot, None
@@ -306,11 +317,11 @@ REMEMBERED = 8
 class PrewarmedSlot:
     """Owns `slot`. `pool` and `data`: shared with other slots."""
 
-    def __init__(self, slot: Slot, pool: WaitingPool, data: DataSlot | None = None) -> None:
+    def __init__(self, slot: Slot, pool: WaitingPool, data: Sequence[DataSlot] = ()) -> None:
         self._slot = slot
         self._pool = pool
         self._data = data
-        self._has_borrowed = False
+        self._borrowed: DataSlot | None = None
         self._is_begun = False
         self._first_steps: deque[JailSpec] = deque(maxlen=REMEMBERED)
 
@@ -337,12 +348,11 @@ class PrewarmedSlot:
         return self._slot.answer(spec, cancel_fd=cancel_fd)
 
     def _answer_in_data_slot(self, spec: JailSpec, cancel_fd: int | None) -> Outcome | None:
-        """Run this step in the data slot. None: it is not for this run, or not free, or it failed."""
+        """Run this step in a data slot. None: it is not for this run, or none is free, or it failed."""
         self._give_back()
-        slot = None if self._data is None else self._data.borrow(spec)
+        slot = self._borrow(spec)
         if slot is None:
             return None
-        self._has_borrowed = True  # until its files were read, see `settle`
         try:
             return slot.answer(spec, cancel_fd=cancel_fd)
         except JailError as error:
@@ -351,10 +361,19 @@ class PrewarmedSlot:
             self._give_back()
             return None
 
+    def _borrow(self, spec: JailSpec) -> Slot | None:
+        for data in self._data:
+            if (slot := data.borrow(spec)) is not None:
+                self._borrowed = data  # until its files were read, see `settle`
+                return slot
+            if not data.is_lent:
+                return None
+        return None
+
     def _give_back(self) -> None:
-        if self._data is not None and self._has_borrowed:
-            self._has_borrowed = False
-            self._data.give_back()
+        borrowed, self._borrowed = self._borrowed, None
+        if borrowed is not None:
+            borrowed.give_back()
 
     def settle(self) -> None:
         """As `Slot.settle`. Raises JailError."""

@@ -53,9 +53,9 @@ class _Opener:
         """Open the slot of a waiting command: the numbers after those of the worker's own slots."""
         return self._open(f"waiting-{index}", MAX_SLOTS + index)
 
-    def data(self, warm: WarmStart) -> Slot:
-        """Open the data slot: the number before those of interactors."""
-        return self._open("data", MAX_SLOTS * 2 - MOST_INTERACTORS - 1, warm)
+    def data(self, index: int, warm: WarmStart) -> Slot:
+        """Open a data slot: the numbers before those of interactors."""
+        return self._open(f"data-{index}", MAX_SLOTS * 2 - MOST_INTERACTORS - 1 - index, warm)
 
     def interactor(self, index: int) -> Slot:
         """Open the slot of an interactor: the last numbers."""
@@ -85,10 +85,14 @@ def open_worker_slots(
     waiting = waiting_specs(offered, toolchains_dir) if found.waiting_commands else ()
     pool, prewarmed = WaitingPool(waiting, opener.waiting), prewarm_spec(offered)
     stack.callback(pool.close)
-    data = None
+    data: list[DataSlot] = []
     if warm is not None and (start := data_start(offered)) is not None:
-        data = DataSlot(partial(opener.data, start), partial(imports_packages, start))
-        stack.callback(data.close)
+        wants = partial(imports_packages, start)
+        data = [DataSlot(partial(opener.data, 0, start), wants)]
+        if found.slots > 1:
+            data.append(DataSlot(partial(opener.data, 1, start), wants, opening_secs=0))
+        for one in data:
+            stack.callback(one.close)
 
     def open_managed(index: int) -> ManagedSlot | None:
         if stop.is_set():
@@ -100,8 +104,8 @@ def open_worker_slots(
     managed_slots = _opened(open_managed, found.managed_slots)
     if not stop.is_set():
         pool.start()
-        if data is not None:
-            data.start()
+        for one in data:
+            one.start()
     return managed_slots, InteractorSlots(lambda index: PrewarmedSlot(opener.interactor(index), pool))
 
 

@@ -64,7 +64,7 @@ class Rig:
         self.toolchains = toolchains
         self.python: Language = patient(present(toolchains)["python"])
         warm(self.python, toolchains)
-        self._binds = binds((self.python,), toolchains)
+        self.binds = binds((self.python,), toolchains)
         start = data_start((self.python,))
         assert start is not None
         self.start: WarmStart = start
@@ -74,11 +74,11 @@ class Rig:
         return run_spec(self.python, code.encode(), None, limits=self.python.run_limits("judge", **asked), stdin=b"")
 
     def open_own(self) -> Slot:
-        return open_slot(slot_config("own", 30, self._binds))
+        return open_slot(slot_config("own", 30, self.binds))
 
     def open_data(self, setup: str | None = None) -> Slot:
         start = self.start if setup is None else replace(self.start, setup=setup)
-        return open_slot(slot_config("data", 31, self._binds, warm=start))
+        return open_slot(slot_config("data", 31, self.binds, warm=start))
 
 
 @pytest.fixture(scope="module")
@@ -141,7 +141,7 @@ def shared(rig: Rig, own: Slot, opener: Callable[[], Slot]) -> Iterator[tuple[Da
     data = DataSlot(opener, partial(imports_packages, rig.start))
     data.start()
     try:
-        yield data, PrewarmedSlot(own, WaitingPool((), cast("Any", None)), data)
+        yield data, PrewarmedSlot(own, WaitingPool((), cast("Any", None)), [data])
     finally:
         data.close()
 
@@ -168,8 +168,7 @@ def test_the_data_slot_is_opened_at_the_first_need_and_lent_to_one_run(rig: Rig,
 
         assert answer("import sys\nprint('numpy' in sys.modules)") == b"False\n"
         assert not opened, "nothing wanted it"
-        assert answer(WHERE) == b"False\n", "the first one goes on without it"
-        until(lambda: answer(WHERE) == b"True\n")
+        assert answer(WHERE) == b"True\n", "the first one waits for it"
         until(lambda: data.borrow(rig.spec(WHERE)) is not None)
         assert answer(WHERE) == b"False\n", "another run has it"
         data.give_back()
@@ -185,7 +184,6 @@ def test_the_data_slot_is_opened_at_the_first_need_and_lent_to_one_run(rig: Rig,
 
 
 def test_an_idle_data_slot_is_closed(rig: Rig, own: Slot, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(prewarm, "IDLE_SECS", 0.0)
     opened: list[Slot] = []
 
     def opener() -> Slot:
@@ -195,7 +193,40 @@ def test_an_idle_data_slot_is_closed(rig: Rig, own: Slot, monkeypatch: pytest.Mo
     with shared(rig, own, opener) as (_, slot):
         slot.answer(rig.spec(WHERE))
         slot.settle()
+        monkeypatch.setattr(prewarm, "IDLE_SECS", 0.0)
+        slot.answer(rig.spec(WHERE))
+        slot.settle()
         until(lambda: opened and not opened[0].healthy)
+
+
+def test_a_second_data_slot_is_opened_while_the_first_has_a_run(rig: Rig, own: Slot) -> None:
+    opened: list[int] = []
+    wants = partial(imports_packages, rig.start)
+
+    def opener(number: int) -> Slot:
+        opened.append(number)
+        return open_slot(slot_config(f"data-{number}", 31 - number, rig.binds, warm=replace(rig.start, setup=SETUP)))
+
+    first = DataSlot(partial(opener, 0), wants)
+    second = DataSlot(partial(opener, 1), wants, opening_secs=0)
+    slot = PrewarmedSlot(own, WaitingPool((), cast("Any", None)), [first, second])
+
+    def answer() -> bytes:
+        try:
+            return slot.answer(rig.spec(WHERE)).stdout
+        finally:
+            slot.settle()
+
+    with ExitStack() as stack:
+        for data in (first, second):
+            data.start()
+            stack.callback(data.close)
+        assert [answer() for _ in range(5)] == [b"True\n"] * 5
+        assert opened == [0], "one program at a time"
+        until(lambda: first.borrow(rig.spec(WHERE)) is not None)
+        until(lambda: answer() == b"True\n")
+        assert opened == [0, 1]
+        first.give_back()
 
 
 def test_a_template_with_a_second_thread_is_refused(rig: Rig, own: Slot, caplog: pytest.LogCaptureFixture) -> None:
@@ -243,5 +274,4 @@ def test_the_slots_of_a_worker_share_a_data_slot(rig: Rig, tmp_path: Path) -> No
             finally:
                 assert managed[0].get_ready(stop)
 
-        assert answer() == b"False\n"
-        until(lambda: answer() == b"True\n")
+        assert answer() == b"True\n"
