@@ -107,7 +107,7 @@ def _forms(text: str) -> Iterator[str]:
         yield shown.replace("\\'", "'")
 
 
-CHUNK_SECS = 0.2
+CHUNK_SECS = 0.1
 CHUNK_BYTES = 16_384
 """A watched program that prints all the time is read every CHUNK_SECS, or after each CHUNK_BYTES."""
 STREAMS = ("stdout", "stderr")
