@@ -79,6 +79,15 @@ def _above(numbers: list[int]) -> Version:
 
 
 _VERSION = re.compile(r"\d+(?:\.\d+){0,2}")
+_MORE_ALIASES = {
+    Language.PYTHON: ["py3", "python3"],
+    Language.C: ["gcc"],
+    Language.CPP: ["g++"],
+    Language.JAVASCRIPT: ["node-javascript", "node-js"],
+    Language.TYPESCRIPT: ["node-ts", "tsc"],
+    Language.GO: ["golang"],
+}
+"""Those of its packages that are none of ours."""
 
 
 class Runtime(NamedTuple):
@@ -95,7 +104,7 @@ class Runtime(NamedTuple):
     @property
     def aliases(self) -> list[str]:
         """Its other names."""
-        names = [self.language.value, *LANGUAGES[self.language].aliases]
+        names = [self.language.value, *LANGUAGES[self.language].aliases, *_MORE_ALIASES.get(self.language, ())]
         return [name for name in names if name != self.name]
 
 
@@ -106,7 +115,7 @@ def runtimes(fleet: Fleet) -> list[Runtime]:
 
 def find(fleet: Fleet, name: str, versions: str) -> Runtime | None:
     """Return the latest runtime of a language, by any of its names, in a range of versions."""
-    language = canonical(name)
+    language = canonical(name) or next((one for one, names in _MORE_ALIASES.items() if name in names), None)
     if language is None or language not in fleet.languages():
         return None
     fitting = [one for one in _runtimes_of(fleet, language) if is_in_range(version_of(one.version), versions)]

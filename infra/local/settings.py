@@ -31,7 +31,7 @@ class Shown(IntEnum):
 
 
 ROOT = Path(__file__).resolve().parents[2]
-TOOLCHAINS_DIR = str(ROOT / ".toolchains")
+TOOLCHAINS_DIR = os.environ.get("TOOLCHAINS_DIR") or str(ROOT / ".toolchains")
 LOCAL_STAGE = "local"
 """Of `make up`. No stage in production has this name."""
 REGION = "us-east-1"

@@ -50,6 +50,19 @@ def test_a_request_is_an_ordinary_submission(aws: Aws) -> None:
 
 
 @pytest.mark.usefixtures("project_key")
+def test_a_language_has_the_names_of_its_packages(aws: Aws) -> None:
+    listed = call(event("GET", "/piston/api/v2/runtimes", headers={"X-API-Key": API_KEY})).json
+    aliases = {one["language"]: one["aliases"] for one in listed}
+    expected = {"python": ["py", "py3", "python3"], "c": ["gcc"], "c++": ["cpp", "g++"], "go": ["golang"]}
+    expected |= {"javascript": ["node-javascript", "node-js", "js"], "typescript": ["ts", "node-ts", "tsc"]}
+    for language, names in expected.items():
+        assert {*names} <= {*aliases[language]}
+        for name in names:
+            message = message_of(aws, PROGRAM | {"language": name})
+            assert message["language"] == ("cpp" if language == "c++" else language)
+
+
+@pytest.mark.usefixtures("project_key")
 def test_no_limit_means_three_seconds_and_the_memory_of_the_language(aws: Aws) -> None:
     message = message_of(aws, PROGRAM | {"run_memory_limit": -1, "compile_timeout": 10_000, "compile_memory_limit": -1})
     assert message["limits"] == {"wall_time_secs": 3, "cpu_time_secs": 3}
