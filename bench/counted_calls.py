@@ -38,6 +38,13 @@ _STREAM_BATCH = 100
 _LEFT_OUT = frozenset({"ReceiveMessage", "GetQueueAttributes", "GetParameter", "Decrypt"})
 _TOKEN_PARAMETER = "/counted/runner-token"
 _PROGRAM = {"language": "python", "code": "print(42)"}
+JUDGE_REQUEST = {
+    **_PROGRAM,
+    "cases": [
+        {"id": f"secret/{number:02}", "stdin": f"{number} {number * 7}\n" * 4, "expected": "42\n"}
+        for number in range(50)
+    ],
+}
 
 
 @dataclass(slots=True)
@@ -170,6 +177,21 @@ class CountedSystem:
             assert call(record.handler, tuple(message["Body"] for message in batch)) == []
             self._delete("CompletionsQueue", batch)
         self.deliver()
+
+    def judged(self, runs: int) -> None:
+        """Judge programs on 50 cases, one after the other, and record their progress and their ends."""
+        for _ in range(runs):
+            answer = send(API_KEY, "POST", "/api/judge", JUDGE_REQUEST, query={"wait": "false"})
+            assert answer.status == 202, answer.raw
+            self.changed.append(answer.json["id"])
+            is_final = False
+            while not is_final:
+                batch = self._receive("CompletionsQueue", _PER_BATCH, wait_secs=1)
+                assert call(record.handler, tuple(message["Body"] for message in batch)) == []
+                if batch:
+                    self._delete("CompletionsQueue", batch)
+                is_final = any("judge_completed" in message["Body"] for message in batch)
+        self.announce()
 
     def announce(self) -> None:
         """Give the changed rows to `announce` as Lambda does, a hundred at a time."""

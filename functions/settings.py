@@ -104,6 +104,7 @@ class Settings:
 
     offered_languages: tuple[str, ...]
     limit_ceilings: tuple[str, ...]  # raised ones, such as judge.memory_mb=4096
+    compress_cases: bool  # rows of judge runs have cases that functions of older revisions cannot read
     judge_total_secs: int  # the most time of all cases of a judge run together
     dialects: tuple[str, ...]  # protocols of other services that this deployment serves, such as piston
     dialect_origins: tuple[str, ...]  # of pages of others that may call them

@@ -26,7 +26,7 @@ def judged_runs() -> JudgedRuns:
     payloads: Payloads = nothing
     progress: ProgressStore = nothing
     env = Env("test", ())
-    env.__dict__["settings"] = SimpleNamespace(public_base_url=BASE_URL)
+    env.__dict__["settings"] = SimpleNamespace(public_base_url=BASE_URL, compress_cases=True)
     env._parts |= {Payloads: payloads, ProgressStore: progress}
     return JudgedRuns(env)
 

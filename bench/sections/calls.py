@@ -16,6 +16,7 @@ LOGGED = "a consumer of events"
 EMPTY_POLL = "an empty poll"
 SECOND_ENDPOINT = "one more endpoint"
 RETRY = "one retry"
+JUDGED = "a judge run of 50 cases"
 IN_FLIGHT = 64
 _LEAST_RUNS = 16
 _NOTES = [
@@ -63,6 +64,11 @@ def measure(in_flight: int) -> dict[str, Counted]:
             return system.engine.reset()
 
         found[SUBMITTED] = submitted().per(runs)
+        if in_flight == 1:
+            system.judged(1)
+            system.engine.reset()
+            system.judged(2)
+            found[JUDGED] = system.engine.reset().per(2)
         system.synchronous(1)
         system.announce()
         system.engine.reset()

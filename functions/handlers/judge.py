@@ -16,8 +16,8 @@ SETTINGS = (
     *("stage", "projects_table", "submissions_table", "deliveries_table", "runners_table", "quotas_table"),
     *("payloads_bucket", "interactive_queue_url", "batch_queue_url", "network_queue_url"),
     *("completions_queue_url", "deliveries_queue_url"),
-    *("offered_languages", "limit_ceilings", "judge_total_secs", "serves_files", "longest_wait_secs", "retention_days"),
-    *("max_queue_depth", "pending_redrive_secs"),
+    *("offered_languages", "limit_ceilings", "judge_total_secs", "compress_cases", "serves_files"),
+    *("longest_wait_secs", "retention_days", "max_queue_depth", "pending_redrive_secs"),
     *("allow_insecure_webhook_targets", "endpoint_secrets_key_id", "public_base_url"),
     *("runner_url", "network_runner_url", "runner_token_parameter", "runner_ca_parameter", "allow_runner_http"),
 )

@@ -25,7 +25,7 @@ SERVICE = "record"
 
 SETTINGS = (
     *("submissions_table", "deliveries_table", "runners_table", "quotas_table", "payloads_bucket"),
-    *("deliveries_queue_url", "checks_queue_url", "public_base_url"),
+    *("deliveries_queue_url", "checks_queue_url", "public_base_url", "compress_cases"),
 )
 ENV = Env(SERVICE, SETTINGS)
 ENV.provide(judge_runs, JudgedRuns)

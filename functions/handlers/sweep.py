@@ -32,7 +32,7 @@ SETTINGS = (
     *("submissions_table", "deliveries_table", "checks_table", "runners_table", "quotas_table", "payloads_bucket"),
     *("interactive_queue_url", "batch_queue_url", "network_queue_url", "deliveries_queue_url"),
     *("checks_queue_url", "event_bus_name"),
-    *("public_base_url", "endpoint_secrets_key_id", "pending_redrive_secs", "webhook_senders"),
+    *("public_base_url", "endpoint_secrets_key_id", "pending_redrive_secs", "webhook_senders", "compress_cases"),
 )
 ENV = Env(SERVICE, SETTINGS)
 ENV.provide(judge_runs, JudgedRuns)

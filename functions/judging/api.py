@@ -1,7 +1,7 @@
 """The routes of /api/judge."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -121,6 +121,7 @@ class JudgeRoutes:
         body = json_body(event, BODY_MAX_BYTES)
         find_problem = partial(env[StoredProblems].use, project.project_id)
         request = parse_judge_request(body, rules, find_problem, env.settings.judge_total_secs)
+        request = replace(request, compresses=env.settings.compress_cases)
         new = NewSubmission(project, request, key, secs, event.correlation_id, event.traceparent)
         accepted = accept_and_wait(env, app, new, begun, JudgeResults)
         row = accepted.submission

@@ -6,6 +6,7 @@ whose fields name the place: `cases[3].checker.code`.
 
 import json
 import math
+import zlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, ClassVar
@@ -141,7 +142,10 @@ DIRECT_MAX_BYTES = 1_000_000
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ValidJudgeRun(ValidSubmission):
-    """A valid judge run. `plan`: for scoring and views. `judging`: for the runner, or `problem` has it."""
+    """A valid judge run. `plan`: for scoring and views. `judging`: for the runner, or `problem` has it.
+
+    `compresses`: its row has `judging` compressed, which functions of older revisions cannot read.
+    """
 
     outlasts_client: ClassVar[bool] = True
     """Its row exists before it runs. Without a key, an identical body in flight is the same judge run."""
@@ -150,6 +154,7 @@ class ValidJudgeRun(ValidSubmission):
     judging: Judging | None = field(default=None, repr=False)
     problem: ProblemVersion | None = field(default=None, repr=False)
     total_secs: int
+    compresses: bool = False
 
     @property
     def wall_budget_secs(self) -> int:
@@ -175,7 +180,8 @@ class ValidJudgeRun(ValidSubmission):
         if (version := self.problem) is not None:
             stored = {"key": version.object_key, "size": version.object_size, "sha256": version.object_sha256}
             return values | {"problem": version.name, "judging_object": stored}
-        return values | {"judging": None if self.judging is None else self.judging.serialise().encode()}
+        text = None if self.judging is None else self.judging.serialise().encode()
+        return values | {"judging": zlib.compress(text) if text and self.compresses else text}
 
     def requested(self, row: Submission, *, is_direct: bool) -> JudgeRequested:
         """Return the message of a row that has its whole program, with its cases inside if they are small."""

@@ -1,6 +1,7 @@
 """Judge runs for the parts that end, repeat and announce submissions: see `functions.submissions.completion`."""
 
 import base64
+import zlib
 from collections.abc import Iterable, Sequence
 from typing import Any, cast
 
@@ -20,6 +21,7 @@ from events.message import MAX_MESSAGE_BYTES, as_fields, read, write
 from events.vocabulary import Integrity, Outcome
 from functions.aws.dynamodb.conditional import ConditionalUpdate, check, put
 from functions.aws.dynamodb.items import Value, key, to_item
+from functions.aws.dynamodb.row_codec import read_compressed
 from functions.aws.dynamodb.table import Table
 from functions.aws.dynamodb.transaction import transact
 from functions.aws.payloads import PayloadMissingError, Payloads
@@ -64,14 +66,14 @@ class ProgressStore(Table):
 
     table_setting = "submissions_table"
 
-    def add(self, message: JudgeProgress) -> None:
+    def add(self, message: JudgeProgress, *, compresses: bool) -> None:
         """Keep the cases of a message, unless its judge run is final or gone. A lost one costs a poll some cases."""
         pk = submission_pk(message.submission_id)
         cases = tuple(case.changed(checker_message=None, team_message=None) for case in message.cases)
         item: dict[str, Value] = {
             "pk": pk,
             "sk": f"{_prefix(message.execution_id)}{message.sent_at}",
-            "cases": write(CaseResults(cases=cases)).decode(),
+            "cases": _stored(write(CaseResults(cases=cases)), compresses=compresses),
             "ttl": self._clock() // MS_PER_SEC + KEPT_SECS,
         }
         at, condition = submission_key(message.submission_id), "#status IN (:pending, :running)"
@@ -88,7 +90,8 @@ class ProgressStore(Table):
         """Return the finished cases of a judge run's current execution, by index."""
         known: dict[int, CaseResult] = {}
         for item in self._list(submission_pk(row.submission_id), _prefix(row.execution_id)):
-            known |= {case.index: case for case in read(item["cases"], CaseResults, MAX_MESSAGE_BYTES).cases}
+            stored = read(read_compressed(item["cases"]), CaseResults, MAX_MESSAGE_BYTES)
+            known |= {case.index: case for case in stored.cases}
         return tuple(known[index] for index in sorted(known))
 
     def delete(self, submission_id: str) -> None:
@@ -97,6 +100,11 @@ class ProgressStore(Table):
 
 
 _PREFIX = "PROGRESS#"
+
+
+def _stored(text: bytes, *, compresses: bool) -> bytes:
+    """Return the text of an attribute: the results of 50 cases are 15 KiB, compressed 1 (`CompressCases`)."""
+    return zlib.compress(text) if compresses else text
 
 
 def _is_long(message: JudgeProgress) -> bool:
@@ -166,6 +174,7 @@ class JudgedRuns:
     """Judge runs for the parts that end and announce submissions."""
 
     def __init__(self, env: Env) -> None:
+        self._settings = env.settings
         self._payloads = env[Payloads]
         self._progress = env[ProgressStore]
         self._base_url = env.settings.public_base_url
@@ -208,7 +217,7 @@ class JudgedRuns:
             return own
 
     def add_progress(self, message: JudgeProgress) -> None:
-        self._progress.add(message)
+        self._progress.add(message, compresses=self._settings.compress_cases)
 
     def event(self, final: Submission) -> Event:
         return submission_event(final, judge_event_body(final, self.results(final), self._base_url))
@@ -221,7 +230,7 @@ class JudgedRuns:
                 text = self._payloads.get_cases(final.submission_id, final.cases_key)
             except PayloadMissingError:
                 text = None
-        return () if text is None else read(text, CaseResults, MAX_CASES_BYTES).cases
+        return () if text is None else read(read_compressed(text), CaseResults, MAX_CASES_BYTES).cases
 
     def _cases_of(self, message: JudgeCompleted) -> tuple[CaseResult, ...]:
         if message.cases_key is None:
@@ -237,7 +246,7 @@ class JudgedRuns:
             return None, message.cases_key
         text = write(CaseResults(cases=cases))
         if len(text) <= INLINE_OUTPUT_MAX_BYTES:
-            return text, None
+            return _stored(text, compresses=self._settings.compress_cases), None
         return None, self._payloads.put_output(message.submission_id, message.execution_id, "cases", text)
 
 

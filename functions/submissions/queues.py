@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Self
 
 from events.requested import STANDARD_TOTAL_SECS, ExecutionRequested, JudgeRequested, Judging
+from functions.aws.dynamodb.row_codec import read_compressed
 from functions.clock import Clock, now_ms
 from functions.submissions.model import Kind
 from functions.ttl_cache import TtlCache
@@ -43,7 +44,7 @@ def requested_again(row: Submission, requested_at: str) -> Requested:
     """Return the message for another execution of a row that has its whole program."""
     if row.kind is not Kind.JUDGE:
         return execution_requested(row, requested_at)
-    judging = None if row.judging is None else Judging.parse(row.judging)
+    judging = None if row.judging is None else Judging.parse(read_compressed(row.judging))
     return judge_requested(row, requested_at, judging, row.judging_key)
 
 

@@ -14,6 +14,7 @@ BUDGET = {
         calls.RETRY: 5,
         calls.LOGGED: 0,
         calls.EMPTY_POLL: 8,
+        calls.JUDGED: 11.5,
     },
     calls.IN_FLIGHT: {
         calls.SYNCHRONOUS: 3.1,
@@ -33,6 +34,7 @@ WRITE_UNITS = {
     calls.RETRY: 27,
     calls.LOGGED: 4,
     calls.EMPTY_POLL: 0,
+    calls.JUDGED: 23,
 }
 """With one run in flight."""
 GUARDED_UNITS = 50

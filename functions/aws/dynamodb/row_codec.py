@@ -21,6 +21,7 @@ because annotations are read at run time.
 import dataclasses
 import json
 import types
+import zlib
 from collections.abc import Callable, Hashable, Mapping
 from dataclasses import dataclass
 from enum import Enum
@@ -32,6 +33,7 @@ OMIT_DEFAULT: Final = "no attribute while it is the default"
 JSON: Final = "JSON text"
 IN_KEY: Final = "in the key"
 NOT_STORED: Final = "not stored"
+_ZLIB_START: Final = b"x"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +106,12 @@ def changes(before: object, after: object) -> tuple[dict[str, Any], tuple[str, .
 def to_json(value: Any) -> str:
     """Return compact ASCII JSON for a text attribute. Raises ValueError for NaN and infinity."""
     return json.dumps(value, separators=(",", ":"), allow_nan=False)
+
+
+def read_compressed(stored: bytes | str) -> bytes:
+    """Return the JSON text of an attribute, which rows of some revisions have compressed. No JSON begins like zlib."""
+    content = stored.encode() if isinstance(stored, str) else stored
+    return zlib.decompress(content) if content[:1] == _ZLIB_START else content
 
 
 @cache

@@ -14,6 +14,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from events.files import write_files
 from events.program import Program
 from events.vocabulary import Profile
+from functions.aws.dynamodb.row_codec import read_compressed
 from functions.aws.dynamodb.table import tries
 from functions.aws.payloads import Payloads
 from functions.clock import MS_PER_SEC, from_rfc3339, to_rfc3339
@@ -224,7 +225,8 @@ class SubmissionStarter:
     def _without_input(self, row: Submission) -> Submission:
         """Move the cases into the bucket if they are too large for the row, and a program that is too large itself."""
         code, stdin, files = row.code or b"", row.stdin or b"", write_files(row.files) if row.files else None
-        size, judging = len(code) + len(stdin) + len(files or b""), row.judging
+        size = len(code) + len(stdin) + len(files or b"")
+        judging = None if row.judging is None else read_compressed(row.judging)
         if judging is not None and size + len(judging) > INLINE_INPUT_MAX_BYTES:
             key = self._payloads.put_judging(row.submission_id, judging.decode())
             row = replace(row, judging=None, judging_key=key)

@@ -12,6 +12,7 @@ from functions.clock import to_rfc3339
 from functions.env import Env
 from functions.event_log.model import Event
 from functions.handlers import judge as judge_handler
+from functions.handlers import record as record_handler
 from functions.http.long_poll import LongPoll, long_poll
 from functions.projects.model import Project, Quota
 from functions.projects.store import ProjectStore
@@ -362,6 +363,35 @@ def test_a_message_has_the_total_of_the_cases_within_the_ceiling_of_the_operator
     judge_handler.ENV.forget()
     assert judge(project_key, {"cases": [CASES[0]] * cases}).status == 202
     assert requested(aws).total_secs == total_secs
+
+
+@pytest.mark.parametrize("start", [b"x", b"{"])
+def test_cases_are_compressed_unless_older_functions_must_read_them(
+    aws: Aws, project_key: str, pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, start: bytes
+) -> None:
+    """Both settings read what the other one wrote."""
+
+    def choose(*, compresses: bool) -> None:
+        for env in (judge_handler.ENV, record_handler.ENV):
+            monkeypatch.setattr(env.settings, "compress_cases", compresses)
+
+    choose(compresses=start == b"x")
+    run = judge(project_key).json["id"]
+    execution = requested(aws).execution_id
+    assert pipeline.record(progress(run, execution, result(0))) == []
+    pending, shown = sorted(rows(aws), key=lambda row: "cases" in row)
+    assert (pending["judging"]["B"][:1], shown["cases"]["B"][:1]) == (start, start)
+    choose(compresses=start == b"{")
+    assert [case["outcome"] for case in get(project_key, f"/api/judge/{run}").json["results"]] == ["passed"]
+    assert pipeline.record(progress(run, execution, result(1), sent_at="2026-11-24T12:01:20.000Z")) == []
+    assert len(get(project_key, f"/api/judge/{run}").json["results"]) == 2
+    assert pipeline.sweep(after_secs=300)["handled"] == 1  # it makes the message from the row again
+    (first, _) = requested(aws).judging.cases  # type: ignore[union-attr]
+    assert first.stdin == CASES[0]["stdin"].encode()
+    assert pipeline.record(completed(run)) == []
+    choose(compresses=start == b"x")
+    outcomes = [case["outcome"] for case in get(project_key, f"/api/judge/{run}").json["results"]]
+    assert outcomes == ["passed", "wrong_answer"]
 
 
 # --- ends ---------------------------------------------------------------------------------------------------------
