@@ -39,6 +39,7 @@ quick=()
 left_out=()
 if [[ ${1:-} == --quick ]]; then
   quick=(--quick) left_out=(-m "not whole")
+  export RUSTBOX_TESTS=quick # fewer examples, see tests/choice.py
   shift
 fi
 # Tests of the jail and of the system that are stages of their own. `jail` and `system` are all the others.
@@ -90,7 +91,8 @@ stage_jail() {
   run_pytest "${patience[@]}" tests/jail "${others[@]}"
 }
 
-stage_two_at_a_time() { run_pytest -n 2 "${limits[@]}" "tests/$1"; }
+# Each worker collects all tests: beside other jobs, one process costs less.
+stage_two_at_a_time() { run_pytest -n "${workers:-2}" "${limits[@]}" "tests/$1"; }
 
 # One at a time: beside it other stages work.
 stage_system() {
@@ -244,7 +246,7 @@ if (($#)); then
   run_in_order "$@"
 else
   run_side_by_side "${first[@]}"
-  run_side_by_side "${side_by_side[@]}"
+  workers=0 run_side_by_side "${side_by_side[@]}"
   run_side_by_side "${alone[*]}"
   run_failed_again "${to_run_again[@]}"
 fi

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from events import MessageInvalidError
 from events.files import path_problem, places_problem
 from events.requested import addressee, parse_request
+from tests.choice import examples
 from tests.submission_factory import golden
 
 FULL = golden("execution_requested/v3.full")
@@ -32,7 +33,7 @@ def test_a_path_is_relative_and_of_ordinary_parts(path: str) -> None:
     assert (path_problem(path) is None) == (PATHS.index(path) < PATHS.index(""))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.lists(st.sampled_from(["a", "a/b", "a/b/c", "a/bc", "ab", "b", "b/a"]), max_size=4))
 def test_paths_exclude_each_other_if_one_is_the_folder_of_another(paths: list[str]) -> None:
     folders = {path[:end] for path in paths for end, mark in enumerate(path) if mark == "/"}

@@ -17,6 +17,7 @@ from events.runner import parse_completions_message
 from functions.submissions.model import Completion, Submission
 from functions.submissions.queues import execution_requested
 from functions.submissions.results.views import result_body
+from tests.choice import examples
 from tests.contract import schema_files
 from tests.contract.message_schemas import KINDS
 from tests.submission_factory import EVENTS, SUBMISSION_ID, final_submission, golden, new_submission
@@ -160,7 +161,7 @@ def test_a_refusal_shows_nothing_of_the_message() -> None:
     assert caught.value.__cause__ is None
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(st.binary(max_size=200) | st.text(max_size=200).map(lambda text: json.dumps({"type": text}).encode()))
 def test_noise_on_the_queue_is_refused_as_such(noise: bytes) -> None:
     with pytest.raises(MessageInvalidError):

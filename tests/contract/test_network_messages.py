@@ -12,6 +12,7 @@ from events import MessageInvalidError
 from events.network import allowed_host, name_problem
 from events.requested import ExecutionRequested, JudgeRequested, addressee, parse_request
 from events.runner import parse_completions_message
+from tests.choice import examples
 from tests.submission_factory import golden
 
 NAMES = (
@@ -42,7 +43,7 @@ def test_a_request_takes_the_names_that_a_client_may_send(name: str) -> None:
 LABELS = st.text("ab0-_*.AÉ%:", max_size=8) | st.sampled_from(["a" * 63, "a" * 64, "xn--a", "0x7f", "127", "com"])
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(st.lists(LABELS, max_size=5).map(".".join) | st.text(max_size=20))
 def test_a_client_and_a_message_agree_about_any_name(name: str) -> None:
     assert (name_problem(name) is None) == _is_taken(name)

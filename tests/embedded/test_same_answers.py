@@ -8,6 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from infra.embedded.engine import open_engine
+from tests.choice import examples
 from tests.embedded.backend import Backend, only, plain, session_of
 
 NAMES = ("a", "b", "c", "note")
@@ -177,7 +178,7 @@ def test_every_answer_is_that_of_an_emulator(backend: Backend, tmp_path: Path) -
     clients = [(one, one.client("dynamodb")) for one in (ours, backend)]
 
     @settings(
-        max_examples=100 if backend.name == "moto" else 30,
+        max_examples=examples(100) if backend.name == "moto" else 30,
         deadline=None,
         derandomize=True,
         suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -14,9 +14,10 @@ from sandbox_runtime.jail import CONTROLS, Slot, open_slot
 from sandbox_runtime.languages import Language, binds, prepare, toolchain_digest, version
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.entry import Compile, compile_limits
+from tests.choice import whole_but
 from tests.guest_files import guest
 from tests.jail.guest_requests import request
-from tests.jail.language_programs.table import COMPILED
+from tests.jail.language_programs.table import COMPILED, KINDS
 from tests.jail.processes import memory_of
 from tests.jail.slots import TOOLCHAINS, slot_config
 
@@ -73,7 +74,7 @@ def seen(completed: ExecutionCompleted) -> tuple[str, bytes, bool | None]:
     return completed.result.verdict, completed.stdout.inline, completed.metrics.compile_cached
 
 
-@pytest.mark.parametrize("name", COMPILED)
+@pytest.mark.parametrize("name", whole_but(COMPILED, KINDS))
 def test_the_second_run_has_other_input_another_answer_and_no_compile_step(
     slot: Slot, languages: Mapping[str, Language], cache: CompileCache, name: str
 ) -> None:

@@ -17,6 +17,7 @@ from sandbox_runtime.jail import JailSpec, Outcome, Slot, StopReason, WarmStart,
 from sandbox_runtime.languages import Language, binds, data_start, imports_packages, present, run_spec, warm
 from sandbox_runtime.prewarm import DataSlot, PrewarmedSlot, WaitingPool
 from sandbox_runtime.settings import worker_settings
+from tests.choice import whole_but
 from tests.jail.installed_data_packages import toolchains_with_packages
 from tests.jail.slots import slot_config
 from tests.jail.weakened.limits import patient
@@ -105,7 +106,7 @@ def prewarmed(slot: Slot, spec: JailSpec) -> Outcome:
     return slot.run(spec)
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
+@pytest.mark.parametrize("name", whole_but(PROGRAMS, ["plot", "error", "exit code", "settings"]))
 def test_a_program_prints_the_same_as_by_exec(rig: Rig, own: Slot, forks: Slot, name: str) -> None:
     spec = rig.spec(PROGRAMS[name])
     expected, found = own.run(spec), prewarmed(forks, spec)

@@ -11,6 +11,7 @@ from sandbox_runtime.jail.supervisor import slot as slot_module
 from sandbox_runtime.languages import fork_problem, offering, tried_warm_start, warm_start
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.python import PYTHON
+from tests.choice import whole_but
 from tests.jail.slots import TOOLCHAINS
 
 _IMPORT = "from sandbox_runtime.jail.inside.template import main\n"
@@ -63,7 +64,7 @@ fork.PythonFork.get_ready = die_if_prewarmed
 }
 
 
-@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("fault", whole_but(FAULTS, ["a run dies of a signal", "only a pre-warmed run dies"]))
 def test_a_trick_that_fails_is_left_out_with_one_line(
     fault: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -9,9 +9,11 @@ import pytest
 from sandbox_runtime.executor import execute
 from sandbox_runtime.jail import Slot, open_slot
 from sandbox_runtime.languages import Language
+from tests.choice import whole_but
 from tests.guest_files import guest, guests
 from tests.jail.hostile.catalogue import CHOSEN_LANGUAGES
 from tests.jail.hostile.trial import CompiledOnce, asked
+from tests.jail.language_programs.table import KINDS
 from tests.jail.neighbours import PORT, run_client_beside_server
 from tests.jail.weakened.changes import loopback_is_up
 from tests.jail.weakened.slots import WeakenedSlot
@@ -54,7 +56,7 @@ def test_a_run_does_not_see_which_files_a_run_beside_it_opens(stack: ExitStack) 
 RANDOM = guests("neighbours/random")
 
 
-@pytest.mark.parametrize("name", [name for name in RANDOM if name in CHOSEN_LANGUAGES])
+@pytest.mark.parametrize("name", whole_but([name for name in RANDOM if name in CHOSEN_LANGUAGES], KINDS))
 def test_random_values_differ_in_each_of_eight_runs(name: str, slot: Slot, languages: Mapping[str, Language]) -> None:
     jail = CompiledOnce(slot, {})
     printed: list[list[bytes]] = []

@@ -192,14 +192,22 @@ def free_port() -> int:
 
 
 def wait_until(
-    condition: Callable[[], bool], timeout_secs: float, what: str, explain: Callable[[], str] = lambda: ""
+    condition: Callable[[], bool],
+    timeout_secs: float,
+    what: str,
+    explain: Callable[[], str] = lambda: "",
+    longest_pause_secs: float = _LONGEST_PAUSE_SECS,
 ) -> None:
     """Wait for an outcome that must come, at least a minute: how long it takes is no part of any assertion."""
-    wait_for(lambda: condition() or None, timeout_secs, what, explain)
+    wait_for(lambda: condition() or None, timeout_secs, what, explain, longest_pause_secs)
 
 
 def wait_for[T](
-    find: Callable[[], T | None], timeout_secs: float, what: str, explain: Callable[[], str] = lambda: ""
+    find: Callable[[], T | None],
+    timeout_secs: float,
+    what: str,
+    explain: Callable[[], str] = lambda: "",
+    longest_pause_secs: float = _LONGEST_PAUSE_SECS,
 ) -> T:
     """Return what `find` finds, as soon as it is not None. Waits as `wait_until` does."""
     timeout_secs = max(timeout_secs, _PATIENCE_SECS)
@@ -208,7 +216,7 @@ def wait_for[T](
     while (found := find()) is None:
         assert time.monotonic() < deadline, f"not within {timeout_secs} s: {what}\n{explain()}"
         time.sleep(pause_secs)
-        pause_secs = min(pause_secs * 1.2, _LONGEST_PAUSE_SECS)
+        pause_secs = min(pause_secs * 1.2, longest_pause_secs)
     return found
 
 

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from bench.processes import descendants
+from tests.choice import IS_QUICK
 from tests.system.kill_run.file_runs import file_runs
 from tests.system.kill_run.plan import Victim, make_plan
 from tests.system.kill_run.run import ACCEPT_SECS, QUIET_SECS, REQUIRED_SECS, VARIABLES, kill_run
@@ -24,7 +25,7 @@ from tests.system.local_stack import ROOT, LocalStack, find_runner, traces, wait
 SEED = 259
 FILES_SEED = 24
 """Kills a runner, then a process with functions. `tests/system/test_files.py` kills everything during uploads."""
-SECS = 20
+SECS = 20 if IS_QUICK else 50
 FAILPOINTS = ("webhook.after_send", "announce.after_bus", "complete.after_write", "webhook.after_record")
 
 

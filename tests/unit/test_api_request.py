@@ -11,6 +11,7 @@ from events.vocabulary import Language
 from functions.errors import BadRequestError, InvalidFieldsError, ServiceError
 from functions.submissions.accept.requests import ValidSubmission, parse_submission
 from functions.webhooks.webhook_url import AddressRules
+from tests.choice import examples
 
 MINIMAL = {"language": "python", "code": "print(42)"}
 
@@ -390,7 +391,7 @@ def outcome(raw: bytes) -> int:
     return 200
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     st.dictionaries(FIELDS, JSON_VALUES).map(lambda changes: MINIMAL | changes) | JSON_VALUES, st.binary(max_size=40)
 )

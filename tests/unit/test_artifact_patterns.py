@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sandbox_runtime.artifacts import ANY_FILE, Patterns
+from tests.choice import examples
 
 
 def matches(patterns: tuple[str, ...], path: str) -> bool:
@@ -56,7 +57,7 @@ PARTS = st.text(alphabet="ab*", min_size=1, max_size=6).filter(lambda part: "**"
 
 
 @given(st.lists(PARTS | st.just("**"), min_size=1, max_size=4), st.lists(NAMES.filter(bool), min_size=1, max_size=5))
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=examples(500), deadline=None)
 def test_it_matches_as_a_regular_expression_does(parts: list[str], names: list[str]) -> None:
     *before, last = [".*/" if part == "**" else part.replace("*", "[^/]*") + "/" for part in parts]
     expression = "".join("(?:.*/)?" if part == ".*/" else part for part in before)

@@ -19,6 +19,7 @@ from functions.checks.state import (
     settle,
     settle_missed,
 )
+from tests.choice import examples
 
 HOUR_MS = 3_600_000
 
@@ -251,7 +252,7 @@ KINDS = st.text(alphabet="PFELRMU", max_size=60)  # M mutes, U ends the mute
 
 
 @given(RULES, KINDS)
-@settings(max_examples=400)
+@settings(max_examples=examples(400))
 def test_messages_form_one_chain_and_states_follow_the_rules(rules: Rules, kinds: str) -> None:
     check, ran = Check(rules), ""
     for kind in kinds:

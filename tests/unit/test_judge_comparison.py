@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from sandbox_runtime.judging import judgement
 from sandbox_runtime.judging.judgement import compare_exact, compare_lines, compare_tokens
+from tests.choice import examples
 
 # Few letters, many separators: so that equal and nearly equal texts are frequent.
 PIECES = st.sampled_from(
@@ -41,7 +42,7 @@ def reference_tokens(content: bytes) -> list[bytes]:
     return [token for token in re.split(rb"[ \t\n\r\v\f]+", content) if token]
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(TEXTS, TEXTS)
 @example(b"", b"\n\n")
 @example(b"a\r\nb\r\n", b"a\nb")
@@ -50,19 +51,19 @@ def test_lines_agree_as_the_reference_says(expected: bytes, output: bytes) -> No
     assert (compare_lines(expected, output) is None) == (reference_lines(expected) == reference_lines(output))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(TEXTS, TEXTS)
 def test_tokens_agree_as_the_reference_says(expected: bytes, output: bytes) -> None:
     assert (compare_tokens(expected, output) is None) == (reference_tokens(expected) == reference_tokens(output))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(TEXTS, TEXTS)
 def test_exact_is_equality(expected: bytes, output: bytes) -> None:
     assert (compare_exact(expected, output) is None) == (expected == output)
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(st.binary(max_size=300))
 def test_every_output_agrees_with_itself(content: bytes) -> None:
     assert compare_exact(content, content) is None
@@ -70,7 +71,7 @@ def test_every_output_agrees_with_itself(content: bytes) -> None:
     assert compare_tokens(content, b"\n" + content + b"\t") is None
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=examples(400), deadline=None)
 @given(NUMBERS, NUMBERS, st.sampled_from([None, 0.0, 1e-9, 1e-3, 1.0]), st.sampled_from([None, 0.0, 1e-9, 1e-3, 0.5]))
 @example("1.0", "1.001", 1e-3, None)
 @example("0", "-0", 0.0, None)
@@ -165,7 +166,7 @@ def test_outputs_of_a_mebibyte_are_compared_whole(compare: object) -> None:
     assert ends_with_cr == ("byte 2 differs" if compare is compare_exact else None)
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(TEXTS, TEXTS, st.integers(1, 6))
 def test_the_size_of_the_parts_that_are_split_at_a_time_changes_nothing(
     expected: bytes, output: bytes, part_bytes: int

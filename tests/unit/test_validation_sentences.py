@@ -15,6 +15,7 @@ from functions.http.validation import checked, parse_body
 from functions.projects import bodies as projects
 from functions.submissions.accept.requests import SubmitRequest
 from functions.webhooks.endpoints.requests import ChangeEndpointRequest, CreateEndpointRequest
+from tests.choice import examples
 
 MODELS: list[type[BaseModel]] = [
     *(SubmitRequest, CheckSettings, RunNowRequest, CreateEndpointRequest, ChangeEndpointRequest),
@@ -41,7 +42,7 @@ def sentences(model: type[BaseModel], body: dict[str, Any]) -> list[str]:
 
 
 @pytest.mark.parametrize("model", MODELS, ids=lambda model: model.__name__)
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=examples(100), deadline=None)
 @given(data=st.data())
 def test_no_problem_uses_the_wording_of_the_library(model: type[BaseModel], data: st.DataObject) -> None:
     names = st.sampled_from(sorted(model.model_fields))

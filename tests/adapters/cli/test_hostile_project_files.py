@@ -127,6 +127,7 @@ def test_a_folder_that_is_itself_a_link_is_read(rustbox: Rustbox, folder: Path) 
     assert rustbox("checks", "validate", "here/checks.yaml").exit_code == 0
 
 
+@pytest.mark.whole  # reading a large file takes seconds
 def test_many_keys_cost_no_square_of_their_number(rustbox: Rustbox, service: Service, folder: Path) -> None:
     text = "checks:\n" + "".join(f"  k{number}: 1\n" for number in range(45_000))
     assert "is not of type 'array'" in refused(rustbox, service, folder, text)

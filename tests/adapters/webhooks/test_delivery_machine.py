@@ -15,6 +15,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule, run_sta
 from tests.adapters.delivery_world import TIMEOUT, DeliveryWorld
 from tests.adapters.pipeline import RECORD_POINTS, Pipeline
 from tests.adapters.webhooks.crash_points import WEBHOOK_POINTS
+from tests.choice import examples
 
 if TYPE_CHECKING:
     from functions.webhooks.endpoints.model import Endpoint
@@ -207,7 +208,7 @@ def test_any_order_of_mishaps_keeps_the_invariants(pipeline: Pipeline, *, ordere
     run_state_machine_as_test(
         type("DeliveriesOfThisTest", (Deliveries,), {"pipeline": pipeline, "ordered": ordered}),
         settings=settings(
-            max_examples=15,
+            max_examples=examples(15),
             stateful_step_count=20,
             deadline=None,
             derandomize=True,

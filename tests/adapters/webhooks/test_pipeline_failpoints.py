@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from functions.submissions.model import Submission
 from functions.webhooks.deliveries.model import HINTED_MS, DeliveryState
 from tests.adapters.pipeline import DONE_STATES, RECORD_POINTS, Crash, Pipeline, crash_at
+from tests.choice import examples
 
 WEBHOOK_POINTS = ("webhook.after_claim", "webhook.after_send", "webhook.after_record")
 SWEEP_POINTS = ("sweep.after_take", "sweep.mid_page")
@@ -313,7 +314,7 @@ class Play:
 
 @pytest.mark.timeout(400)  # several minutes on a busy machine
 @settings(
-    max_examples=20,
+    max_examples=examples(20),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     derandomize=True,
