@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, NamedTuple
+from typing import Any, ClassVar, Final, NamedTuple
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoRouteError
@@ -14,7 +14,7 @@ from functions.aws.payloads import Payloads
 from functions.env import Env
 from functions.errors import NotFoundError, ServiceError, TooLargeError, UnauthorizedError
 from functions.http.answers import JSON_TYPE
-from functions.http.http_event import HttpEvent, json_body
+from functions.http.http_event import BODY_MAX_BYTES, HttpEvent, json_body
 from functions.http.json_body import LIST_MAX_BYTES, body_text, escaped_bytes
 from functions.http.long_poll import SHORTEST_WAIT_SECS, long_poll
 from functions.http.parameters import key_of
@@ -39,11 +39,12 @@ class DialectRoutes:
     env: Env
     app: Resolver
     project: Project
+    body_max_bytes: ClassVar[int] = BODY_MAX_BYTES
 
     @property
     def body(self) -> Mapping[str, Any]:
         """The JSON object of the request; empty for any other JSON."""
-        body, _ = read_json(json_body(self.app.current_event))
+        body, _ = read_json(json_body(self.app.current_event, self.body_max_bytes))
         return body if isinstance(body, dict) else {}
 
     @property
@@ -89,6 +90,10 @@ def refusing(error: type[ServiceError], *reason: Any) -> Callable[..., Response[
         raise error(*reason)
 
     return refuse
+
+
+WITH_FILES_MAX_BYTES: Final = 5_242_880
+"""Of a body that may have the bytes of files in base64."""
 
 
 # One protocol of another service, as an adapter describes it, and the resolver of all of them.

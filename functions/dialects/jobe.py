@@ -17,14 +17,12 @@ from events.files import MAX_FILES
 from events.limits import Ceilings, ceilings
 from events.vocabulary import Cause, Language, Phase, Verdict
 from functions.dialects import without_heading
-from functions.dialects.dialect import Dialect, DialectRoute, DialectRoutes, json_answer
+from functions.dialects.dialect import WITH_FILES_MAX_BYTES, Dialect, DialectRoute, DialectRoutes, json_answer
 from functions.errors import BadRequestError, FilesMissingError, NotFoundError, RateLimitedError, UnavailableError
 from functions.files.aliases import FileAlias, FileAliases
 from functions.files.model import DEFAULT_MEDIA_TYPE
 from functions.files.use import StoredFiles
-from functions.http.http_event import json_body
 from functions.http.parameters import SUBMIT_MAX_SECS
-from functions.http.validation import read_json
 from functions.submissions.model import Submission
 from functions.submissions.runners.fleet import Fleet, ceilings_of_operator
 
@@ -46,7 +44,6 @@ def _version(toolchains: Iterable[str]) -> str:
 # A request is checked in the order and with the messages of Jobe's server.
 
 _NAMESPACE: Final = "jobe"
-_FILE_BODY_MAX_BYTES: Final = 5_242_880
 _FILE_ID = re.compile(r"[0-9A-Za-z]{8,128}", re.ASCII)
 _FILE_NAME = re.compile(r"(?=[-_.]*[0-9A-Za-z])[-_.0-9A-Za-z]+", re.ASCII)
 _MISSING = "One or more of the specified files is missing/unavailable"
@@ -199,6 +196,8 @@ def _cleaned(raw: bytes) -> str:
 class JobeRoutes(DialectRoutes):
     """The routes. All raise ServiceError."""
 
+    body_max_bytes = WITH_FILES_MAX_BYTES
+
     def languages(self) -> Response[str]:
         fleet = self.env[Fleet]
         return json_answer([[_name(one), _version(fleet.toolchain_versions(one))] for one in fleet.languages()])
@@ -237,8 +236,7 @@ class JobeRoutes(DialectRoutes):
         """Store a file under the client's id."""
         if not _FILE_ID.fullmatch(file_id):
             raise BadRequestError("An id of a file has 8 to 128 letters and digits")
-        body, _ = read_json(json_body(self.app.current_event, _FILE_BODY_MAX_BYTES))
-        text = body.get("file_contents") if isinstance(body, dict) else None
+        text = self.body.get("file_contents")
         if not isinstance(text, str):
             raise BadRequestError("put: missing file_contents parameter")
         try:

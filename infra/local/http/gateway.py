@@ -67,12 +67,12 @@ class KeyOwners:
 
     async def owner(self, headers: Sequence[tuple[bytes, bytes]], key_in_path: str = "") -> str:
         """Return the owner of a request with these headers: its project, the administrator or NOBODY."""
-        if key_in_path:
-            headers = [*dict.fromkeys([*headers, (b"x-api-key", key_in_path.encode())])]
         for name, find in self._finders.items():
             keys = [value for field, value in headers if field == name]
             if len(keys) == 1 and (owner := await self._owner_of(name, keys[0], find)) is not None:
                 return owner
+        if key_in_path:
+            return await self._owner_of(b"x-api-key", key_in_path.encode(), self._finders[b"x-api-key"]) or NOBODY
         return NOBODY
 
     async def _owner_of(self, name: bytes, key: bytes, find: Find) -> str | None:

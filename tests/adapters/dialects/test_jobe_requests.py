@@ -117,7 +117,7 @@ def test_an_option_that_is_not_offered_is_a_compilation_error(aws: Aws) -> None:
         ('{"run_spec": []}', 400, "No run_spec attribute found in post data"),
         ("{", 400, "The body is not valid JSON"),
         ("[" * 100_000, 400, "The JSON body"),
-        ("x" * 1_048_577, 413, "The body is larger"),
+        ("x" * 5_242_881, 413, "The body is larger"),
         ({"sourcecode": None}, 400, "run_spec is missing the required attribute 'sourcecode'"),
         ({"language_id": 1}, 400, "run_spec is missing the required attribute 'language_id'"),
         ({"language_id": "python"}, 400, "Language 'python' is not known"),

@@ -7,11 +7,14 @@ from typing import Any
 import pytest
 
 from functions.handlers import dialects
-from tests.adapters.aws_account import API_KEY, Aws
+from functions.projects.store import ProjectStore
+from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, Invocation, call, event
 
 RUN = "/sandboxfusion/run_code"
 PROGRAM: dict[str, Any] = {"language": "python", "code": "print(1)"}
+LARGE = "AAAA" * 100_000
+"""300,000 bytes."""
 AT_ONCE = Invocation(lambda: 0.0)
 """No runner answers here: the request ends before it waits."""
 
@@ -62,6 +65,20 @@ def test_a_request_is_an_ordinary_submission(aws: Aws) -> None:
 
 
 @pytest.mark.usefixtures("project_key")
+def test_files_that_are_too_large_for_a_message_become_files_of_the_project(aws: Aws) -> None:
+    message = message_of(aws, PROGRAM | {"files": {"d/a": "%", "b": LARGE, "./d/a": "AAEC"}})
+    assert [(file["path"], file["object"]["size"]) for file in message["files"]] == [("b", 300_000), ("d/a", 3)]
+
+
+@pytest.mark.usefixtures("project_key")
+def test_a_key_without_the_right_for_files_stores_none(aws: Aws) -> None:
+    projects = ProjectStore(aws.names["ProjectsTable"], aws.client("dynamodb"))
+    key = projects.issue_key(PROJECT_ID, rights=("run",))
+    assert "lacks the right files" in refusal(PROGRAM | {"files": {"a": LARGE}}, key=key)
+    assert aws.client("s3").list_objects_v2(Bucket=aws.names["PayloadsBucket"])["KeyCount"] == 0
+
+
+@pytest.mark.usefixtures("project_key")
 def test_what_a_client_leaves_out_is_what_its_server_leaves_out(aws: Aws) -> None:
     message = message_of(aws, PROGRAM | {"language": "nodejs", "memory_limit_MB": -1, "stdin": None, "code": ""})
     assert message["language"] == "javascript"
@@ -95,9 +112,12 @@ def test_a_client_that_knows_only_an_address_has_the_key_in_its_path(aws: Aws) -
         ({"files": {"/etc/passwd": "AA=="}}, "files[0].path"),
         ({"files": {"a\0b": "AA=="}}, "files[0].path"),
         ({"files": {"solution.py": "AA=="}}, "files[0].path"),
-        ({"files": {"a": "AA==", "./a": "AA=="}}, "files: Two files have the path a."),
+        ({"files": {"a": "AA==", "a/b": "AA=="}}, "files: a is a file and the folder of a/b."),
         ({"files": {"a": "%"}}, "files[0].content_base64"),
         ({"files": {str(number): "AA==" for number in range(65)}}, "files"),
+        ({"files": {str(number): LARGE[:10_000] for number in range(65)}}, "files"),
+        ({"files": {"a": LARGE + "%"}}, "files: a content is not base64"),
+        ({"files": {"../a": LARGE}}, "files[0].path"),
         ({"files": {str(number): None for number in range(19_000)}}, "files"),
         ({"files": ["a"]}, "files"),
         ({"fetch_files": [f"f{number}" for number in range(33)]}, "fetch_files"),
@@ -119,7 +139,7 @@ def test_a_wrong_request_is_an_answer_that_names_what_is_wrong(aws: Aws, changes
 @pytest.mark.parametrize(
     ("body", "content_type"),
     [
-        ("x" * 1_048_577, "application/json"),
+        ("x" * 5_242_881, "application/json"),
         ("[" * 100_000, "application/json"),
         ("[]", "application/json"),
         ("{}", "application/json"),
