@@ -104,6 +104,8 @@ def waiting_text(body: Result) -> str:
         "breaker_open": f"its target gave no answer: circuit breaker open until {until}",
         "scheduled": f"next attempt at {until}",
         "endpoint_disabled": "its endpoint is disabled",
+        "transform": "the transform of its endpoint runs",
+        "quota": f"no quota for the transform of its endpoint until {until}",
     }
     return plain(words.get(reason, reason))
 

@@ -3,13 +3,16 @@
 import base64
 import secrets
 import uuid
+from pathlib import Path
 from typing import Any
 
 import click
 
 from rustbox_cli.api import Session
+from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.options import Duration, Moment, Pair, all_of, confirm, page_options, service_command, yes_option
 from rustbox_cli.output import Columns, plain, show, show_json, show_list, show_record, show_table, waiting
+from rustbox_cli.program_input import language_of
 from rustbox_cli.results import waiting_text
 
 _SECRET_BYTES = 32
@@ -31,6 +34,7 @@ def webhooks() -> None:
       rustbox webhooks test ENDPOINT_ID
       rustbox webhooks rotate ENDPOINT_ID --overlap 24h
       rustbox webhooks recover ENDPOINT_ID --since 2h
+      rustbox webhooks transform ENDPOINT_ID program.py --test
     """
 
 
@@ -208,6 +212,66 @@ def test_webhook(session: Session, endpoint_id: str, as_json: bool) -> None:
         click.get_current_context().exit(65)
 
 
+@webhooks.command("transform")
+@click.argument("endpoint_id", required=False)
+@click.argument("program", required=False, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--language", help="Language of PROGRAM. Default: that of its file name.")
+@click.option("--test", "is_test", is_flag=True, help="Run it on an event, and show the body. Sends nothing.")
+@click.option("--event", "event_id", help="For --test: the id of a stored event.")
+@click.option("--type", "event_type", help="For --test: a sample of this type. Default: submission.completed.")
+@click.option("--remove", "is_removed", is_flag=True, help="Send the event itself again.")
+@click.option("--template", help="Print a program to begin with: slack, discord, teams or pagerduty.")
+@service_command
+def transform_webhook(session: Session, /, endpoint_id: str | None, as_json: bool, **options: Any) -> None:
+    """Let PROGRAM write the body of each delivery to an endpoint, or test it. Without PROGRAM, test the stored one.
+
+    It reads the event from standard input, and prints {"body": …, "headers": …}, {"skip": true} or the body.
+
+    \b
+    Examples:
+      rustbox webhooks transform --template slack > slack.py
+      rustbox webhooks transform ENDPOINT_ID slack.py --test --type check.state.changed
+      rustbox webhooks transform ENDPOINT_ID slack.py
+    """
+    path, template = options["program"], options["template"]
+    if template is not None:
+        found = {each["name"]: each["code"] for each in session.items(("webhooks", "transform", "templates"), None, {})}
+        if template not in found:
+            raise click.UsageError(f"There is no such template. Known: {', '.join(found)}.")
+        click.echo(found[template], nl=False)
+        return
+    is_removed, is_test = options["is_removed"], options["is_test"]
+    if endpoint_id is None or (is_removed if path is not None else is_removed == is_test):
+        raise click.UsageError("Give ENDPOINT_ID with PROGRAM, --test or --remove; see --help.")
+    program = None if path is None else _program(path, options["language"])
+    if not is_test:
+        _show(session.call("PATCH", ("webhooks", endpoint_id), {"transform": program or {}}), as_json=as_json)
+        return
+    body = {"transform": program, "event_id": options["event_id"], "type": options["event_type"]}
+    tested = session.call("POST", ("webhooks", endpoint_id, "transform", "test"), body)
+    if as_json:
+        show_json(tested)
+    else:
+        show_record({name: tested[name] for name in ("verdict", "skip", "error")})
+        headers = "".join(f"{plain(name)}: {plain(value)}\n" for name, value in tested["headers"].items())
+        click.echo(f"\n{headers}\n{plain(tested['body'] or '')}" if tested["body"] is not None else "")
+        click.echo(plain(tested["stderr"]), err=True)
+    if tested["error"] is not None:
+        click.get_current_context().exit(65)
+
+
+def _program(path: Path, language: str | None) -> dict[str, str]:
+    """Return a transform as the service takes it."""
+    try:
+        code = path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise CommandError(f"{path} cannot be read: {error}", ExitCode.USAGE) from None
+    language = language or language_of(path.name)
+    if language is None:
+        raise click.UsageError("The name of the file says no language. Give --language.")
+    return {"language": language, "code": code}
+
+
 def _add_switch(name: str, *, enabled: bool, about: str) -> None:
     @webhooks.command(name, help=about)
     @click.argument("endpoint_id")
@@ -314,10 +378,14 @@ def show_delivery(session: Session, delivery_id: str, as_json: bool) -> None:
 @deliveries.command("replay")
 @click.argument("delivery_id")
 @click.option("--webhook-secret", help="For a run's own webhook: its secret, which is removed after the last attempt.")
+@click.option("--transform-again", is_flag=True, help="Let the endpoint's transform write another body.")
 @service_command
-def replay_delivery(session: Session, delivery_id: str, webhook_secret: str | None, as_json: bool) -> None:
+def replay_delivery(
+    session: Session, delivery_id: str, webhook_secret: str | None, transform_again: bool, as_json: bool
+) -> None:
     """Send a delivery again: same webhook-id and bytes, new timestamp."""
-    body = None if webhook_secret is None else {"webhook_secret": webhook_secret}
+    asked = {"webhook_secret": webhook_secret, "transform": "again" if transform_again else None}
+    body = {name: value for name, value in asked.items() if value is not None} or None
     _show_delivery(session.call("POST", ("deliveries", delivery_id, "replay"), body), as_json=as_json)
 
 
@@ -325,7 +393,9 @@ def _show_delivery(body: dict[str, Any], *, as_json: bool) -> None:
     if as_json:
         show_json(body)
         return
-    shown = {name: value for name, value in body.items() if name != "attempts"}
+    shown = {name: value for name, value in body.items() if name not in {"attempts", "transform_failure"}}
+    if failure := body.get("transform_failure"):
+        shown["transform"] = f"{failure['verdict']}: {failure['error']}"
     show_record(shown | ({"waiting": waiting_text(body)} if "waiting" in body else {}))
     click.echo()
     names = ("n", "at", "status_code", "error_code", "latency_ms", "address", "head")

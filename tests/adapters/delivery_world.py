@@ -51,6 +51,7 @@ from tests.adapters.pipeline import (
     no_sleep,
     path_of,
 )
+from tests.adapters.transform_programs import PROGRAM, add_project, completion, requests
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -110,13 +111,18 @@ class NotedAttempts(Attempts):
 
 @dataclass
 class DeliveryWorld:
-    """`hints` are messages that the queue holds; `sends` is what arrived, by target."""
+    """`hints` are messages that the queue holds; `sends` is what arrived, by target.
+
+    `transforming`: runs of transforms that wait for a runner. `transforms`: whether the endpoints have one.
+    """
 
     pipeline: Pipeline
     project_id: str = field(default_factory=new_id)
     endpoints: list[Endpoint] = field(default_factory=list)
     runs: list[Submission] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
+    transforms: bool = False
+    transforming: list[dict[str, Any]] = field(default_factory=list)
     answers: dict[str, int] = field(default_factory=dict)
     sends: dict[Target, list[bytes]] = field(default_factory=lambda: defaultdict(list))
     accepted: Counter[Target] = field(default_factory=Counter)
@@ -136,6 +142,8 @@ class DeliveryWorld:
         self.pipeline.use(changed(self.pipeline.deliverer, egress=Receiver(self), attempts=attempts))
         # No two renderings of a body are alike, as if a new version were deployed between them.
         self._renderings = itertools.count()
+        if self.transforms:
+            add_project(self.pipeline, self.project_id)
         self.pipeline.aws.monkeypatch.setattr(completed_event, "completed_body", self._render)
         self._events = self.pipeline.aws.client("events").meta.events
         self._events.register("provide-client-params.eventbridge.PutEvents", self._note_put)
@@ -149,6 +157,7 @@ class DeliveryWorld:
                 key = {"pk": item["pk"], "sk": item["sk"]}
                 dynamodb.delete_item(TableName=self.pipeline.aws.names[logical_id], Key=key)
         self.pipeline.hints()
+        requests(self.pipeline)
 
     def _render(self, *arguments: Any, **named: Any) -> bytes:
         body = json.loads(completed_body(*arguments, **named))
@@ -160,7 +169,8 @@ class DeliveryWorld:
     # --- what users do ---------------------------------------------------------------
 
     def add_endpoint(self, **changes: Any) -> Endpoint:
-        self.endpoints.append(self.pipeline.endpoint(project_id=self.project_id, **changes))
+        program = PROGRAM if self.transforms else None
+        self.endpoints.append(self.pipeline.endpoint(project_id=self.project_id, transform=program, **changes))
         return self.endpoints[-1]
 
     def add_run(self, *, own_url: bool) -> Submission:
@@ -228,6 +238,7 @@ class DeliveryWorld:
         finally:
             del self.sending[depth:]
             self.hints += self.pipeline.hints()
+            self.transforming += requests(self.pipeline) if self.transforms else []
         return True
 
     def record(self, run: Submission, failpoint: str | None = None) -> bool:
@@ -241,6 +252,18 @@ class DeliveryWorld:
         hint = self.hints.pop(place % len(self.hints))
         if not self.step(lambda: self.pipeline.webhook(hint), failpoint):
             self.hints.append(hint)
+
+    def transform(self, place: int, outcome: str = "body", failpoint: str | None = None) -> None:
+        """Let a runner take a run. No two bodies are alike. What was not recorded comes again."""
+        if not self.transforming:
+            return
+        request = self.transforming.pop(place % len(self.transforming))
+        body = json.dumps({"body": {"written": next(self._renderings)}})
+        outputs = {"body": body, "skip": '{"skip": true}', "nothing": "", "failure": body}
+        verdict = "RE" if outcome == "failure" else "AC"
+        text = completion(request, outputs[outcome].encode(), verdict=verdict)
+        if not self.step(lambda: self.pipeline.record(text), failpoint):
+            self.transforming.append(request)
 
     def wait(self, secs: int) -> None:
         """Let time go by, within MOST_SECS of the beginning."""
@@ -286,7 +309,8 @@ class DeliveryWorld:
 
     def _check_unguarded(self, sent: Delivery) -> None:
         """Check an unguarded send. Its delivery is so new that a change since then may not apply yet."""
-        if abs(self.pipeline.time() - from_rfc3339(sent.created_at)) > FRESH_HINT_MS:
+        since_ms = sent.next_at_ms if sent.is_transformed else from_rfc3339(sent.created_at)
+        if abs(self.pipeline.time() - since_ms) > FRESH_HINT_MS:
             raise Violation("sent without a claim from an old hint")
         limited = {
             endpoint.endpoint_id for endpoint in self.endpoints if endpoint.ordered or endpoint.max_concurrency == 1
@@ -295,6 +319,8 @@ class DeliveryWorld:
             raise Violation("sent without a claim to an endpoint with limits")
 
     def _answer(self, target: Target, body: bytes) -> Reply:
+        if self.transforms and target[1] != RUN_ENDPOINT_ID and list(json.loads(body)) != ["written"]:
+            raise Violation("I8: sent what no transform wrote")
         self.sends[target].append(body)
         self.sending.append(target)
         status = self.answers.get(target[1], 200)
@@ -342,8 +368,7 @@ class DeliveryWorld:
         self.pipeline.announce(*(run.submission_id for run in self.runs))
         # A minute is a round while a delivery of an ordered endpoint waits for the next attempt of the first.
         for _ in range(MAX_ROUNDS * (10 if any(endpoint.ordered for endpoint in self.endpoints) else 1)):
-            while self.hints:
-                self.webhook(0)
+            self._work_off()
             due_ms = self.next_due_ms()
             if due_ms is None:
                 return
@@ -351,10 +376,14 @@ class DeliveryWorld:
             self.pipeline.time.advance(max(SWEEP_SECS, (due_ms - self.pipeline.time()) / 1000))
             expired = {d for d in self.deliveries() if self.is_stuck(d)}
             self.sweep()
-            while self.hints:
-                self.webhook(0)
+            self._work_off()
             assert not expired & set(self.deliveries()), "I4: a lease that ended was not looked after"
         raise AssertionError("I1: something is due for ever")
+
+    def _work_off(self) -> None:
+        while self.hints or self.transforming:
+            self.webhook(0)
+            self.transform(0)
 
     def is_stuck(self, delivery: Delivery) -> bool:
         return delivery.state is DeliveryState.SENDING and (delivery.lease_until_ms or 0) <= self.pipeline.time()
@@ -381,13 +410,21 @@ class DeliveryWorld:
                 "I5: a send without a record"
             )
             assert self.accepted[target] <= 1 + self.unrecorded[target] + self.begun_anew[target], "I5: sent twice"
-            bodies[target[0]] |= set(self.sends[target])
+            bodies[".".join(target) if self._is_transformed(target) else target[0]] |= set(self.sends[target])
         for event_id, sent in bodies.items():
             assert len(sent) <= 1, "I2: other bytes"
+            if "." in event_id:
+                continue
             details = [_without_rendering(detail) for detail in self.put if detail.get("id") == event_id]
             expected = [_without_rendering(json.loads(body)) | {"project_id": self.project_id} for body in sent]
             assert all(detail in expected for detail in details if sent), "the bus got another body"
         assert set(self.sends) <= set(rows), "I2: another id"
+        known = {f"SUBMISSION#{run.submission_id}" for run in self.runs}
+        left = {item["pk"]["S"] for item in self.pipeline.aws.items("SubmissionsTable")} - known
+        assert not [pk for pk in left if pk.startswith("SUBMISSION#")], "a transform was left behind"
+
+    def _is_transformed(self, target: Target) -> bool:
+        return self.transforms and target[1] != RUN_ENDPOINT_ID
 
 
 def _without_rendering(body: dict[str, Any]) -> dict[str, Any]:

@@ -10,4 +10,7 @@ WEBHOOK_POINTS = (
     "webhook.after_release",
     "waking.after_take_out",
     "disabled_event.before_done",
+    "transform.before_begin",
+    "transform.after_create",
+    "transform.after_begin",
 )

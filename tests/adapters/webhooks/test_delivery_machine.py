@@ -26,6 +26,7 @@ DISABLED_EVENT_POINTS = (
     "publish.after_bus",
     "disabled_event.before_done",
 )
+outcomes = st.sampled_from(["body", "body", "body", "failure", "nothing", "skip"])
 SWEEP_POINTS = ("sweep.after_take", "sweep.mid_page", "waking.after_take_out", *RECORD_POINTS[2:])
 
 runs, places, endpoints = st.integers(0, 2), st.integers(0, 9), st.integers(0, 1)
@@ -42,10 +43,11 @@ class Deliveries(RuleBasedStateMachine):
 
     pipeline: ClassVar[Pipeline]
     ordered: ClassVar[bool]
+    transforms: ClassVar[bool]
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = DeliveryWorld(self.pipeline)
+        self.world = DeliveryWorld(self.pipeline, transforms=self.transforms)
         self.world.add_endpoint(ordered=self.ordered)
         # One send at a time, and a sender that died holds its slot for the first minute.
         busy = self.world.add_endpoint(max_concurrency=1, ordered=self.ordered)
@@ -126,6 +128,17 @@ class Deliveries(RuleBasedStateMachine):
         self.world.webhook(place)
         self.world.meanwhile = None
 
+    @rule(place=places, outcome=outcomes, point=or_none(RECORD_POINTS))
+    def transform(self, place: int, outcome: str, point: str | None) -> None:
+        self.world.transform(place, outcome, point)
+
+    @rule(place=places, chance=st.integers(0, 3))
+    def a_run_comes_twice_or_is_lost(self, place: int, chance: int) -> None:
+        if chance == 3:
+            del self.world.transforming[place : place + 1]
+        else:
+            self.world.transforming += self.world.transforming[place : place + 1]
+
     @rule(place=places)
     def duplicate(self, place: int) -> None:
         self.world.hints += self.world.hints[place : place + 1]
@@ -199,14 +212,15 @@ class Deliveries(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(400)  # several minutes on a busy machine
-@pytest.mark.parametrize(
-    ("ordered", "guarded"), [(False, False), (False, True), (True, False)], ids=["unguarded", "guarded", "ordered"]
-)
-def test_any_order_of_mishaps_keeps_the_invariants(pipeline: Pipeline, *, ordered: bool, guarded: bool) -> None:
-    if guarded:
+@pytest.mark.parametrize("way", ["unguarded", "guarded", "ordered", "transformed", "transformed and ordered"])
+def test_any_order_of_mishaps_keeps_the_invariants(pipeline: Pipeline, way: str) -> None:
+    ordered, transforms = "ordered" in way, "transformed" in way
+    if way == "guarded":
         pipeline.guard_all()
     run_state_machine_as_test(
-        type("DeliveriesOfThisTest", (Deliveries,), {"pipeline": pipeline, "ordered": ordered}),
+        type(
+            "DeliveriesOfThisTest", (Deliveries,), {"pipeline": pipeline, "ordered": ordered, "transforms": transforms}
+        ),
         settings=settings(
             max_examples=examples(15),
             stateful_step_count=20,
