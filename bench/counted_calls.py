@@ -20,7 +20,7 @@ from functions.handlers import announce, deliver, record, submit
 from functions.projects.model import Project, Quota
 from functions.projects.store import ProjectStore
 from functions.submissions.direct import DirectRunners
-from functions.webhooks.sending import attempts, deliverer
+from functions.webhooks.sending import attempts, deliverer, transforms
 from infra.embedded import services
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.hook import Hook
@@ -139,11 +139,14 @@ class CountedSystem:
     runner: Direct
     runner_latency_secs: float
     changed: list[str] = field(default_factory=list)
+    transforms: int = 0
 
-    def add_endpoint(self) -> None:
+    def add_endpoint(self, *, transform: bool = False) -> None:
         """Give the project one more endpoint."""
-        answer = send(API_KEY, "POST", "/api/webhooks", {"url": self.receiver.url})
-        assert answer.json["enabled"], answer.raw
+        more = {"transform": {"language": "python", "code": "print(42)"}} if transform else {}
+        self.transforms += transform
+        answer = send(API_KEY, "POST", "/api/webhooks", {"url": self.receiver.url, **more})
+        assert answer.json.get("enabled"), answer.raw
 
     def poll(self, cursor: str | None = None) -> str:
         """Poll the events of a consumer once; return the cursor."""
@@ -170,13 +173,20 @@ class CountedSystem:
             answer = post(API_KEY, _PROGRAM)
             assert answer.status == 202, answer.raw
             self.changed.append(answer.json["id"])
+        self._record(in_flight)
+        self.deliver()
+        if self.transforms:
+            self._record(in_flight * self.transforms)
+            self.deliver()
+
+    def _record(self, count: int) -> None:
+        """Let the runner run so many submissions, and record them."""
         self.engine.holds_runner, self.engine.latency_secs = False, self.runner_latency_secs
-        completions = self._take("CompletionsQueue", in_flight)
+        completions = self._take("CompletionsQueue", count)
         self.engine.latency_secs = 0.0
         for batch in completions:
             assert call(record.handler, tuple(message["Body"] for message in batch)) == []
             self._delete("CompletionsQueue", batch)
-        self.deliver()
 
     def judged(self, runs: int) -> None:
         """Judge programs on 50 cases, one after the other, and record their progress and their ends."""
@@ -243,6 +253,7 @@ def counted_system(quota: Quota, *, slots: int, runner_latency_secs: float) -> I
     for name, of_an_idle_machine in {"FRESH_HINT_MS": 600_000, "FRESH_TARGET_MS": 600_000, "SLOW_SECS": 600}.items():
         patch.setattr(deliverer, name, of_an_idle_machine)
     patch.setattr(attempts, "EVERY_MS", 600_000)
+    patch.setattr(transforms, "FRESH_MS", 600_000)
     with tempfile.TemporaryDirectory() as folder, HookReceiver().running() as receiver:
         engine = open_engine(Path(folder) / "engine", synchronous="NORMAL")
         counting = CountingEngine(engine)

@@ -17,6 +17,7 @@ EMPTY_POLL = "an empty poll"
 SECOND_ENDPOINT = "one more endpoint"
 RETRY = "one retry"
 JUDGED = "a judge run of 50 cases"
+TRANSFORM = "one more endpoint with a transform"
 IN_FLIGHT = 64
 _LEAST_RUNS = 16
 _NOTES = [
@@ -92,6 +93,9 @@ def measure(in_flight: int) -> dict[str, Counted]:
         found[SECOND_ENDPOINT] = two.minus(one).per(runs)
         system.fail_first(2, *[2 * in_flight] * (runs // in_flight))
         found[RETRY] = submitted().minus(two).per(2 * runs)
+        system.receiver.always(200)
+        system.add_endpoint(transform=True)
+        found[TRANSFORM] = submitted().minus(two).per(runs)
     return found
 
 

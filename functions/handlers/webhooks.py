@@ -21,7 +21,7 @@ SETTINGS = (
     *("smtp_url_parameter", "email_from", "email_domains"),
     *("stage", "projects_table", "deliveries_table", "quotas_table", "deliveries_queue_url"),
     *("endpoint_secrets_key_id", "public_base_url", "allow_insecure_webhook_targets", "egress_addresses"),
-    *("submissions_table", "payloads_bucket", "pending_redrive_secs", "offered_languages"),
+    *("submissions_table", "payloads_bucket", "pending_redrive_secs", "offered_languages", "runners_table"),
     *("interactive_queue_url", "batch_queue_url", "network_queue_url"),
 )
 ENV = Env("endpoints", SETTINGS)

@@ -1,6 +1,7 @@
 """Runs of transforms: they begin for a delivery, and their ends write its body. See `webhooks.sending.transforms`."""
 
 import uuid
+from collections.abc import Collection
 from dataclasses import replace
 from types import MappingProxyType
 from typing import Final
@@ -20,6 +21,7 @@ from functions.submissions.completed_event import PlanTransformEnd
 from functions.submissions.model import Kind, Status, Submission
 from functions.submissions.queues import Queues, execution_requested
 from functions.submissions.results.results import output_if_kept
+from functions.submissions.runners.fleet import Fleet
 from functions.submissions.store import SubmissionStore
 from functions.telemetry import warn
 from functions.ttl_cache import TtlCache
@@ -69,6 +71,10 @@ class QueuedTransforms:
         self._env[Payloads].delete_outputs(ended.submission_id, (ended.stdout_key, ended.stderr_key))
         self._store.delete(ended)
         return end
+
+    def languages(self) -> Collection[str]:
+        """Return the languages that runners offer, as of a few seconds ago."""
+        return self._env[Fleet].languages()
 
     def _row(self, project_id: str, run_id: str, program: Transform, created_at_ms: int) -> Submission:
         now = self._env.clock()

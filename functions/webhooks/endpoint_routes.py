@@ -61,7 +61,7 @@ from functions.webhooks.endpoints.store import (
 from functions.webhooks.recipients import RecipientRoutes
 from functions.webhooks.sealed_secrets import EndpointSecrets, UnsealError
 from functions.webhooks.sending.lanes import resume_lane
-from functions.webhooks.sending.transforms import prepare_test
+from functions.webhooks.sending.transforms import prepare_test, transform_runs
 from functions.webhooks.signature import new_secret, parse_secret
 from functions.webhooks.views import (
     EndpointDeleted,
@@ -269,9 +269,11 @@ class EndpointRoutes:
         return endpoint
 
     def refuse_language(self, transform: Transform | None) -> None:
-        """Refuse a language that no program of this deployment may have. Raises InvalidFieldsError."""
-        offered = self.env.settings.offered_languages
-        if transform is not None and transform.language not in offered:
+        """Refuse a language that this deployment does not offer. Raises InvalidFieldsError."""
+        if transform is None:
+            return
+        offered = self.env[transform_runs].languages()
+        if transform.language not in offered:
             text = f"This language is not supported. Offered: {', '.join(offered)}."
             raise InvalidFieldsError((FieldProblem("transform.language", text),))
 

@@ -13,6 +13,7 @@ BUDGET = {
         calls.WEBHOOK: 10.9,
         calls.SECOND_ENDPOINT: 1.8,
         calls.RETRY: 5,
+        calls.TRANSFORM: 13,
         calls.LOGGED: 0,
         calls.EMPTY_POLL: 8,
         calls.JUDGED: 11.5,
@@ -23,6 +24,7 @@ BUDGET = {
         calls.WEBHOOK: 8,
         calls.SECOND_ENDPOINT: 1.8,
         calls.RETRY: 8,  # of the 64 that fail together, all but the first need a lease and a slot at once
+        calls.TRANSFORM: 11.2,
         calls.LOGGED: 1,
         calls.EMPTY_POLL: 8,
     },
@@ -33,6 +35,7 @@ WRITE_UNITS = {
     calls.WEBHOOK: 23,
     calls.SECOND_ENDPOINT: 9,
     calls.RETRY: 27,
+    calls.TRANSFORM: 25,
     calls.LOGGED: 4,
     calls.EMPTY_POLL: 0,
     calls.JUDGED: 23,

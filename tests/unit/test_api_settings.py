@@ -26,6 +26,7 @@ WEBHOOK = {
     "QUOTAS_TABLE": "quotas",
     "PENDING_REDRIVE_SECS": "120",
     "PAYLOADS_BUCKET": "payloads",
+    "RUNNERS_TABLE": "runners",
     "OFFERED_LANGUAGES": "python",
     "INTERACTIVE_QUEUE_URL": "https://queue.example.com/interactive",
     "BATCH_QUEUE_URL": "https://queue.example.com/batch",

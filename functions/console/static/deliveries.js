@@ -7,6 +7,7 @@ import { Action, Facts, Foreign, Loaded, LocalTime, Output, Time, Title } from "
 import { duration, shortId, waitingText } from "./words.js";
 
 const STATES = {
+  transforming: "The transform of its endpoint writes the body.",
   pending: "It is due, or waits for a rate limit.",
   sending: "An attempt is under way.",
   retrying: "The last attempt failed. The next one follows by itself; to have it now, send it again.",
@@ -82,6 +83,7 @@ export default class Delivery extends Component {
           <p>${STATES[delivery.state]}</p><${Why} delivery=${delivery} /></div></div>
         <${Facts} facts=${[
           ["Waits", waitingText(delivery)],
+          ["Transform", delivery.transform_failure && `${delivery.transform_failure.verdict}: ${delivery.transform_failure.error}`],
           ["Next attempt", delivery.next_attempt_at && html`<${Time} at=${delivery.next_attempt_at} />`],
           [
             "Endpoint",
@@ -101,7 +103,7 @@ export default class Delivery extends Component {
         }
         <h2 class="after">Signed text</h2>
         <p class="quiet">Each attempt signs <code>webhook-id.webhook-timestamp.body</code>. Verify the raw bytes you receive:
-          this is the event's whole body, read and written again. Thin payloads and chat messages have a body of their own.</p>
+          this is the event's whole body, read and written again. Thin payloads, chat messages and transforms have a body of their own.</p>
         <${Loaded} key=${delivery.webhook_id} what="the event" load=${(stop) => signedText(delivery, stop)}
           show=${(text) => html`<${Output} text=${text} label="Signed text" />`} />`} />`;
   }

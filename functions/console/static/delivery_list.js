@@ -6,7 +6,7 @@ import { Action, Foreign, Time } from "./parts.js";
 import { duration, plain, shortId } from "./words.js";
 
 /** States from which a delivery goes on by itself. */
-export const OPEN = ["pending", "sending", "retrying"];
+export const OPEN = ["transforming", "pending", "sending", "retrying"];
 
 const STATES = [
   ...["transforming", "pending", "sending", "retrying", "delivered", "exhausted", "paused", "blocked", "skipped"],
@@ -18,7 +18,7 @@ const EMPTY = {
 };
 
 export function tone(state) {
-  if (state === "delivered") return "AC";
+  if (state === "delivered" || state === "skipped") return "AC";
   return OPEN.includes(state) ? "slow" : "bad";
 }
 
@@ -42,7 +42,7 @@ function Target({ id, urls }) {
 
 function Row(delivery, change, urls) {
   const submission = delivery.submission_id;
-  const isFailed = canBeSent(delivery) && delivery.state !== "delivered" && delivery.endpoint_id !== "run";
+  const isFailed = canBeSent(delivery) && tone(delivery.state) !== "AC" && delivery.endpoint_id !== "run";
   const again = async () => change(await post(`api/deliveries/${delivery.id}/replay`, {}));
   return html`<tr key=${delivery.id}>
     <td><${State} state=${delivery.state} /></td>

@@ -5,6 +5,7 @@ import { Component, html } from "./dom.js";
 import { EndpointForm, Made } from "./endpoint_form.js";
 import { whyFailed } from "./failures.js";
 import { Action, Confirmed, Facts, Foreign, Loaded, Output, Sentence, Time, Title } from "./parts.js";
+import { TransformEditor } from "./transform.js";
 import { duration, plain } from "./words.js";
 
 const SPANS = [
@@ -118,6 +119,11 @@ export class Endpoint extends Component {
         <${Settings} endpoint=${endpoint} />
         <details class="sheet"><summary>Change the settings</summary>
           <${EndpointForm} key=${endpoint.updated_at} endpoint=${endpoint} done=${() => reload()} /></details>
+        ${
+          endpoint.format === "event" &&
+          html`<details class="sheet"><summary>Transform: ${endpoint.transform ? `a program in ${endpoint.transform.language} writes the bodies` : "none"}</summary>
+            <${TransformEditor} key=${endpoint.updated_at} endpoint=${endpoint} done=${reload} /></details>`
+        }
         ${rotated && html`<${Made} made=${rotated}>Replaced.<//>`}
         <div class="row"><${Rotation} key=${rotated?.secret} endpoint=${endpoint} done=${(made) => {
           this.setState({ rotated: made });

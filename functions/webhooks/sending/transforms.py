@@ -5,7 +5,7 @@ the body, or why there is none. Each change has the condition that the delivery 
 often a hint comes and a run ends, a delivery gets one body. The sweeper sends the hint again while it waits.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from hashlib import sha256
@@ -93,6 +93,10 @@ class TransformRuns(Protocol):
 
     def test(self, project_id: str, program: Transform, event: bytes) -> TransformEnd:
         """Run a program now, and wait for its end. Raises RateLimitedError, UnavailableError."""
+        ...
+
+    def languages(self) -> Collection[str]:
+        """Return the languages that programs may have."""
         ...
 
 

@@ -218,6 +218,33 @@ def test_a_secret_is_replaced_and_an_endpoint_deleted_after_a_second_click(
     assert tenant.get(path).status_code == httpx.codes.NOT_FOUND
 
 
+def test_a_transform_is_tried_with_its_event_beside_the_result_saved_and_removed(
+    own_console: Console, tenant: httpx.Client
+) -> None:
+    made = tenant.post("/api/webhooks", json={"url": "http://127.0.0.1:9/"}).json()
+    path = f"/api/webhooks/{made['id']}"
+    page = own_console.open(f"webhooks/{made['id']}")
+    page.get_by_text("Transform: none").click()
+    page.get_by_role("button", name="Begin with slack").click()
+    page.get_by_label("Event: a type, or the id of one").fill("check.state.changed")
+    page.get_by_role("button", name="Try").click()
+    expect(page.get_by_role("region", name="Event")).to_contain_text('"check_slug": "nightly-totals"')
+    expect(page.get_by_role("region", name="Result")).to_contain_text("Check *nightly-totals* is failing")
+    assert_sound(own_console)
+    page.get_by_role("textbox", name="Program").fill(f"raise SystemExit({HOSTILE[:40]!r})")
+    page.get_by_role("button", name="Try").click()
+    expect(page.get_by_text("Failed (RE): nothing would be sent.")).to_be_visible()
+    page.get_by_role("textbox", name="Program").fill("print(1)")
+    page.get_by_role("button", name="Save the transform").click()
+    expect(page.get_by_text("Transform: a program in python writes the bodies")).to_be_visible()
+    assert tenant.get(path).json()["transform"] == {"language": "python", "code": "print(1)"}
+    page.get_by_text("Transform: a program in python writes the bodies").click()
+    page.get_by_role("button", name="Remove it").click()
+    expect(page.get_by_text("Transform: none")).to_be_visible()
+    assert tenant.get(path).json()["transform"] is None
+    tenant.delete(path)
+
+
 def test_the_settings_of_an_endpoint_are_changed_here(own_console: Console, tenant: httpx.Client) -> None:
     settings: dict[str, Any] = {"url": "http://127.0.0.1:9/", "format": "pagerduty", "routing_key": "0" * 32}
     settings |= {"headers": {"x-team": "blue"}, "filters": {"metadata": {"team": HOSTILE[:40]}}}
