@@ -137,7 +137,7 @@ def transform_end(env: Env) -> PlanTransformEnd:
 def _end_of(env: Env, final: Submission) -> TransformEnd:
     stdout = output_if_kept(env[Payloads], final, "stdout")
     stderr = output_if_kept(env[Payloads], final, "stderr")
-    error = final.result.get("error_message") or ""
+    error = final.result.get("error_message") or final.result.get("cause") or ""
     return TransformEnd(final.verdict or Verdict.IE.value, stdout, stderr, error)
 
 
