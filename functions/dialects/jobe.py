@@ -48,6 +48,7 @@ _FILE_ID = re.compile(r"[0-9A-Za-z]{8,128}", re.ASCII)
 _FILE_NAME = re.compile(r"(?=[-_.]*[0-9A-Za-z])[-_.0-9A-Za-z]+", re.ASCII)
 _MISSING = "One or more of the specified files is missing/unavailable"
 _CPU_SECS: Final = 5
+_LINE_MAX_CHARS: Final = 8_192
 _COMPILE_ARGS: Final = {Language.C: ["-Wall", "-Werror", "-std=c99"], Language.CPP: ["-Wall", "-Werror"]}
 _NOT_OPTIMISED: Final = "-O0"
 """As there: which warnings gcc has depends on it."""
@@ -125,8 +126,11 @@ def _words(spec: RunSpec, name: str) -> list[str]:
     parts = spec.parameters.get(name) or []
     if not isinstance(parts, list) or not all(isinstance(part, str) for part in parts):
         raise BadRequestError(f"{name} must be an array of strings")
+    line = " ".join(part for part in parts if part not in _LANGUAGE_FLAGS)
+    if len(line) > _LINE_MAX_CHARS:
+        raise BadRequestError(f"{name} has more than {_LINE_MAX_CHARS:,} characters")
     try:
-        return shlex.split(" ".join(part for part in parts if part not in _LANGUAGE_FLAGS))
+        return shlex.split(line)
     except ValueError:
         raise BadRequestError(f"{name} has a quotation that does not end") from None
 
@@ -157,7 +161,7 @@ _OF_VERDICT: Final[Mapping[str, int]] = {
     Verdict.SIG: _RUNTIME_ERROR,
     Verdict.FSE: _RUNTIME_ERROR,
 }
-_PRINTABLE: Final = frozenset({9, 10, 13, *range(0x20, 0x7F)})
+_ESCAPES: Final = {byte: f"\\x{byte:02x}" for byte in {*range(256)} - {9, 10, 13, *range(0x20, 0x7F)}}
 
 
 def _answer(
@@ -190,7 +194,7 @@ def _cleaned(raw: bytes) -> str:
     try:
         return raw.decode()
     except UnicodeDecodeError:
-        return "".join(chr(byte) if byte in _PRINTABLE else f"\\x{byte:02x}" for byte in raw)
+        return raw.decode("latin-1").translate(_ESCAPES)
 
 
 class JobeRoutes(DialectRoutes):

@@ -62,7 +62,7 @@ _LANGUAGES: Final = {
 _COMPILED: Final = frozenset({Language.CPP, Language.GO, Language.JAVA, Language.RUST})
 """The languages whose compiler has a result of its own there."""
 _IGNORED: Final = "IGNORE_THIS_FILE"
-_ASSERT = re.compile(r"(?:^|[;{}):])\s*assert\b", re.MULTILINE)
+_ASSERT = re.compile(r"(?:^|[;{}):])[ \t]*assert\b", re.MULTILINE)
 _NO_ASSERT = "Java runs without -ea here, so assert checks nothing. Throw an exception where a check fails."
 
 
@@ -260,11 +260,7 @@ def _routes(base: str) -> list[DialectRoute]:
     ]
     return [
         DialectRoute(f"POST {base}/run_code", SandboxFusionRoutes.run_code, ("run",), "by_default"),
-        DialectRoute(
-            f"POST {base}/run_jupyter",
-            answering(_NO_CELLS),
-            ("run",),
-        ),
+        DialectRoute(f"POST {base}/run_jupyter", answering(_NO_CELLS), ("run",)),
         DialectRoute(f"GET {base}/v1/ping", answering("pong"), ("run", "read")),
         *others,
     ]

@@ -131,6 +131,8 @@ def test_an_option_that_is_not_offered_is_a_compilation_error(aws: Aws) -> None:
         ({"parameters": {"runargs": "x"}}, 400, "runargs must be an array of strings"),
         ({"parameters": {"runargs": ["'"]}}, 400, "runargs has a quotation"),
         ({"parameters": {"runargs": ["x"] * 65}}, 400, "args: "),
+        ({"parameters": {"runargs": ["'x' " * 1_000_000]}}, 400, "runargs has more than 8,192 characters"),
+        ({"language_id": "c", "parameters": {"linkargs": ["x" * 8_193]}}, 400, "linkargs has more than"),
         ({"parameters": {"interpreterargs": ["-c 1"]}}, 400, "interpreterargs and main_class are not"),
         ({"parameters": {"main_class": "Main"}}, 400, "interpreterargs and main_class are not"),
         ({"file_list": {"a": 1}}, 400, "input must be a string"),

@@ -125,6 +125,7 @@ def test_a_client_that_knows_only_an_address_has_the_key_in_its_path(aws: Aws) -
         ({"fetch_files": ["/etc/passwd"]}, "fetch_files"),
         ({"fetch_files": ["a?"]}, "fetch_files"),
         ({"language": "java", "code": "class Main {\n  void f() { assert 1 == 2; } }"}, "code: Java runs without -ea"),
+        ({"language": "java", "code": "x();\r\n" + "\n \t" * 1_000_000 + ";" * 100_000}, "code"),
         ({"language": "java", "code": "x();\nassert(a);"}, "code: Java runs without -ea"),
     ],
     ids=lambda given: str(given)[:40],
