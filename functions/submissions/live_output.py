@@ -23,6 +23,8 @@ CALL_SECS = 5.0
 """A call of the runner waits at most so long: then the row is read again, and the client may be gone."""
 _NONE = execution_tag("", "")
 """Of a final run without an execution: a client that has read from a lost one sees a change, and begins again."""
+BUCKET_STEP_SECS = 1.0
+"""A runner puts an object once a second at most: reads in between would find nothing, and cost."""
 RENEWED_SECS = 10.0
 """A runner puts the output of a watched run for three times as long."""
 
@@ -62,7 +64,7 @@ class LiveOutput:
                 return Part(row, content, source.execution)
             # The runner has waited, unless the run is not there or has just ended.
             long_poll.sleep(max(0.0, min(step, left_secs) - (long_poll.monotonic() - begun)))
-            step = min(step * GROWTH, LONGEST_STEP_SECS)
+            step = BUCKET_STEP_SECS if source.is_in_bucket else min(step * GROWTH, LONGEST_STEP_SECS)
             latest = self.results.find(row.submission_id, row.project_id)
             if latest is None:
                 raise NotFoundError(NO_SUCH_RESULT)

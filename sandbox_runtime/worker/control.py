@@ -7,6 +7,7 @@ import os
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from threading import Event, Lock
 from time import monotonic, time
 
@@ -185,11 +186,23 @@ class LiveOutputs:
 # The output of watched runs in the bucket, for functions that cannot ask this runner directly.
 #
 # The control object names watched runs, until when. While one is watched, the beginning of each stream so far is put
-# once a second if it has grown. At the end of the run an empty object takes its place: the result has all of it.
+# once a second if it has grown, every two seconds after the first five: each put has a price. At the end of the run an
+# empty object takes its place: the result has all of it.
 
 MOST_OBJECT_BYTES = 1_048_576
+OFTEN_SECS, SELDOM_SECS = 5.0, 2.0
 
 _LOG = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Put:
+    """What an object has: `size` bytes of an execution, put at `last_secs`. `first_secs`: when the first was put."""
+
+    execution: str
+    size: int
+    first_secs: float
+    last_secs: float
 
 
 class LiveObjects:
@@ -198,7 +211,7 @@ class LiveObjects:
     def __init__(self, transport: Transport, outputs: LiveOutputs, clock: Callable[[], float] = time) -> None:
         self._transport, self._outputs, self._clock = transport, outputs, clock
         self._until_secs: dict[str, float] = {}
-        self._seen: dict[tuple[str, str], tuple[str, int]] = {}  # executions and sizes of objects of runs that go on
+        self._seen: dict[tuple[str, str], _Put] = {}  # objects of runs that go on
 
     def watch(self, until_ms: Mapping[str, int]) -> None:
         """Take the watched runs, each with the end of its watch. Those of other runners are left out by `put`."""
@@ -214,13 +227,18 @@ class LiveObjects:
         seen = self._seen.get((submission_id, stream))
         state, content, execution = self._outputs.read(submission_id, stream, 0, 0, most=MOST_OBJECT_BYTES)
         if state is not RunState.RUNNING:
-            if seen and self._has_put(submission_id, stream, b"", seen[0]):
+            if seen and self._has_put(submission_id, stream, b"", seen.execution):
                 del self._seen[submission_id, stream]
             return
-        is_watched = self._until_secs.get(submission_id, 0) > self._clock()
-        now = execution, len(content)
-        if is_watched and content and now != seen and self._has_put(submission_id, stream, content, execution):
-            self._seen[submission_id, stream] = now
+        now = self._clock()
+        is_watched = self._until_secs.get(submission_id, 0) > now
+        if seen and seen.execution == execution:
+            is_early = now - seen.first_secs > OFTEN_SECS and now - seen.last_secs < SELDOM_SECS
+            if is_early or seen.size == len(content):
+                return
+        if is_watched and content and self._has_put(submission_id, stream, content, execution):
+            first_secs = seen.first_secs if seen else now
+            self._seen[submission_id, stream] = _Put(execution, len(content), first_secs, now)
 
     def _has_put(self, submission_id: str, stream: str, content: bytes, execution: str) -> bool:
         try:

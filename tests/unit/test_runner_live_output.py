@@ -156,6 +156,22 @@ def test_output_is_put_into_the_bucket_only_while_it_is_watched_and_grows(progra
     assert bucket.puts[2:] == [("stdout", b"")]  # its result has all of it
 
 
+def test_a_run_that_is_watched_for_long_has_its_output_put_less_often(program: Program) -> None:
+    outputs, bucket, now = LiveOutputs(), Bucket(), [0.0]
+    objects = LiveObjects(bucket, outputs, lambda: now[0])  # type: ignore[arg-type]
+    objects.watch({RUN: 60_000})
+    at: list[float] = []
+    with outputs.open(RUN, TAG) as output:
+        program.begin(output)
+        for second in range(13):
+            now[0] = float(second)
+            program.print(b"x\n")
+            before = len(bucket.puts)
+            objects.put()
+            at += [now[0]] * (len(bucket.puts) - before)
+    assert at == [0, 1, 2, 3, 4, 5, 7, 9, 11]
+
+
 @pytest.mark.parametrize(
     ("text", "watched"),
     [
