@@ -49,12 +49,21 @@ type Unit = Literal["Count", "Milliseconds", "Seconds"]
 
 
 class Metric(NamedTuple):
-    """One value. CloudWatch keeps a metric for each combination of dimensions, and each costs money."""
+    """One value. CloudWatch keeps a metric for each combination of dimensions, and each costs money.
+
+    `properties` are in the line too, for CloudWatch Logs Insights.
+    """
 
     name: str
     value: float = 1
     unit: Unit = "Count"
     dimensions: Mapping[str, str] = {}
+    properties: Mapping[str, str] = {}
+
+
+def are_by_language() -> bool:
+    """Tell whether the operator pays for a metric of each language (`MetricsByLanguage`)."""
+    return os.environ.get("METRICS_BY_LANGUAGE") == "true"
 
 
 class Metrics:
@@ -87,7 +96,7 @@ class Metrics:
         ]
         fields: dict[str, Any] = {"_aws": {"Timestamp": now_ms(), "CloudWatchMetrics": described}}
         for metric in values:
-            fields |= {**metric.dimensions, metric.name: [float(metric.value)]}
+            fields |= {**metric.properties, **metric.dimensions, metric.name: [float(metric.value)]}
         return fields
 
 

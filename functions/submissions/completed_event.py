@@ -21,7 +21,7 @@ from functions.submissions.model import MARK_OF_CHECK, Completion, Kind, Submiss
 from functions.submissions.results.results import output_if_kept
 from functions.submissions.results.views import CompletedEvent, FinalResult, result_body
 from functions.submissions.store import SubmissionStore
-from functions.telemetry import Metric, metrics
+from functions.telemetry import Metric, are_by_language, metrics
 from functions.webhooks.deliveries.publication import Publication, RunTarget, plan_publication
 from functions.webhooks.endpoints.model import RunFacts, SubmissionKind
 from functions.webhooks.endpoints.store import SubscriberCache
@@ -90,8 +90,9 @@ def report_end(final: Submission, service: str, now_ms: int) -> None:
     """Count it, and keep its spans if there is a collector. `service`: the entry point that recorded it."""
     was_cancelled = final.result.get("cause") == Cause.CANCELLED_BEFORE_START  # its IE is no fault of the platform
     verdict = Cause.CANCELLED_BEFORE_START.value if was_cancelled else final.verdict or final.kind
-    dimensions = {"verdict": verdict, "language": final.language}
-    values = [Metric("ExecutionCompleted", dimensions=dimensions)]
+    language = {"language": final.language}
+    dimensions = {"verdict": verdict} | (language if are_by_language() else {})
+    values = [Metric("ExecutionCompleted", dimensions=dimensions, properties=language)]
     if final.started_at is not None:
         waited_ms = from_rfc3339(final.started_at) - from_rfc3339(final.created_at)
         values.append(Metric("QueueDelay", max(0, waited_ms), "Milliseconds"))

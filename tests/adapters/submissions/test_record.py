@@ -88,7 +88,18 @@ def test_completion_is_committed_and_fanned_out(pipeline: Pipeline, capsys: pyte
     logged = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
     counted = [line for line in logged if "ExecutionCompleted" in line]
     assert [(line["verdict"], line["language"]) for line in counted] == [("AC", "python")]
+    assert counted[0]["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service", "verdict"]]
     assert [line["QueueDelay"] for line in logged if "QueueDelay" in line] == [[12.0]]
+
+
+def test_an_operator_may_pay_for_metrics_by_language(
+    pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("METRICS_BY_LANGUAGE", "true")
+    pipeline.run()
+    logged = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    (counted,) = [line for line in logged if "ExecutionCompleted" in line]
+    assert counted["_aws"]["CloudWatchMetrics"][0]["Dimensions"] == [["service", "verdict", "language"]]
 
 
 def test_submission_without_a_webhook_owes_nothing(pipeline: Pipeline) -> None:
