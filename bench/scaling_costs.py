@@ -8,15 +8,18 @@ from infra.deploy.costs import (
     DOLLARS,
     EARLIER,
     LONG_POLL,
+    METRIC_DOLLARS_A_MONTH,
     POLLED,
     PRICES_OF,
     RUNS,
+    STORED_DOLLARS_A_MONTH,
     SYNCHRONOUS,
     Choices,
     Run,
     busy_secs,
     idle_dollars,
     prices,
+    watched_dollars,
 )
 from infra.sam_template import read, translate
 
@@ -43,6 +46,7 @@ def cost_tables(run_secs: float, host_dollars: float) -> str:
         _by_memory(run_secs),
         _by_wait(),
         _idle(),
+        _stored(),
         _tables(),
     )
     return "\n\n".join(tables)
@@ -53,21 +57,21 @@ def _sum(run: Run, run_secs: float, choices: Choices) -> float:
 
 
 def _before_and_after(run_secs: float) -> str:
-    lines = [f"{'a million runs':<28}{'one by one':>22}{'64 in flight':>22}"]
-    lines.append(" " * 28 + f"{'before':>12}{'now':>10}" * 2)
+    lines = [f"{'a million runs':<30}{'one by one':>22}{'64 in flight':>22}"]
+    lines.append(" " * 30 + f"{'before':>12}{'now':>10}" * 2)
     for run in RUNS:
         columns = (replace(choices, busy=busy) for busy in (False, True) for choices in (EARLIER, DEFAULT))
         before, now, busy_before, busy_now = (f"{_sum(run, run_secs, choices):.1f}$" for choices in columns)
-        lines.append(f"{run.name:<28}{before:>12}{now:>10}{busy_before:>12}{busy_now:>10}")
+        lines.append(f"{run.name:<30}{before:>12}{now:>10}{busy_before:>12}{busy_now:>10}")
     return "\n".join(lines)
 
 
 def _by_part(run_secs: float) -> str:
     choices = replace(DEFAULT, busy=True)
-    lines = [f"{'now, 64 in flight':<28}" + "".join(f"{part:>8}" for part in prices(SYNCHRONOUS, run_secs, choices))]
+    lines = [f"{'now, 64 in flight':<30}" + "".join(f"{part:>8}" for part in prices(SYNCHRONOUS, run_secs, choices))]
     for run in RUNS:
         dollars = "".join(f"{value:>8.2f}" for value in prices(run, run_secs, choices).values())
-        lines.append(f"{run.name:<28}{dollars}")
+        lines.append(f"{run.name:<30}{dollars}")
     return "\n".join(lines)
 
 
@@ -109,6 +113,16 @@ def _warmed_parts() -> list[str]:
         if "WarmThroughput" in item.get("Properties", {}):
             parts += [name, *(index["IndexName"] for index in item["Properties"]["GlobalSecondaryIndexes"])]
     return parts
+
+
+def _stored() -> str:
+    """Prices of what is kept, of metrics, and of watching."""
+    lines = [f"{'a GB in a month':<68}"]
+    lines += [f"{name:<68}{dollars:>8.3f}$" for name, dollars in STORED_DOLLARS_A_MONTH.items()]
+    lines.append(f"{'results by function and verdict (36 metrics), a month':<68}{36 * METRIC_DOLLARS_A_MONTH:>8.1f}$")
+    lines.append(f"{'the same by language too, MetricsByLanguage (360)':<68}{360 * METRIC_DOLLARS_A_MONTH:>8.1f}$")
+    lines.append(f"{'a million seconds of watched output through the bucket':<68}{watched_dollars():>8.1f}$")
+    return "\n".join(lines)
 
 
 def _idle() -> str:

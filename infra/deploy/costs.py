@@ -5,7 +5,7 @@ traffic to clients and receivers, are not in it.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from functions.http.long_poll import LongPoll
@@ -40,6 +40,20 @@ DOLLARS = {
     "log GB": 0.50 + 0.03,
     # https://aws.amazon.com/xray/pricing
     "X-Ray trace": 5.00e-6,
+    # https://aws.amazon.com/s3/pricing: S3 Standard; a LIST costs as much as a PUT, a DELETE nothing
+    "S3 PUT": 5.00e-6,
+    "S3 GET": 0.40e-6,
+    # https://aws.amazon.com/kms/pricing: symmetric keys; a process keeps 1,000 opened secrets for five minutes
+    "KMS request": 3.00e-6,
+}
+
+STORED_DOLLARS_A_MONTH = {
+    # Of a GB in a month. Rows expire after `RetentionDays`, outputs and files with them.
+    # https://aws.amazon.com/s3/pricing, https://aws.amazon.com/dynamodb/pricing/on-demand
+    "bucket: outputs over 64 KiB, inputs over 8 KiB, files, artifacts": 0.023,
+    "tables": 0.25,
+    "tables, point-in-time recovery": 0.20,
+    "logs, after the first month": 0.03,
 }
 
 DOLLARS_A_MONTH = {
@@ -96,7 +110,10 @@ class Work:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Billed units of one run. `messages`: SQS requests of runs one by one; `busy_messages`: of 64 in flight."""
+    """Billed units of one run. `messages`: SQS requests of runs one by one; `busy_messages`: of 64 in flight.
+
+    `puts`, `gets`: of the bucket, those of the runner too. `kms`: requests of KMS.
+    """
 
     name: str
     requests: float
@@ -106,6 +123,9 @@ class Run:
     messages: float
     busy_messages: float
     events: float = 1
+    puts: float = 0
+    gets: float = 0
+    kms: float = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,7 +207,35 @@ WEBHOOK = Run(
     messages=9,
     busy_messages=4.3,
 )
-RUNS = (SYNCHRONOUS, QUEUED, LONG_POLL, POLLED, WEBHOOK)
+LARGE = replace(POLLED, name="poll once, 20 KB in, 1 MB out", puts=2, gets=2)
+"""The input goes into the bucket and the runner gets it; the output comes back the same way."""
+OWN_WEBHOOK = replace(WEBHOOK, name="own webhook_url and secret", kms=2)
+"""Each run has a secret of its own: it is sealed and opened once."""
+JUDGED = Run(
+    "judge run of 50 cases, poll",
+    requests=2,
+    work=(
+        Work("Judge", 1, 1, calls=4, log_bytes=630),
+        Work("Judge", 1, 1, calls=2),
+        replace(_RECORD, count=2, busy=0.2),
+        _ANNOUNCE,
+    ),
+    writes=23,
+    reads=5,
+    messages=8,
+    busy_messages=3.2,
+)
+RUNS = (SYNCHRONOUS, QUEUED, LONG_POLL, POLLED, WEBHOOK, LARGE, OWN_WEBHOOK, JUDGED)
+
+
+def watched_dollars() -> float:
+    """Return the dollars of a million seconds for which somebody watches output that comes through the bucket.
+
+    A put every two seconds (`SELDOM_SECS` of the runner), and each second a read of the object and of the row, by a
+    function that waits.
+    """
+    wait = DOLLARS["Lambda GB-second, arm64"] * MEMORY_MB["Result"] / 1024
+    return 1e6 * (DOLLARS["S3 PUT"] / 2 + DOLLARS["S3 GET"] + DOLLARS["DynamoDB read unit"] + wait)
 
 
 def polls(secs: float) -> int:
@@ -242,6 +290,8 @@ def prices(run: Run, run_secs: float, choices: Choices = DEFAULT) -> dict[str, f
         "bus": ("EventBridge event", run.events),
         "logs": ("log GB", log_bytes / 1e9),
         "X-Ray": ("X-Ray trace", traces),
+        "S3": ("S3 PUT", run.puts + run.gets * DOLLARS["S3 GET"] / DOLLARS["S3 PUT"]),
+        "KMS": ("KMS request", run.kms),
     }
     return {name: 1e6 * DOLLARS[unit] * count for name, (unit, count) in units.items()}
 
