@@ -107,19 +107,23 @@ class DialectRoute(NamedTuple):
 
     A key needs one of the `rights`. A first variable `{key}` of the path is the API key, for clients that take nothing
     but a URL; `serve` does not get it, and no log has it.
+
+    `is_open`: the route needs no key, and `serve` gets nothing. `read_max_bytes`: see `Route`.
     """
 
     key: str
     serve: Callable[..., Response[str]]
     rights: tuple[Right, ...]
     waits: Wait = "never"
+    read_max_bytes: int | None = None
+    is_open: bool = False
 
 
 class Dialect(NamedTuple):
     """One protocol. All its paths are `/<name>` or below.
 
     `key_headers`: its own headers for the API key, in lower case. X-API-Key and `Authorization: Bearer` work as well.
-    `error`: turns our status and error body into those of the protocol.
+    `error`: turns our status and error body into those of the protocol. `retry_after_secs` is one of its fields.
     `part`: its routes for one request.
     """
 
@@ -138,8 +142,10 @@ class Dialect(NamedTuple):
                 "",
                 "",
                 {},
+                security=None if row.is_open else "ApiKey",
                 rights=row.rights,
                 waits=row.waits,
+                read_max_bytes=row.read_max_bytes,
                 has_secret=_KEY_IN_PATH in row.key,
             )
             for row in self.routes
@@ -149,6 +155,8 @@ class Dialect(NamedTuple):
         def answered(env: Env, app: Resolver, *variables: str) -> Response[str]:
             if self.name not in env.settings.dialects:
                 raise NotFoundError(f"/{self.name} is off: the parameter Dialects of this deployment is without it.")
+            if row.is_open:
+                return row.serve()
             in_path = variables[0] if _KEY_IN_PATH in row.key else ""
             key = _sent_key(app.current_event, self.key_headers, in_path)
             project = authenticate_key(app.current_event, env, key)
@@ -211,7 +219,8 @@ class DialectResolver(Resolver):
         dialect = next((one for one in self._dialects if one.name == first), None)
         if dialect is None:
             return answered
-        status, body = dialect.error(answered.status_code, json.loads(answered.body or "{}"))
+        later = {"retry_after_secs": int(str(answered.headers.get("retry-after", 1)))}
+        status, body = dialect.error(answered.status_code, later | json.loads(answered.body or "{}"))
         return Response(status_code=status, content_type=JSON_TYPE, headers=answered.headers, body=json.dumps(body))
 
 

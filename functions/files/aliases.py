@@ -41,7 +41,7 @@ class FileAlias:
     expires_at: Annotated[int, IN_KEY]
 
     @classmethod
-    def of(cls, namespace: str, alias_id: str, name: str, file: File | ArtifactObject, now_ms: int) -> Self:
+    def of(cls, namespace: str, alias_id: str, name: str, file: File | ArtifactObject | Self, now_ms: int) -> Self:
         """Return an alias that lives as long as an unused file."""
         expires_at = (now_ms + KEPT_MS) // MS_PER_SEC
         return cls(namespace, alias_id, file.sha256, file.size, file.media_type, name, now_ms, expires_at)

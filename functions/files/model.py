@@ -86,10 +86,9 @@ def _sha256(text: str) -> str:
 
 
 Sha256 = Annotated[Text, AfterValidator(_sha256), Field(json_schema_extra={"pattern": "^(sha256:)?[0-9a-f]{64}$"})]
-MediaType = Annotated[
-    Text,
-    Field(max_length=127, pattern=r"^[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*$"),
-]
+MEDIA_TYPE_PATTERN = r"^[a-z0-9][a-z0-9!#$&^_.+-]*/[a-z0-9][a-z0-9!#$&^_.+-]*$"
+MEDIA_TYPE_MAX_CHARS = 127
+MediaType = Annotated[Text, Field(max_length=MEDIA_TYPE_MAX_CHARS, pattern=MEDIA_TYPE_PATTERN)]
 
 
 class FileRequest(BaseModel):

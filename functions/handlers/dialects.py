@@ -6,6 +6,7 @@ from functions.checks.runs.hints import tell_checks
 from functions.dialects.dialect import DialectResolver
 from functions.dialects.jobe import JOBE
 from functions.dialects.judge0.api import JUDGE0
+from functions.dialects.librechat.api import LIBRECHAT
 from functions.dialects.mcp.api import MCP
 from functions.dialects.piston import PISTON
 from functions.dialects.sandboxfusion import SANDBOX_FUSION
@@ -26,11 +27,12 @@ SETTINGS = (
     *("max_queue_depth", "pending_redrive_secs"),
     *("allow_insecure_webhook_targets", "endpoint_secrets_key_id", "public_base_url"),
     *("runner_url", "network_runner_url", "runner_token_parameter", "runner_ca_parameter", "allow_runner_http"),
+    "serves_files",
 )
 ENV = Env("dialects", SETTINGS)
 ENV.provide(judge_runs, JudgedRuns)
 ENV.provide(on_final, tell_checks)
 
-DIALECTS = (JOBE, JUDGE0, MCP, PISTON, SANDBOX_FUSION)
+DIALECTS = (JOBE, JUDGE0, LIBRECHAT, MCP, PISTON, SANDBOX_FUSION)
 
 handler = Resolvers(partial(DialectResolver, ENV, DIALECTS)).resolve

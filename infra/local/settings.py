@@ -137,7 +137,7 @@ def _parameters(environ: Mapping[str, str], port: int) -> dict[str, str]:
         "Stage": LOCAL_STAGE,
         "AdminKeyParameter": ADMIN_KEY_PARAMETER,
         "AllowInsecureWebhookTargets": "true",
-        "Dialects": "jobe,judge0,mcp,piston,sandboxfusion",
+        "Dialects": "jobe,judge0,librechat,mcp,piston,sandboxfusion",
         "PendingRedriveSecs": _PENDING_REDRIVE_SECS,
         "PublicBaseUrl": f"http://127.0.0.1:{port}",
         "WebhookSenders": _WEBHOOK_SENDERS,

@@ -44,7 +44,7 @@ if [[ ${1:-} == --quick ]]; then
 fi
 # Tests of the jail and of the system that are stages of their own. `jail` and `system` are all the others.
 # What clients see of one stack, which no test here kills.
-clients_tests=(tests/system/test_{artifacts,cli,cli_install,dialect_clients,github_status,judge0,judge0_readme,listen,mcp}.py
+clients_tests=(tests/system/test_{artifacts,cli,cli_install,dialect_clients,github_status,judge0,judge0_readme,librechat,listen,mcp}.py
   tests/system/test_{openapi_clients,outputs,pages,piston,problems,sdk,signed_senders,three_patterns}.py)
 browser_tests=(tests/system/browser)
 hostile_tests=(tests/jail/test_hostile.py)

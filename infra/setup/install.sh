@@ -266,6 +266,8 @@ if [[ $mode == --sdk ]]; then
     install_node_tools tests/system/dialect_clients .sdk/dialects
   stamped .sdk/dialects-python/.stamp "Python clients of other services (.sdk)" tests/system/dialect_clients/python.txt -- \
     install_target tests/system/dialect_clients/python.txt .sdk/dialects-python
+  stamped .sdk/librechat/.stamp "agents of LibreChat (.sdk)" tests/system/librechat_client/bun.lock -- \
+    install_node_tools tests/system/librechat_client .sdk/librechat
 fi
 [[ $mode != --run ]] || installation >.venv/.checked
 if ((steps_done)); then

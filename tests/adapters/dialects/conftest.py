@@ -9,5 +9,5 @@ from tests.adapters.aws_account import Aws
 @pytest.fixture(autouse=True)
 def all_dialects(aws: Aws) -> None:
     """Switch all dialects on."""
-    aws.monkeypatch.setenv("DIALECTS", "jobe,judge0,mcp,piston,sandboxfusion")
+    aws.monkeypatch.setenv("DIALECTS", "jobe,judge0,librechat,mcp,piston,sandboxfusion")
     dialects.ENV.forget()

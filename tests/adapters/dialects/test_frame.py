@@ -19,6 +19,7 @@ from tests.adapters.http_calls import Answer, call, event
 PATHS = {
     "jobe": "/jobe/index.php/restapi/languages",
     "judge0": "/judge0/about",
+    "librechat": "/librechat/files/unknown",
     "piston": "/piston/api/v2/runtimes",
     "sandboxfusion": "/sandboxfusion/v1/ping",
 }
@@ -47,7 +48,17 @@ def test_a_dialect_that_the_deployment_does_not_name_does_not_exist(aws: Aws, na
     assert has_error_of(name, answer)
 
 
-ROUTES = [row for dialect in dialects.DIALECTS for row in dialect.served()]
+ALL_ROUTES = [row for dialect in dialects.DIALECTS for row in dialect.served()]
+ROUTES = [row for row in ALL_ROUTES if row.security is not None]
+
+
+@pytest.mark.usefixtures("project_key")
+def test_no_route_opens_without_a_key_but_one_that_says_that_the_service_is_there() -> None:
+    assert [row.key for row in ALL_ROUTES if row.security is None] == ["GET /librechat/health"]
+    for row in ROUTES:
+        assert ask(re.sub(r"{\w+}", "x", row.path), {}, row.method).status in {401, 403}, row.key
+    answer = ask("/librechat/health", {})
+    assert (answer.status, set(answer.json)) == (200, {"status", "version"})
 
 
 @pytest.mark.parametrize("route", ROUTES, ids=[row.key for row in ROUTES])
