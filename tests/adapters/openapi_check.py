@@ -37,7 +37,8 @@ def check_answer(path: str, method: str, status: int, headers: Mapping[str, str]
     """Fail if the document does not have this status, content type and body for this operation. JSON is UTF-8."""
     if (path, status) == ("/favicon.ico", 200):  # a picture, which the document leaves out
         return
-    if path.startswith(("/jobe", "/judge0", "/librechat", "/mcp", "/piston", "/sandboxfusion")):  # protocols of other services
+    # Protocols of other services.
+    if path.startswith(("/jobe", "/judge0", "/librechat", "/mcp", "/piston", "/sandboxfusion")):
         return
     operations = document()["paths"].get(template_of(path) or "", {})
     operation = operations.get(method.lower())

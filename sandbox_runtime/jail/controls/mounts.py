@@ -43,6 +43,8 @@ def write_network_files(etc: Path, host_etc: Path) -> None:
 
 
 WORKING_DIRECTORY = "/box"
+_OTHER_NAME = "mnt/data"
+"""Leads to the working directory: language models write there, as code interpreters of other services call theirs."""
 # The new root is mounted here, in the template's mount namespace. /sys exists on every Linux host, and no bind mount
 # has its source there.
 _STAGING = "/sys"
@@ -159,6 +161,8 @@ def enter_guest_root(binds: tuple[BindMount, ...], executable: bytes = b"") -> i
     try:
         for directory in ("proc", "tmp", "box", "old", "layers"):
             (root / directory).mkdir()
+        (root / _OTHER_NAME).parent.mkdir()
+        (root / _OTHER_NAME).symlink_to(WORKING_DIRECTORY)
         files = HostFiles(root / "layers")
         _lay_out_system(root, host_root, files)
         _lay_out_devices(root, files)

@@ -24,7 +24,7 @@ PATHS = {
     "sandboxfusion": "/sandboxfusion/v1/ping",
 }
 NAMES = sorted(PATHS)
-MESSAGE = {"judge0": "error", "piston": "message", "sandboxfusion": "detail"}
+MESSAGE = {"judge0": "error", "librechat": "error", "piston": "message", "sandboxfusion": "detail"}
 WITHOUT_KEY = dict.fromkeys(NAMES, 401) | {"jobe": 403}
 """The status of a request with a wrong key."""
 
