@@ -206,7 +206,7 @@ class DialectResolver(Resolver):
         names = headers.get("access-control-request-headers", "")
         is_preflight = event.http_method == "OPTIONS" and "access-control-request-method" in headers
         if is_preflight and _HEADER_NAMES.fullmatch(names):
-            may_send = {_ALLOWED_METHODS: "GET, POST, DELETE", "access-control-allow-headers": names}
+            may_send = {_ALLOWED_METHODS: "GET, POST, PUT, DELETE", "access-control-allow-headers": names}
             return {**allowed, **may_send, "access-control-max-age": "600"}
         return {**allowed, "access-control-expose-headers": _EXPOSED}
 

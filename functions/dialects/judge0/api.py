@@ -1,6 +1,8 @@
 """The routes of Judge0."""
 
 import base64
+import io
+import zipfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
@@ -19,7 +21,6 @@ from functions.dialects.judge0.views import (
     PROGRAM,
     STATUSES,
     KeptRequest,
-    archive,
     config_info,
     requested_fields,
     source_file,
@@ -185,6 +186,15 @@ class Judge0Routes(DialectRoutes):
                 with suppress(PayloadMissingError):  # deleted since the row was read
                     found[file["path"]] = self.env[Payloads].get_output(row.submission_id, file["key"])
         return found
+
+
+def archive(files: Mapping[str, bytes]) -> bytes | None:
+    """Return a zip archive of files by their paths; None without any."""
+    raw = io.BytesIO()
+    with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as made:
+        for path, content in sorted(files.items()):
+            made.writestr(path, content)
+    return raw.getvalue() if files else None
 
 
 def languages(details: Iterable[LanguageDetail], *, is_extra: bool) -> list[dict[str, Any]]:

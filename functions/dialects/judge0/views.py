@@ -2,8 +2,6 @@
 
 import base64
 import hashlib
-import io
-import zipfile
 from collections.abc import Mapping
 from typing import Any, Final, Self
 
@@ -302,15 +300,6 @@ def _message(result: Mapping[str, Any], status: int) -> str:
     if result.get("signal") is not None:
         return f"Caught fatal signal {result['signal']}"
     return f"Exited with error status {result.get('exit_code')}"
-
-
-def archive(files: Mapping[str, bytes]) -> bytes | None:
-    """Return a zip archive of files by their paths; None without any."""
-    raw = io.BytesIO()
-    with zipfile.ZipFile(raw, "w", zipfile.ZIP_DEFLATED) as made:
-        for path, content in sorted(files.items()):
-            made.writestr(path, content)
-    return raw.getvalue() if files else None
 
 
 def _secs(value: float | None) -> str | None:

@@ -155,7 +155,7 @@ def test_a_page_of_a_listed_origin_may_call_a_dialect(name: str) -> None:
         "vary": "Origin",
         "access-control-allow-origin": PAGE,
         "access-control-allow-headers": SENT,
-        "access-control-allow-methods": "GET, POST, DELETE",
+        "access-control-allow-methods": "GET, POST, PUT, DELETE",
         "access-control-max-age": "600",
     }
     refused = WITHOUT_KEY[name]
@@ -179,6 +179,18 @@ def test_a_page_of_another_origin_may_not(name: str, origin: str) -> None:
     refused = preflight(PATHS[name], origin)
     assert (refused.status, cors(refused)) == (404, {"vary": "Origin"})
     assert cors(ask(PATHS[name], {"Origin": origin, "X-API-Key": API_KEY})) == {"vary": "Origin"}
+
+
+@pytest.mark.parametrize(
+    ("listed", "is_valid"),
+    [
+        *[("", True), (PAGE, True), (f"{PAGE},http://127.0.0.1:8080", True)],
+        *[("*", False), (f"{PAGE},", False), (f"{PAGE}/", False), ("ide.example.com", False), ("null", False)],
+    ],
+)
+def test_the_template_takes_origins_only(aws: Aws, listed: str, is_valid: bool) -> None:  # noqa: FBT001 - of the table
+    pattern = aws.template["Parameters"]["DialectOrigins"]["AllowedPattern"]
+    assert (re.fullmatch(pattern, listed) is not None) == is_valid
 
 
 @pytest.mark.parametrize("name", NAMES)
