@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 from bench.answers import Tally, WrongAnswerError, check_result
-from bench.api_client import ApiClient, Endpoint, parsed
+from bench.api_client import ApiClient, Endpoint, body_of, parsed
 from bench.closed_loop import ClosedLoop
 from bench.hook_server import HookServer, Receipt
 from bench.report import Figure, Section
@@ -29,12 +29,14 @@ from bench.sources import Program, python_program
 CLIENTS = 16
 ROUNDS = 4
 _ARRIVAL_SECS = 30
+_POLL_SECS = 20
 _SECRET = "whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD"
 _PATH = "/ratios"
 _NOTES = [
     "B: `python3 -c` prints once a process, closed loop over all cores. Each round measures each row once.",
     f"Synchronous answers: wait=true. {CLIENTS} clients send again when they have their answer.",
     "Webhooks: the run has a URL and a secret; from the submission to the last byte at a receiver, which verifies it.",
+    "Submissions and polls: from the submission to the result, which one long poll waits for.",
     "One client: median times, and how often the median of bare `python3 -c` goes into them.",
 ]
 
@@ -63,6 +65,7 @@ def run(scale: Scale, tally: Tally, peer_ways: Sequence[Way]) -> Section:
             _Row("bare python3 -c, all cores", lambda count: _loop(cores, count, tally, lambda _: python.once())),
             _Row(f"synchronous answers, {CLIENTS} clients", lambda count: synchronous(CLIENTS, count)),
             _Row(f"webhooks, {CLIENTS} clients", lambda count: webhooks.loop(CLIENTS, count, tally)),
+            _Row(f"submissions and polls, {CLIENTS} clients", lambda count: _polls(stack.endpoint, count, tally)),
             _Row("bare python3 -c, one", lambda count: _loop(1, count // 4, tally, lambda _: python.once())),
             _Row("synchronous answers, one client", lambda count: synchronous(1, count // 4)),
             _Row("webhooks, one client", lambda count: webhooks.loop(1, count // 4, tally)),
@@ -78,7 +81,7 @@ def run(scale: Scale, tally: Tally, peer_ways: Sequence[Way]) -> Section:
 
 
 def _figures(rows: Sequence[_Row]) -> Iterator[Figure]:
-    many, one = rows[:3], rows[3:]
+    many, one = rows[:4], rows[4:]
     for row in many:
         rate = statistics.median(row.rates)
         ratio = statistics.median(mine / bare for mine, bare in zip(row.rates, rows[0].rates, strict=True))
@@ -121,6 +124,21 @@ def _loop(clients: int, requests: int, tally: Tally, once: Callable[[int], float
     with ThreadPoolExecutor(clients) as pool:
         list(pool.map(client, range(clients)))
     return times_ms, len(times_ms) / (time.monotonic() - begun)
+
+
+def _polls(endpoint: Endpoint, requests: int, tally: Tally) -> tuple[list[float], float]:
+    with _connected(endpoint, CLIENTS) as connected:
+        return _loop(CLIENTS, requests, tally, lambda number: _polled(connected[number]))
+
+
+def _polled(client: ApiClient) -> float:
+    program = python_program()
+    begun_ns = time.perf_counter_ns()
+    found = parsed(client.submit(body_of(program), wait=False))
+    while "verdict" not in found:
+        found = client.result(found["id"], _POLL_SECS)
+    check_result(found, program.expected)
+    return (time.perf_counter_ns() - begun_ns) / 1e6
 
 
 class _Webhooks:
