@@ -16,6 +16,8 @@ import pytest
 from bench.processes import descendants
 from tests.choice import IS_QUICK
 from tests.system.kill_run.file_runs import file_runs
+from tests.system.kill_run.grouped_calls import QUIET_SECS as GROUPED_SECS
+from tests.system.kill_run.grouped_calls import grouped_calls_run
 from tests.system.kill_run.plan import Victim, make_plan
 from tests.system.kill_run.run import ACCEPT_SECS, QUIET_SECS, REQUIRED_SECS, VARIABLES, kill_run
 from tests.system.kill_run.signed_calls import signed_calls_run
@@ -47,6 +49,22 @@ def test_each_signed_call_sent_three_times_has_one_run_and_one_delivery(own_stac
     report = signed_calls_run(own_stack(**VARIABLES), events=200, kills=5, seed=SEED)
     assert report.problems == [], report.summary
     assert (report.calls, report.kills.total()) == (600, 5), report.summary
+
+
+@pytest.mark.timeout(GROUPED_SECS + 300)
+def test_each_grouped_call_runs_or_is_superseded_and_no_key_has_too_many(own_stack: Callable[..., LocalStack]) -> None:
+    report = grouped_calls_run(own_stack(**VARIABLES), calls=300, keys=20, kills=4, seed=SEED)
+    assert report.problems == [], report.summary
+    assert (report.runs.total(), report.kills.total()) == (300, 4), report.summary
+    assert {*report.runs} >= {"passed", "superseded"}, report.summary
+
+
+@pytest.mark.whole
+@pytest.mark.timeout(GROUPED_SECS + 1_800)
+def test_ten_thousand_grouped_calls_survive_twenty_kills(own_stack: Callable[..., LocalStack]) -> None:
+    report = grouped_calls_run(own_stack(**VARIABLES), calls=10_000, keys=100, kills=20, seed=SEED)
+    assert report.problems == [], report.summary
+    assert (report.runs.total(), report.kills.total()) == (10_000, 20), report.summary
 
 
 @pytest.mark.whole

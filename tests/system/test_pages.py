@@ -83,12 +83,14 @@ def test_every_command_of_the_page_about_webhooks_works(
 def test_every_command_of_the_page_about_checks_works(stack: LocalStack, client: httpx.Client, tmp_path: Path) -> None:
     opened, _ = shell(stack, tmp_path)
     with opened as bash:
-        _, created, state, heartbeat, _ = [bash.run(block) for block in blocks("docs/checks.md")]
+        _, created, state, grouped, heartbeat, _ = [bash.run(block) for block in blocks("docs/checks.md")]
         check = bash.variable("CHECK")
     assert created.count("T02:") == 5
     passed, failed, *_ = state.splitlines()
     assert (passed, failed) == ("totals passed", "totals failed")
     assert re.search(r"^totals +failing ", state, re.MULTILINE)
+    assert re.search(r"^refs/heads/main +1 ", grouped, re.MULTILINE)
+    assert grouped.count("superseded by the run") == 2
     assert re.search(r"^backup +up ", heartbeat, re.MULTILINE)
     assert "<bdi>Site</bdi>" in (tmp_path / "status.html").read_text()
     assert client.get(f"/api/checks/{check}").status_code == httpx.codes.NOT_FOUND

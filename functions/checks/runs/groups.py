@@ -82,14 +82,15 @@ class Group:
         return project_id, check_id
 
     def with_call(self, grouping: Grouping, position: str, now: int) -> tuple[Self, tuple[str, ...]]:
-        """Return the group with one more call, and the calls that it supersedes. Raises FullError."""
+        """Return the group with one more call, and the calls that it supersedes. Raises RateLimitedError."""
         superseded: tuple[str, ...] = ()
         if grouping.debounce_secs is not None:
             superseded = self.waiting[-_SUPERSEDED:]  # several, if calls ran in order before a change of the check
         elif len(self.waiting) >= MOST_WAITING:
-            raise FullError(
+            raise RateLimitedError(
                 f"{MOST_WAITING} calls with the key {self.key!r} wait already. Raise group.at_most "
-                f"({grouping.at_most}), set group.debounce_secs so that a call replaces those that wait, or call later."
+                f"({grouping.at_most}), set group.debounce_secs so that a call replaces earlier ones, or call later.",
+                _RETRY_SECS,
             )
         waiting = (*self.waiting[: len(self.waiting) - len(superseded)], position)
         first_ms = self.first_ms if self.waiting else now
@@ -115,13 +116,6 @@ class Group:
     def without(self, ended: Sequence[str]) -> Self:
         """Return the group without runs that have ended."""
         return replace(self, unfinished=tuple(each for each in self.unfinished if each not in ended))
-
-
-class FullError(RateLimitedError, status=429, code="rate_limited"):
-    """As many calls wait as may."""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message, _RETRY_SECS)
 
 
 def key_of(grouping: Grouping, document: Any) -> tuple[str, str]:
@@ -180,7 +174,7 @@ class GroupStore(Table):
     def call(self, check: Check, grouping: Grouping, run: Run, document: Any) -> tuple[Run, Sequence[Any]]:
         """Return the run of a call with its place in its group, and the actions of the group for its transaction.
 
-        Raises FullError.
+        Raises RateLimitedError.
         """
         pk, (name, shown), now = (
             keys.groups_pk(check.project_id, check.check_id),
@@ -264,11 +258,12 @@ class GroupStore(Table):
         return [position for position in group.unfinished if position not in going_on]
 
     def _refuse_many_keys(self, pk: str) -> None:
-        """Raise FullError for one more key than a check may have."""
+        """Raise RateLimitedError for one more key than a check may have."""
         if next(self._counts.get_or_load(pk, lambda: itertools.count(self._count(pk)))) >= MOST_KEYS:
-            raise FullError(
+            raise RateLimitedError(
                 f"{MOST_KEYS:,} keys of this check have calls that wait or run. Call later, or choose a "
-                "group.key with fewer values."
+                "group.key with fewer values.",
+                _RETRY_SECS,
             )
 
     def _count(self, pk: str) -> int:

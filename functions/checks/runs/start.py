@@ -17,7 +17,7 @@ from functions.aws.dynamodb.table import Table, tries
 from functions.aws.dynamodb.transaction import RowsContendedError, transact_or_raise
 from functions.checks import keys
 from functions.checks.assertions import MISSING
-from functions.checks.runs.groups import TRIES, FullError, GroupStore
+from functions.checks.runs.groups import TRIES, GroupStore
 from functions.checks.runs.hints import CheckHints
 from functions.checks.runs.signatures import InboundVerification, NotGenuineError, Verification
 from functions.checks.runs.store import Run, RunKind, RunStatus, RunStore, new_run, run_item
@@ -62,10 +62,6 @@ class Hook(NamedTuple):
     verification: Verification
 
 
-class GroupChangedError(Exception):
-    """Another call, or the end of a run, has changed the group. Nothing was written."""
-
-
 class EventStore(Table):
     """Rows of inbound secrets, and of events by check and id."""
 
@@ -96,7 +92,7 @@ class EventStore(Table):
         """Write a run. A repeat of its event writes nothing: it returns the position of its first run.
 
         `event_id`: None for a run that no event starts. `also`, `group`: actions of the same transaction. Raises
-        GroupChangedError if that of `group` are refused.
+        RowsContendedError if that of `group` are refused.
         """
         event: Any = ()
         if event_id is not None:
@@ -108,7 +104,7 @@ class EventStore(Table):
         if refusal is None:
             return None
         if event_id is None or "event" not in refusal.failed:
-            raise GroupChangedError
+            raise RowsContendedError
         # The id may have expired since.
         return self.first_run(run.check_id, event_id) or self.add_run(run, event_id, also, group)
 
@@ -147,8 +143,8 @@ def add_run(
 ) -> tuple[Run, str | None]:
     """Write a run, in its group if its check has groups. Return it, and the position of the first run of a repeat.
 
-    `document`: the event, MISSING for one without JSON. The others are those of `EventStore.add_run`. Raises FullError,
-    and UnavailableError while too many calls of one key come at once.
+    `document`: the event, MISSING for one without JSON. The others are those of `EventStore.add_run`.
+    Raises RateLimitedError, and UnavailableError while too many calls of one key come at once.
     """
     grouping, events = check.settings.group, env[EventStore]
     if grouping is None and event_id is None:
@@ -161,7 +157,7 @@ def add_run(
         reach("check.before_call")
         try:
             return placed, events.add_run(placed, event_id, also, actions)
-        except (GroupChangedError, RowsContendedError):
+        except RowsContendedError:
             continue
     raise UnavailableError("Too many calls with this key come at once. Repeat the call.", 1)
 
@@ -255,7 +251,7 @@ def start(env: Env, check: Check, cause: Cause) -> None:
     if problem is None:
         try:
             run, earlier = add_run(env, check, run, MISSING if cause.data is None else cause.data, event_id)
-        except FullError as full:
+        except RateLimitedError as full:
             problem = full.message
     if problem is not None:
         run = _skipped(run, problem)

@@ -409,7 +409,7 @@ class CheckSettings(StrictModel):
 
     def stored(self) -> dict[str, Any]:
         """Return them as JSON values, as a client sends them, with the defaults of a check's own fields."""
-        as_given = ("trigger", "report")
+        as_given = ("trigger", "group", "report")
         values = self.model_dump(mode="json", exclude={"assertions", *as_given}, exclude_none=True)
         for name in ("code", "files", "compile_args"):
             if not values[name]:

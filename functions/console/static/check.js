@@ -104,6 +104,10 @@ function Standing({ check }) {
 
 const quietText = ({ schedule, minutes, timezone }) => `${schedule} ${timezone} for ${minutes} min`;
 
+/** How calls with one key run. */
+const groupText = ({ key, debounce_secs: quiet, most_secs: most = 900, at_most: count = 1 }) =>
+  `${quiet ? `one run ${quiet} s after the last call, ${most} s after the first` : "in order"}, ${count} at a time${key ? ` for each ${key}` : ""}`;
+
 const share = (value) => (value === null || value === undefined ? null : `${(value * 100).toFixed(2)} %`);
 
 function Figures({ check }) {
@@ -120,6 +124,7 @@ function Figures({ check }) {
     ["Tags", check.tags.join(", ")],
     ["Events", check.events.join(", ")],
     ["Match", Object.entries(check.match).map(([path, value]) => `${path} is ${JSON.stringify(value)}`).join("; ")],
+    ["Calls run", check.group && html`<${Foreign} text=${groupText(check.group)} />`],
     ["Runbook", check.runbook_url && html`<a href=${check.runbook_url} rel="noreferrer"><${Foreign} text=${check.runbook_url} /></a>`],
     ["Language", check.language],
     ["May reach", check.network && html`<${Foreign} text=${check.network.allow.join(", ")} />`],

@@ -3,8 +3,10 @@
 import base64
 import hashlib
 import hmac
+import itertools
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,10 +16,12 @@ from functions.checks import keys
 from functions.checks.runs import groups
 from functions.checks.runs.groups import MOST_WAITING, GroupStore
 from functions.checks.runs.hints import CheckHints
-from functions.checks.runs.store import RunStore
+from functions.checks.runs.store import Due, RunStore
 from functions.handlers import check_schedule as schedule
+from functions.handlers import checks
 from tests.adapters.aws_account import PROJECT_ID
 from tests.adapters.checks.check_world import CheckWorld, prints
+from tests.adapters.checks.commands import Rustbox
 from tests.adapters.http_calls import Answer, call, event
 from tests.adapters.pipeline import Crash, crash_at
 
@@ -333,15 +337,31 @@ def test_a_delayed_message_wakes_a_group_at_its_second_and_a_queue_needs_none(wo
     sent.clear()
     world.time.ms += 1_700
     hints.try_send(waiting)
-    assert [(each["DelaySeconds"], json.loads(each["MessageBody"])["pk"]) for each in sent] == [
-        (9, keys.groups_pk(PROJECT_ID, grouped.check["id"]))
-    ]
+    (message,) = sent
+    assert (message["DelaySeconds"], message["MessageGroupId"]) == (9, PROJECT_ID)
+    assert json.loads(message["MessageBody"])["pk"] == keys.groups_pk(PROJECT_ID, grouped.check["id"])
     grouped.change(group=IN_ORDER)
     grouped.request(ref="other")
     grouped.request(ref="other")
     sent.clear()
     hints.try_send(world.rows(grouped.check)[0])
     assert sent == []
+
+
+def test_a_project_with_many_due_groups_holds_up_no_other(world: CheckWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    grouped = Grouped(world, PUSH)
+    for number in range(30):
+        grouped.request(ref=number)
+    world.time.advance(11)
+    rows = list(world.env[RunStore].due(world.time.ms))
+    assert ({row.is_group for row in rows}, {row.project_id for row in rows}) == ({True}, {PROJECT_ID})
+    other = Due(keys.groups_pk("other", grouped.check["id"]), "0" * 64, world.time.ms)
+    monkeypatch.setattr(RunStore, "due", lambda *_: [*rows, other])
+    served: list[str] = []
+    monkeypatch.setattr(schedule, "THREADS", 1)
+    monkeypatch.setattr(schedule, "serve", lambda _env, row: served.append(row.project_id))
+    world.schedule()
+    assert (len(served), served.index("other")) == (31, 1)
 
 
 def test_without_messages_the_minute_starts_the_runs(world: CheckWorld, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -502,3 +522,91 @@ def test_a_deleted_check_runs_nothing_more_and_leaves_no_group(world: CheckWorld
     assert rows == []
     assert {run.status.value for run in world.rows(grouped.check)} <= {"superseded", "skipped"}
     assert list(world.env[RunStore].due(world.time.ms)) == []
+
+
+# --- what groups cost -------------------------------------------------------------------------------------------------
+
+
+def units_of(world: CheckWorld, group: dict[str, Any] | None, calls: int) -> float:
+    """Return the write units of the checks table for so many calls, one run after the other, until all have ended."""
+    units: list[float] = []
+
+    def ask(params: dict[str, Any], **_: Any) -> None:
+        params["ReturnConsumedCapacity"] = "TOTAL"
+
+    def count(parsed: dict[str, Any], **_: Any) -> None:
+        consumed = parsed.get("ConsumedCapacity", [])
+        parts = consumed if isinstance(consumed, list) else [consumed]
+        table = world.aws.names["ChecksTable"]
+        units.extend(each["CapacityUnits"] for each in parts if each["TableName"] == table)
+
+    grouped = Grouped(world, group)  # type: ignore[arg-type]  # none is what a plain check has
+    names = [f"dynamodb.{each}" for each in ("PutItem", "UpdateItem", "DeleteItem", "TransactWriteItems")]
+    events = [
+        each.meta.events for each in {id(env.dynamodb): env.dynamodb for env in (schedule.ENV, checks.ENV)}.values()
+    ]
+    for each, name in itertools.product(events, names):
+        each.register(f"provide-client-params.{name}", ask, unique_id=f"ask {name}")
+        each.register(f"after-call.{name}", count, unique_id=f"count {name}")
+    for _ in range(calls):
+        grouped.push()
+    world.time.advance(11)
+    world.schedule()
+    grouped.finish()
+    for each, name in itertools.product(events, names):
+        each.unregister(f"provide-client-params.{name}", unique_id=f"ask {name}")
+        each.unregister(f"after-call.{name}", unique_id=f"count {name}")
+    assert grouped.statuses().count("passed") in {1, calls}
+    return sum(units)
+
+
+UNITS = {
+    # Settings of a group, number of calls: write units of the checks table, as docs/checks.md has them.
+    ("plain", 1): 30,
+    ("plain", 10): 291,
+    ("in order", 1): 34,
+    ("in order", 10): 369,
+    ("after silence", 1): 42,
+    ("after silence", 10): 159,
+}
+
+
+@pytest.mark.parametrize(("name", "calls"), UNITS)
+def test_a_grouped_call_writes_as_many_units_as_the_page_says(world: CheckWorld, name: str, calls: int) -> None:
+    group = {"plain": None, "in order": IN_ORDER, "after silence": PUSH}[name]
+    # A row near a kibibyte is larger or smaller by the digits of its times.
+    assert units_of(world, group, calls) == pytest.approx(UNITS[name, calls], abs=3)
+
+
+# --- the command line, and checks as code -----------------------------------------------------------------------------
+
+
+def test_the_command_shows_what_waits_and_which_calls_were_superseded(world: CheckWorld, rustbox: Rustbox) -> None:
+    grouped = Grouped(world, PUSH)
+    for _ in range(2):
+        grouped.push("refs/heads/\u202e\x1b[31m")
+    shown = rustbox("groups", "build")
+    assert shown.exit_code == 0, shown.stderr
+    assert "\x1b" not in shown.stdout
+    (group,) = json.loads(rustbox("groups", "build", "--json").stdout)["items"]
+    assert (group["key"], len(group["waiting"])) == ("refs/heads/\u202e\x1b[31m", 1)
+    assert "superseded by the run" in rustbox("show", "build").stdout
+    grouped.after(11)
+    grouped.finish()
+    assert "No call waits or runs." in rustbox("groups", "build").stdout + rustbox("groups", "build").stderr
+
+
+def test_a_file_of_checks_has_groups(world: CheckWorld, rustbox: Rustbox, tmp_path: Path) -> None:
+    checks_file, program = tmp_path / "checks.yaml", tmp_path / "build.py"
+    program.write_text("print(42)\n", encoding="utf-8")
+    text = "checks: [{slug: build, file: build.py, group: {key: $.ref, debounce_secs: %s, most_secs: 60}}]\n"
+    checks_file.write_text(text % 0, encoding="utf-8")
+    assert rustbox("validate").exit_code != 0
+    checks_file.write_text(text % 10, encoding="utf-8")
+    assert rustbox("apply").exit_code == 0
+    planned = rustbox("plan")
+    assert planned.exit_code == 0, planned.stdout
+    (check,) = world.call("GET", "/api/checks").json["items"]
+    assert check["group"] == {"key": "$.ref", "debounce_secs": 10, "most_secs": 60}
+    checks_file.write_text(text % 20, encoding="utf-8")
+    assert rustbox("plan").exit_code == 2

@@ -8,6 +8,8 @@ import tempfile
 from pathlib import Path
 
 from tests.system.kill_run.file_runs import FilesReport, file_runs
+from tests.system.kill_run.grouped_calls import Report as GroupedCallsReport
+from tests.system.kill_run.grouped_calls import grouped_calls_run
 from tests.system.kill_run.plan import make_plan
 from tests.system.kill_run.run import VARIABLES, kill_run
 from tests.system.kill_run.signed_calls import Report as SignedCallsReport
@@ -32,6 +34,9 @@ def main() -> int:
         "--signed-calls", type=int, metavar="N", help="instead: so many events of a check, each sent 3 times"
     )
     parser.add_argument(
+        "--grouped-calls", type=int, metavar="N", help="instead: so many calls of checks with groups, over 100 keys"
+    )
+    parser.add_argument(
         "--files",
         type=int,
         metavar="N",
@@ -47,7 +52,7 @@ def main() -> int:
         "--kills",
         type=int,
         default=10,
-        help="processes to kill meanwhile, with --signed-calls, --files or --watched (default 10)",
+        help="processes to kill meanwhile, with --signed-calls, --grouped-calls, --files or --watched (default 10)",
     )
     parser.add_argument("--log", type=Path, help="keep the stack's log here")
     arguments = parser.parse_args()
@@ -60,6 +65,8 @@ def main() -> int:
         try:
             if arguments.signed_calls is not None:
                 return _told(signed_calls_run(stack, arguments.signed_calls, arguments.kills, seed))
+            if arguments.grouped_calls is not None:
+                return _told(grouped_calls_run(stack, arguments.grouped_calls, 100, arguments.kills, seed))
             if arguments.files is not None:
                 return _told(file_runs(stack, arguments.files, arguments.kills, seed))
             if arguments.watched is not None:
@@ -78,7 +85,7 @@ def main() -> int:
     return 0 if report.is_good else 1
 
 
-def _told(report: SignedCallsReport | FilesReport | WatchedReport) -> int:
+def _told(report: SignedCallsReport | GroupedCallsReport | FilesReport | WatchedReport) -> int:
     for problem in report.problems[:_MOST_SHOWN]:
         _tell(problem)
     _tell(report.summary)
