@@ -87,6 +87,8 @@ _NEVER_SHIPPED = (
     *("cffi", "pycparser"),
     # Pages that Powertools could serve, and time zones for functions of dateutil that botocore does not call.
     *("swagger-ui-bundle.min.js", "swagger-ui.min.css", "dateutil-zoneinfo.tar.gz"),
+    # Sources and tables of time zones: zoneinfo reads a compiled file for each.
+    *("tzdata.zi", "zone.tab", "zone1970.tab", "zonenow.tab", "iso3166.tab", "leapseconds"),
     # Version 1 of pydantic, which version 2 imports for classes of version 1 only, and its plugin for mypy.
     *("v1", "mypy.py"),
     # urllib3 in a browser.
