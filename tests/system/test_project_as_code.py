@@ -1,4 +1,4 @@
-"""`rustbox apply` of many things while the command and the processes of the service are killed."""
+"""`rustbox apply` of 60 things while the command and the processes of the service are killed."""
 
 import json
 import os
@@ -18,12 +18,13 @@ COMMAND = ROOT / ".venv" / "bin" / "rustbox"
 VICTIMS: Final = ("command", "functions", "launcher", "command")
 """Each is killed after some changes of one `apply`; every third one removes all. The next finds half of a file."""
 MOST_LINES = 8
+ROUNDS = 3
 
 
-def write(folder: Path, endpoints: int, checks: int, problems: int) -> None:
-    """A file of so many things, the quiet times and the status page."""
+def write(folder: Path) -> None:
+    """A file of 60 things: 20 endpoints, 30 checks, 8 problems, the quiet times and the status page."""
     (folder / "a.py").write_text("print(42)")
-    for number in range(problems):
+    for number in range(8):
         problem = folder / "problems" / f"p{number}"
         problem.mkdir(parents=True)
         (problem / "1.in").write_text(f"{number}\n" * 10_000)  # a file of the project
@@ -31,14 +32,14 @@ def write(folder: Path, endpoints: int, checks: int, problems: int) -> None:
     endpoint = {"url": "https://hooks.example.com/x", "enabled": False, "headers": {"x-key": "$KEY"}}
     whole: dict[str, Any] = {
         "quiet_times": {"night": [{"schedule": "cron(0 2 * * ? *)", "minutes": 60}]},
-        "endpoints": [{**endpoint, "description": f"e{number}", "ordered": number < 5} for number in range(endpoints)],
+        "endpoints": [{**endpoint, "description": f"e{number}", "ordered": number < 5} for number in range(20)],
         "problems": "problems",
         "checks": [
-            {"slug": f"c{number}", "file": "a.py", "notify": [f"e{number % endpoints}"], "env": {"KEY": "$KEY"}}
+            {"slug": f"c{number}", "file": "a.py", "notify": [f"e{number % 20}"], "env": {"KEY": "$KEY"}}
             | ({"trigger": {"type": "check", "slug": f"c{number - 1}"}} if number % 10 else {})
-            for number in range(checks)
+            for number in range(30)
         ],
-        "status_page": {"title": "Example", "checks": [f"c{number}" for number in range(checks)]},
+        "status_page": {"title": "Example", "checks": [f"c{number}" for number in range(30)]},
     }
     (folder / "project.yaml").write_text(json.dumps(whole))
     (folder / "none").mkdir()
@@ -95,20 +96,19 @@ def state(client: httpx.Client) -> dict[str, Any]:
 
 
 @pytest.mark.timeout(600)
-@pytest.mark.parametrize(("rounds", "counts"), [(1, (6, 10, 2)), pytest.param(3, (20, 30, 8), marks=pytest.mark.whole)])
-def test_all_things_are_there_once_after_kills_and_another_apply_changes_nothing(
-    own_stack: Callable[..., LocalStack], tmp_path: Path, rounds: int, counts: tuple[int, int, int]
+@pytest.mark.whole  # tests/adapters/projects/test_project_as_code.py interrupts one creation
+def test_sixty_things_are_there_once_after_kills_and_another_apply_changes_nothing(
+    own_stack: Callable[..., LocalStack], tmp_path: Path
 ) -> None:
     folder, chance = tmp_path / "checkout", random.Random(52)  # noqa: S311 - no secret comes of it
     folder.mkdir()
-    write(folder, *counts)
-    endpoints, checks, _ = counts
+    write(folder)
     local = own_stack()
     local.start()
     planned = finish(local, folder, "plan")
-    assert (planned[0], planned[2].splitlines()[0]) == (2, f"{sum(counts) + 1} to create, 1 to update"), planned
+    assert (planned[0], planned[2].splitlines()[0]) == (2, "59 to create, 1 to update"), planned
     ends = list[tuple[str, int]]()
-    for number, victim in enumerate(VICTIMS * rounds):
+    for number, victim in enumerate(VICTIMS * ROUNDS):
         file = ("empty.yaml", "--prune") if number % 3 == 2 else ("project.yaml",)
         with begin(local, folder, "apply", *file) as command:
             assert command.stdout is not None
@@ -118,17 +118,18 @@ def test_all_things_are_there_once_after_kills_and_another_apply_changes_nothing
             printed, told = command.communicate(timeout=300)
         assert command.returncode in {0, -9, 69, 70, 75}, (victim, printed, told)
     assert {victim for victim, _ in ends} == {*VICTIMS}, ends
-    assert sum(code != 0 for _, code in ends) > rounds, ends  # others went on with the process that came instead
+    assert sum(code != 0 for _, code in ends) > ROUNDS, ends  # others went on with the process that came instead
     code, printed, told = finish(local, folder, "apply")
     assert code == 0, (printed, told)
     with local.client() as client:
         before = state(client)
-        assert tuple(len(before[name]) for name in ("webhooks", "checks", "problems")) == counts
-        assert {each["description"] for each in before["webhooks"]} == {f"e{number}" for number in range(endpoints)}
+        counts = {name: len(before[name]) for name in ("webhooks", "checks", "problems")}
+        assert counts == {"webhooks": 20, "checks": 30, "problems": 8}
+        assert {each["description"] for each in before["webhooks"]} == {f"e{number}" for number in range(20)}
         ids = {each["description"]: each["id"] for each in before["webhooks"]}
         for check in before["checks"]:
-            assert check["notify"] == [ids[f"e{int(check['slug'][1:]) % endpoints}"]]
-        assert len(before["page"]["checks"]) == checks
+            assert check["notify"] == [ids[f"e{int(check['slug'][1:]) % 20}"]]
+        assert len(before["page"]["checks"]) == 30
         for command_name in ("apply", "plan"):
             assert finish(local, folder, command_name)[:2] == (0, "")
         assert state(client) == before

@@ -15,6 +15,7 @@ from sandbox_runtime.languages import compile_spec, run_spec
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.python import PYTHON
 from sandbox_runtime.worker.slots import RUNS_PER_TEMPLATE
+from tests.choice import IS_QUICK
 from tests.guest_files import guest
 from tests.jail.weakened.limits import SLOWNESS, SMALL, patient
 
@@ -184,7 +185,7 @@ def runs(kinds: Sequence[Kind]) -> int:
 
     RUSTBOX_TEST_REUSES=1000 runs as many as one template serves.
     """
-    count = int(os.environ.get("RUSTBOX_TEST_REUSES", "300"))
+    count = int(os.environ.get("RUSTBOX_TEST_REUSES", "150" if IS_QUICK else "300"))
     return max(100, count if kinds is SERVED else count // 3)
 
 

@@ -140,7 +140,7 @@ def test_texts_of_the_document_and_of_answers_stay_texts(browser: Browser, stack
         assert shown.page.locator("main img, main script").count() == 0
 
 
-@pytest.mark.parametrize("screen", [DESKTOP, PHONE])
+@pytest.mark.parametrize("screen", [pytest.param(DESKTOP, marks=pytest.mark.whole), PHONE])
 def test_every_operation_gets_its_form(browser: Browser, tmp_path: Path, screen: Any) -> None:
     document = json.loads(openapi_text())
     with reference(browser, built_site(tmp_path, document), Through(None)) as shown:

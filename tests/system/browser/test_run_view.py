@@ -57,7 +57,7 @@ def test_a_revoked_key_leads_back_to_the_sign_in(browser: Browser, stack: LocalS
         expect(page.get_by_role("alert")).to_contain_text("key")
 
 
-@pytest.mark.parametrize("screen", ["console", "phone"])
+@pytest.mark.parametrize("screen", ["console", pytest.param("phone", marks=pytest.mark.whole)])
 def test_a_run_shows_verdict_times_output_and_evidence(screen: str, request: pytest.FixtureRequest) -> None:
     console: Console = request.getfixturevalue(screen)
     page = console.open("run")
