@@ -66,6 +66,10 @@ def test_the_inspector_calls_a_tool(stack: LocalStack) -> None:
     assert result["structuredContent"]["stdout"] == "42\n"
 
 
+def test_a_second_program_reads_the_file_of_the_first_as_the_example_shows(stack: LocalStack) -> None:
+    assert run_python(ROOT / "examples" / "agent-files" / "two_calls.py", f"{stack.url}/mcp", API_KEY) == 30
+
+
 @pytest.mark.parametrize("transport", ["http", "stdio"])
 def test_an_agent_mends_its_program_gets_a_picture_and_stops_an_endless_one(
     stack: LocalStack, tmp_path: Path, transport: str
