@@ -33,6 +33,7 @@ from bench.sections import (
     soak,
     stack,
     throughput,
+    transforms,
     webhooks,
 )
 
@@ -45,6 +46,7 @@ SECTIONS: dict[str, Callable[[Scale, Tally, Sequence[Way]], Section]] = {
     "ratios": ratios.run,
     "memory": memory.run,
     "soak": soak.run,
+    "transforms": transforms.run,
     "webhooks": webhooks.run,
     "inbound": inbound.run,
     "network": network.run,

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from functions import failpoint
 from functions.projects.model import Quota
 from functions.submissions.model import PENDING_MAX_MS
 from functions.submissions.results.list_store import SubmissionList
@@ -385,3 +386,47 @@ def test_an_earlier_build_sends_no_delivery_that_waits_for_its_transform(pipelin
     (hint,) = map(json.loads, pipeline.hints())
     assert hint["transforms"] is True
     assert "new" not in hint
+
+
+def test_two_ends_at_once_write_one_body(pipeline: Pipeline) -> None:
+    endpoint = endpoint_of(pipeline)
+    run = pipeline.run(webhook_url=None)
+    send_all(pipeline)
+    request = one_request(pipeline)
+
+    def end_between(name: str) -> None:
+        if name == "complete.before_write":
+            failpoint.set_hook(None)
+            assert pipeline.record(completion(request, b'{"body": ["first"]}')) == []
+
+    failpoint.set_hook(end_between)
+    try:
+        assert pipeline.record(completion(request, b'{"body": ["second"]}')) == []
+    finally:
+        failpoint.set_hook(None)
+    send_all(pipeline)
+    assert [each.body for each in pipeline.sent_to(endpoint)] == [b'["first"]']
+    delivery = pipeline.delivery(run, endpoint.endpoint_id)
+    assert delivery is not None
+    assert b"first" in pipeline.env[BodyStore].get(delivery)
+
+
+def test_an_end_that_meets_a_deletion_writes_no_body(pipeline: Pipeline) -> None:
+    endpoint = endpoint_of(pipeline)
+    run = pipeline.run(webhook_url=None)
+    send_all(pipeline)
+    request = one_request(pipeline)
+
+    def delete_between(name: str) -> None:
+        if name == "complete.before_write":
+            pipeline.deliveries.cancel_event(run.submission_id)
+
+    failpoint.set_hook(delete_between)
+    try:
+        assert pipeline.record(completion(request, b'{"body": 1}')) == []
+    finally:
+        failpoint.set_hook(None)
+    assert [item for item in pipeline.aws.items("DeliveriesTable") if "body_zlib" in item] == []
+    assert pipeline.state(run, endpoint.endpoint_id) is DeliveryState.CANCELLED
+    left = {item["pk"]["S"] for item in pipeline.aws.items("SubmissionsTable")}
+    assert f"SUBMISSION#{request['submission_id']}" not in left
