@@ -182,19 +182,34 @@ class Judge:
         for pair, receptions in self._received.items():
             if pair not in owed and not _is_alert(receptions[0]):  # an alert may arrive after the tables were read
                 yield f"{pair[1]} got {pair[0]}, to which it did not subscribe"
-            bodies[pair[0]] |= {reception.body for reception in receptions}
+            versions = {reception.body for reception in receptions}
+            if _is_written(receptions[0]):
+                yield from self._wrong_written(pair, versions)
+            else:
+                bodies[pair[0]] |= versions
             yield from (f"{pair[0]} to {pair[1]}: {reception.problem}" for reception in receptions if reception.problem)
             for attempt in unreceived(receptions, self._attempts.get(pair, [])):
                 yield f"{pair[0]} to {pair[1]}: recorded an answer {attempt.status} that was not given"
-        for pair, attempts in self._attempts.items():
-            if len(attempts) > MAX_ATTEMPTS:
-                yield f"{pair[0]} to {pair[1]}: {len(attempts)} attempts"
+        yield from self._too_many_attempts()
         for submission_id, versions in bodies.items():
             if len(versions) > 1:
                 yield f"{submission_id} was sent in {len(versions)} versions"
             event, result = shown(json.loads(min(versions))), self._facts.results.get(submission_id, {})
             if event.get("type") not in ALERT_EVENTS and essence(event) != essence(result):
                 yield f"{submission_id} was sent as {essence(event)}, now {essence(result)}"
+
+    def _too_many_attempts(self) -> Iterator[str]:
+        for pair, attempts in self._attempts.items():
+            if len(attempts) > MAX_ATTEMPTS:
+                yield f"{pair[0]} to {pair[1]}: {len(attempts)} attempts"
+
+    def _wrong_written(self, pair: tuple[str, str], versions: set[bytes]) -> Iterator[str]:
+        """A transform, which never writes the same twice, must have written one body of its own event."""
+        if len(versions) > 1:
+            yield f"{pair[0]} to {pair[1]}: {len(versions)} bodies"
+        for version in versions:
+            if json.loads(version)["written"] != pair[0]:
+                yield f"{pair[0]} to {pair[1]}: the body of {json.loads(version)['written']}"
 
     def _wrong_history(self) -> Iterator[str]:
         history, rows, results = self._facts.history, self._facts.rows, self._facts.results
@@ -246,6 +261,10 @@ class Judge:
 def epoch_secs(time: str) -> float:
     """Read an RFC 3339 time."""
     return datetime.fromisoformat(time).timestamp()
+
+
+def _is_written(reception: Reception) -> bool:
+    return "written" in json.loads(reception.body)
 
 
 def _is_alert(reception: Reception) -> bool:

@@ -156,11 +156,12 @@ def _run(stack: LocalStack, plan: Plan, parts: Parts, tell: Callable[[str], None
         submission_id: shown(parts.client.get(f"{paths[key]}/{submission_id}").json())
         for submission_id, key in tables.jobs.items()
     }
+    day, counted = max(tables.counted.items(), default=(0, 0))
     history = History(
         told=tuple(observers.watcher.told),
         pages=observers.pages,
         listed=tuple(_list_results(parts.client)),
-        charges=Charges(QUOTA.in_flight, *max(tables.counted.items(), default=(0, 0)), clients.lost_answers),
+        charges=Charges(QUOTA.in_flight, day, counted - len(tables.written), clients.lost_answers),
         checks=checks,
     )
     if (code := stack.stop()) != 0:

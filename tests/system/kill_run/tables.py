@@ -19,7 +19,7 @@ class Tables:
     """`jobs`: key by submission id. `open_ids`: submissions that are not final, or not fanned out.
 
     `deliveries`: state by (event id, target). `alerts`: ids of alert events. `held`: submissions that count as
-    in flight in a quota. `counted`: submissions of a day, by its number.
+    in flight in a quota. `counted`: submissions of a day, by its number. `written`: deliveries that a transform wrote.
     """
 
     jobs: dict[str, str] = field(default_factory=dict)
@@ -29,6 +29,7 @@ class Tables:
     attempts: list[AttemptRow] = field(default_factory=list)
     held: set[str] = field(default_factory=set)
     counted: Counter[int] = field(default_factory=Counter)
+    written: set[tuple[str, str]] = field(default_factory=set)
 
 
 def read_tables(stack: LocalStack, project_id: str) -> Tables:
@@ -37,6 +38,9 @@ def read_tables(stack: LocalStack, project_id: str) -> Tables:
     for row in _rows(stack, "SubmissionsTable"):
         kind, _, submission_id = row["pk"].partition("#")
         if kind == "SUBMISSION" and row.get("project_id") == project_id:  # not the progress of a judge run
+            if "transformed" in row:  # it goes with its end
+                read.open_ids.add(submission_id)
+                continue
             read.jobs[submission_id] = row["metadata"]["job"]
             if row["status"] not in {"completed", "error"} or row.get("fanout") == "PENDING":
                 read.open_ids.add(submission_id)
@@ -45,6 +49,7 @@ def read_tables(stack: LocalStack, project_id: str) -> Tables:
         kind, _, rest = row["sk"].partition("#")
         if kind == "DELIVERY" and project_of(row) == project_id:
             read.deliveries[event_id, rest] = row["state"]
+            read.written.update({(event_id, rest)} if row.get("is_transformed") else ())
             if row["event_type"] in ALERT_EVENTS:
                 read.alerts.add(event_id)
             if "only_attempt" in row:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Final
+from typing import Any, Final
 
 import httpx
 from standardwebhooks.webhooks import Webhook, WebhookVerificationError
@@ -62,13 +62,20 @@ class _Kind:
     behaviour: Behaviour
     wants_runs: bool
     is_ordered: bool = False
+    transform: str | None = None
 
 
+WRITES = """
+import json, os, sys
+print(json.dumps({"body": {"written": json.load(sys.stdin)["id"], "by": os.urandom(8).hex()}}))
+"""
+"""A transform that never writes the same body twice."""
 _ENDPOINTS: Final = {
     "all": _Kind([], prompt, wants_runs=True),
     "slow": _Kind([*SUBMISSION_EVENTS], slow, wants_runs=True),
     "flaky": _Kind([*SUBMISSION_EVENTS, "endpoint.disabled"], flaky, wants_runs=True),
     "ordered": _Kind([*SUBMISSION_EVENTS], fails_once_in_ten, wants_runs=True, is_ordered=True),
+    "written": _Kind([*SUBMISSION_EVENTS], prompt, wants_runs=True, transform=WRITES),
     "other": _Kind(sorted(ALERT_EVENTS), prompt, wants_runs=False),
 }
 
@@ -129,7 +136,9 @@ def open_targets(client: httpx.Client) -> Iterator[Targets]:
             # No request comes before the endpoint exists, and its id is known by then.
             ids: list[str] = []
             url = served.enter_context(open_receiver(partial(_receive, targets, ids, kind.behaviour)))
-            body = {"url": url, "events": kind.events, "description": name, "ordered": kind.is_ordered}
+            body: dict[str, Any] = {"url": url, "events": kind.events, "description": name, "ordered": kind.is_ordered}
+            if kind.transform is not None:
+                body["transform"] = {"language": "python", "code": kind.transform}
             answer = client.post("/api/webhooks", json=body)
             answer.raise_for_status()
             made = answer.json()
