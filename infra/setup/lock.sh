@@ -27,6 +27,8 @@ compile --group emulator -o requirements/emulator.txt
 compile --group testlib --no-deps -o requirements/testlib.txt
 compile --group lock -o requirements/tools.txt
 printf 'mcp==2.3.0\nfastmcp==4.2.3\n' | compile --no-annotate - -o tests/system/mcp_clients/python.txt
+printf 'aws-durable-execution-sdk-python==3.0.0\naws-durable-execution-sdk-python-testing==1.4.0\n' |
+  compile --no-annotate - -o tests/system/durable_clients/python.txt
 # Without the packages that .venv has, and without those that only the build of a client needs.
 compile --no-deps --no-annotate tests/system/dialect_clients/python.in -o tests/system/dialect_clients/python.txt
 for file in tests/system/sdk/*.txt; do
