@@ -64,6 +64,7 @@ def project(**changes: Any) -> dict[str, Any]:
                 "events": ["submission.completed", "submission.completed"],
                 "headers": {"X-Team": "$TEAM_TOKEN", "x-plain": "$$7"},
                 "filters": {"verdicts": ["RE"], "languages": ["c++"]},
+                "transform": {"language": "py", "code": "import sys\nprint(sys.stdin.read())\n"},
                 "secret": "$HOOK_SECRET",
             },
             {"description": "Chat", "url": "$CHAT_URL", "format": "slack", "kinds": ["run", "judge", "check"]},
