@@ -58,6 +58,11 @@ class Clients:
         return typing.cast("S3Client", _shared("s3", "s3v4"))
 
     @staticmethod
+    def codedeploy() -> Any:
+        """Return the client that tells CodeDeploy about a release. We have no types for it."""
+        return _shared("codedeploy")
+
+    @staticmethod
     def ssm() -> Any:
         """Return the client of the parameters with secrets. We have no types for it."""
         return _shared("ssm")

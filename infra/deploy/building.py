@@ -31,8 +31,10 @@ from infra.deploy.target import DeployError, Progress, Target
 #
 # A cold start parses them: without the other services and the documentation it takes a tenth less time.
 
-AWS_SERVICES = ("dynamodb", "events", "kms", "s3", "sqs", "ssm")
+AWS_SERVICES = ("codedeploy", "dynamodb", "events", "kms", "s3", "sqs", "ssm")
 """Services that the functions call. botocore describes 400; their descriptions are two thirds of its size."""
+_ONLY_OPERATIONS = {"codedeploy": "PutLifecycleEventHookExecutionStatus", "ssm": "GetParameter"}
+"""Services of which the functions call one operation: the descriptions of all others stay out of the zip."""
 
 
 def shorten(data: Path) -> None:
@@ -46,8 +48,28 @@ def shorten(data: Path) -> None:
         partition["services"] = {name: of for name, of in partition["services"].items() if name in AWS_SERVICES}
     _write(endpoints, described)
     for packed in data.rglob("service-2.json.gz"):
-        _write(packed.with_suffix(""), _without_documentation(json.loads(gzip.decompress(packed.read_bytes()))))
+        described = _without_documentation(json.loads(gzip.decompress(packed.read_bytes())))
+        if only := _ONLY_OPERATIONS.get(packed.parents[1].name):
+            described = _with_one_operation(described, only)
+        _write(packed.with_suffix(""), described)
         packed.unlink()
+
+
+def _with_one_operation(described: dict[str, Any], name: str) -> dict[str, Any]:
+    """Return the description of a service with one operation, and the shapes that it leads to."""
+    kept: dict[str, Any] = {}
+    waiting = [described["operations"][name]]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            waiting += node.values()
+            shape = node.get("shape")
+            if isinstance(shape, str) and shape not in kept:
+                kept[shape] = described["shapes"][shape]
+                waiting.append(kept[shape])
+        elif isinstance(node, list):
+            waiting += node
+    return described | {"operations": {name: described["operations"][name]}, "shapes": kept}
 
 
 def _without_documentation(node: Any) -> Any:
@@ -93,6 +115,8 @@ _NEVER_SHIPPED = (
     *("v1", "mypy.py"),
     # urllib3 in a browser.
     "emscripten",
+    # Repeated dates, of dateutil; transfers by a library in C, of boto3, that is not there; time zones as one text.
+    *("rrule.py", "easter.py", "crt.py", "tzdata.zi"),
 )
 _UNUSED_UTILITIES = (
     *("auth_alpha", "circuit_breaker", "data_masking", "feature_flags", "idempotency", "kafka"),

@@ -1,5 +1,6 @@
 """`make deploy`: create or update a stage. Repeating it without a change changes nothing."""
 
+import hashlib
 import json
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -117,8 +118,10 @@ class Deployment:
         self.progress.step("package", f"{package.path.name}, {package.size / (1 << 20):.2f} MiB")
         bucket = bucket_name(target, found.account)
         template = _template(document, parameters, f"s3://{bucket}/{package.digest}.zip")
+        # After the translation, which resolves no parameter: a repeat without a change has the same name.
+        parameters = {"Release": _release_name(package, template, parameters)} | parameters
         if target.endpoint is not None:
-            template = emulator.with_numbers(template, parameters)
+            template = emulator.without_rollout(emulator.with_numbers(template, parameters))
         self.progress.step("lint", f"{len(template['Resources'])} resources, no findings")
         if target.endpoint is None:
             price = f"${dollars_a_month(template):.0f} a month"
@@ -227,6 +230,12 @@ def _template(document: dict[str, Any], parameters: dict[str, str], code_uri: st
     if problems := [f"  {match}" for match in lint(json.dumps(template))]:
         raise DeployError("cfn-lint found problems in the translated template:\n" + "\n".join(problems))
     return template
+
+
+def _release_name(package: Package, template: Mapping[str, Any], parameters: Mapping[str, str]) -> str:
+    """Name code, template and parameters: another name makes new versions of the functions."""
+    inputs = json.dumps([package.digest, template, dict(parameters)], sort_keys=True)
+    return hashlib.sha256(inputs.encode()).hexdigest()[:16]
 
 
 def _end_of(log: Path) -> str:

@@ -78,6 +78,15 @@ def with_numbers(template: dict[str, Any], parameters: Mapping[str, str]) -> dic
     return {**template, "Resources": replace(template["Resources"])}
 
 
+def without_rollout(template: dict[str, Any]) -> dict[str, Any]:
+    """Return the template without CodeDeploy, which no emulator has: an alias moves to its new version at once."""
+    kept = {n: item for n, item in template["Resources"].items() if not item["Type"].startswith("AWS::CodeDeploy::")}
+    resources = {
+        name: {part: value for part, value in item.items() if part != "UpdatePolicy"} for name, item in kept.items()
+    }
+    return {**template, "Resources": resources}
+
+
 def set_expiry(target: Target, template: Mapping[str, Any], resources: Mapping[str, str]) -> list[str]:
     """Enable the expiry of rows where the stack did not. Return the logical ids of these tables."""
     dynamodb: Any = target.client("dynamodb")

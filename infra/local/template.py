@@ -115,6 +115,7 @@ class Template:
 # a skipped resource would be missing here or on AWS, and no test would show it.
 _WITHOUT_LOCAL_EFFECT = frozenset({
     "AWS::ApiGatewayV2::Api", "AWS::ApiGatewayV2::Stage", "AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard",
+    "AWS::CodeDeploy::Application", "AWS::CodeDeploy::DeploymentGroup", "AWS::Lambda::Alias", "AWS::Lambda::Version",
     "AWS::IAM::ManagedPolicy", "AWS::IAM::Role", "AWS::Lambda::Permission", "AWS::Logs::LogGroup",
     "AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy",
 })  # fmt: skip
@@ -274,7 +275,7 @@ def _routes(template: Template, integrations: _Resources, routes: _Resources) ->
 def _mapping(properties: dict[str, Any]) -> QueueMapping:
     return QueueMapping(
         queue=properties["EventSourceArn"].rpartition(":")[2].rpartition("-")[2],
-        function=properties["FunctionName"],
+        function=properties["FunctionName"].rpartition(":")[2],
         batch_size=int(properties["BatchSize"]),
         max_concurrency=int(most) if (most := properties.get("ScalingConfig", {}).get("MaximumConcurrency")) else None,
         reports_failures="ReportBatchItemFailures" in properties.get("FunctionResponseTypes", []),
@@ -292,7 +293,7 @@ def _stream(logical_id: str, properties: dict[str, Any]) -> StreamMapping:
     return StreamMapping(
         name=logical_id,
         stream_arn=properties["EventSourceArn"],
-        function=properties["FunctionName"],
+        function=properties["FunctionName"].rpartition(":")[2],
         batch_size=batch_size,
         window_secs=int(properties.get("MaximumBatchingWindowInSeconds", 0)),
         patterns=read_patterns(properties.get("FilterCriteria"), logical_id),

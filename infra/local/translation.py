@@ -55,6 +55,9 @@ def translate(path: Path, overrides: dict[str, str]) -> Template:
         if "Condition" not in resource or template.condition(resource["Condition"])
     }
     values = {logical_id: _attributes(logical_id, resource["Type"]) for logical_id, resource in kept.items()}
+    for logical_id, resource in kept.items():
+        if resource["Type"] == "AWS::Lambda::Alias":  # the code of this machine has no versions
+            values[logical_id]["Ref"] = values[resource["Properties"]["FunctionName"]["Ref"]]["Arn"]
     return replace(template, resources=kept, values=values)
 
 
@@ -76,7 +79,7 @@ def _attributes(logical_id: str, kind: str) -> dict[str, str]:
             ref, arn = url_of(name), f"arn:aws:sqs:{REGION}:{ACCOUNT_ID}:{name}"
         case _:
             arn = f"arn:aws:local:{REGION}:{ACCOUNT_ID}:{name}"
-    return {"Ref": ref, "Arn": arn, "Name": name, "QueueName": name}
+    return {"Ref": ref, "Arn": arn, "Name": name, "QueueName": name, "Version": "$LATEST"}
 
 
 def _translated(path: Path) -> dict[str, Any]:

@@ -22,6 +22,7 @@ HANDLERS = {
     "ResultFunction": "result",
     "RecordFunction": "record",
     "SweepFunction": "sweep",
+    "ReleaseFunction": "release",
 }
 
 

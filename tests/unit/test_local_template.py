@@ -31,6 +31,9 @@ def stack(template: Template) -> Stack:
         | ({"Arn": f"arn:aws:lambda:us-east-1:0:function:{name}"} if kind["Type"] == "AWS::Lambda::Function" else {})
         for name, kind in template.resources.items()
     }
+    for name, kind in template.resources.items():
+        if kind["Type"] == "AWS::Lambda::Alias":
+            values[name]["Ref"] = values[kind["Properties"]["FunctionName"]["Ref"]]["Arn"]
     return read_stack(replace(template, values=values))
 
 
@@ -161,7 +164,7 @@ def test_values_of_parameters_equal_the_translators() -> None:
     overrides = {"Stage": "prod", "UseEventBus": "false", "WebhookSenders": "7", "RunnerUrl": "https://runner"}
     template = translate(ROOT / "template.yaml", overrides)
     by_translator = translate_sam(read(ROOT / "template.yaml"), overrides, "s3://local/code")["Resources"]
-    attributes = ("Ref", "Arn", "StreamArn", "QueueName", "ApiEndpoint")
+    attributes = ("Ref", "Arn", "StreamArn", "QueueName", "ApiEndpoint", "Version")
     values = {name: {attribute: f"{name}.{attribute}" for attribute in attributes} for name in by_translator}
     template = replace(template, values=values)
     assert template.resources

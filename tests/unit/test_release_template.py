@@ -40,7 +40,7 @@ def test_cfn_lint_finds_nothing(template: dict[str, Any]) -> None:
 def test_functions_take_the_zip_of_their_cpu_from_the_users_bucket(template: dict[str, Any]) -> None:
     codes = [i["Properties"]["Code"] for i in template["Resources"].values() if i["Type"] == "AWS::Lambda::Function"]
     key = f"${{CodePrefix}}rustbox-functions-{VERSION}-${{Architecture}}.zip"
-    assert codes == [{"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": {"Fn::Sub": key}}] * 14
+    assert codes == [{"S3Bucket": {"Ref": "CodeBucket"}, "S3Key": {"Fn::Sub": key}}] * 15
     assert template["Parameters"]["Architecture"]["AllowedValues"] == list(ARCHITECTURES)
 
 
@@ -52,7 +52,7 @@ def test_its_parameters_are_those_of_the_checkout_with_their_defaults(template: 
 
 def test_every_role_has_the_boundary(template: dict[str, Any]) -> None:
     roles = [item["Properties"] for item in template["Resources"].values() if item["Type"] == "AWS::IAM::Role"]
-    assert len(roles) == 16
+    assert len(roles) == 18
     boundary = {"Fn::If": ["HasPermissionsBoundary", {"Ref": "PermissionsBoundaryArn"}, {"Ref": "AWS::NoValue"}]}
     assert [role.get("PermissionsBoundary") for role in roles] == [boundary] * len(roles)
 

@@ -31,7 +31,7 @@ def _check_cycles(template: dict[str, Any]) -> None:
     resources = template["Resources"]
     graph = {name: set(references(resource)) & resources.keys() for name, resource in resources.items()}
     assert "Api" in graph["EndpointsFunction"]
-    assert "EndpointsFunction" in graph["EndpointsIntegration"]
+    assert "EndpointsFunctionAliaslive" in graph["EndpointsIntegration"]
     TopologicalSorter(graph).prepare()
 
 
@@ -63,7 +63,7 @@ def test_no_policy_allows_a_wildcard_action_or_every_resource(deployed: dict[str
 def test_no_role_has_a_managed_policy_and_each_function_has_a_role_of_its_own(deployed: dict[str, Any]) -> None:
     """A managed policy of AWS is for all queues, streams and log groups of the account."""
     roles = {name: item["Properties"] for name, item in deployed["Resources"].items() if item["Type"].endswith("Role")}
-    assert len(roles) == 16
+    assert len(roles) == 18
     assert [name for name, role in roles.items() if "ManagedPolicyArns" in role] == []
     functions = {n: i["Properties"] for n, i in deployed["Resources"].items() if i["Type"] == "AWS::Lambda::Function"}
     for name, function in functions.items():
@@ -84,7 +84,7 @@ def test_a_function_receives_only_from_the_queues_of_its_mappings(deployed: dict
     for name, item in deployed["Resources"].items():
         if item["Type"] == "AWS::Lambda::EventSourceMapping":
             source, attribute = item["Properties"]["EventSourceArn"]["Fn::GetAtt"]
-            function = item["Properties"]["FunctionName"]["Ref"]
+            function = item["Properties"]["FunctionName"]["Ref"].removesuffix("Aliaslive")
             assert name.startswith(function)  # as SAM names it: another name conflicts in a deployed stack
             assert attribute == ("StreamArn" if function == "AnnounceFunction" else "Arn")
             mapped.setdefault(function, set()).add(source)
@@ -124,7 +124,7 @@ def test_a_function_writes_to_its_log_group_and_traces_only_with_x_ray(deployed:
             conditional = [part["Fn::If"] for part in policy["PolicyDocument"]["Statement"] if "Fn::If" in part]
             traces = [part for part in conditional if "xray:PutTraceSegments" in part[1]["Action"]]
             assert [(part[0], part[2]) for part in traces] == [("HasXRay", {"Ref": "AWS::NoValue"})]
-    assert len(list(granting(deployed, "xray:PutTraceSegments"))) == 14
+    assert len(list(granting(deployed, "xray:PutTraceSegments"))) == 15
 
 
 def test_the_rights_of_each_role_are_within_the_limit_of_iam(deployed: dict[str, Any]) -> None:
@@ -310,6 +310,62 @@ def test_functions_that_write_events_are_updated_after_the_one_that_reads_them(d
         assert deployed["Resources"][writer]["DependsOn"] == "ScheduleFunction"
 
 
+def test_everything_that_calls_a_function_calls_its_alias(deployed: dict[str, Any]) -> None:
+    """A release moves aliases: a caller of the function itself would meet a version that nothing has tried."""
+    aliases = {n: i["Properties"] for n, i in deployed["Resources"].items() if i["Type"] == "AWS::Lambda::Alias"}
+    called = set()
+    for item in deployed["Resources"].values():
+        properties = item.get("Properties", {})
+        match item["Type"]:
+            case "AWS::ApiGatewayV2::Integration":
+                called.add(properties["IntegrationUri"]["Ref"])
+            case "AWS::Lambda::EventSourceMapping" | "AWS::Lambda::Permission":
+                called.add(properties["FunctionName"]["Ref"])
+            case "AWS::Scheduler::Schedule":
+                called.add(properties["Target"]["Arn"]["Ref"])
+    assert called == aliases.keys() - {"ReleaseFunctionAliaslive"}
+    assert {alias["Name"] for alias in aliases.values()} == {"live"}
+
+
+def test_a_version_gets_traffic_after_a_call_of_the_new_zip_and_goes_back_on_an_alarm(deployed: dict[str, Any]) -> None:
+    resources = deployed["Resources"]
+    graph = {name: set(references(resource)) & resources.keys() for name, resource in resources.items()}
+    order = [*TopologicalSorter(graph).static_order()]
+    for name, item in resources.items():
+        if item["Type"] == "AWS::Lambda::Alias" and name != "ReleaseFunctionAliaslive":
+            policy = item["UpdatePolicy"]["CodeDeployLambdaAliasUpdate"]
+            assert policy["BeforeAllowTrafficHook"] == {"Ref": "ReleaseFunction"}
+            # A reference of an update policy may be no dependency to CloudFormation: the function has one.
+            function = item["Properties"]["FunctionName"]["Ref"]
+            assert "ReleaseFunction" in _all_below(graph, function), function
+            assert order.index("ReleaseFunction") < order.index(function)
+            group = resources[policy["DeploymentGroupName"]["Ref"]]["Properties"]
+            assert "DEPLOYMENT_STOP_ON_ALARM" in group["AutoRollbackConfiguration"]["Events"]
+            alarms = group["AlarmConfiguration"]["Fn::If"]
+            assert [alarm["Name"]["Ref"] for alarm in alarms[1]["Alarms"]] == [
+                "ServerErrorsAlarm",
+                "ReleaseErrorsAlarm",
+            ]
+            assert group["DeploymentConfigName"] == deployed["Parameters"]["Rollout"]["Default"]
+    assert deployed["Parameters"]["Rollout"]["Default"] == "CodeDeployDefault.LambdaCanary10Percent5Minutes"
+
+
+def _all_below(graph: dict[str, set[str]], name: str) -> set[str]:
+    found: set[str] = set()
+    waiting = [name]
+    while waiting:
+        waiting += (new := graph[waiting.pop()] - found)
+        found |= new
+    return found
+
+
+def test_another_name_of_a_release_changes_every_function_and_version(deployed: dict[str, Any]) -> None:
+    """Lambda publishes no version of an unchanged function; an unchanged version keeps the old variables."""
+    for item in deployed["Resources"].values():
+        if item["Type"] in {"AWS::Lambda::Function", "AWS::Lambda::Version"}:
+            assert item["Properties"]["Description"] == {"Ref": "Release"}
+
+
 def test_sam_has_no_question_to_ask_about_authentication() -> None:
     events = [
         event["Type"]
@@ -466,7 +522,10 @@ def test_the_alarm_of_throttles_has_the_functions_that_no_limit_of_ours_throttle
     assert limited == {f"{name}Function" for name in ("Submit", "Judge", "Dialects", "Result", "Events")}
     metrics = _metrics_of(deployed, "ThrottlesAlarm")
     assert {(metric["Namespace"], metric["MetricName"]) for metric in metrics} == {("AWS/Lambda", "Throttles")}
-    assert {name for metric in metrics for name in references(metric)} == functions.keys() - limited
+    # CodeDeploy calls ReleaseFunction, and tells when it cannot.
+    assert {name for metric in metrics for name in references(metric)} == functions.keys() - limited - {
+        "ReleaseFunction"
+    }
 
 
 def test_alarms_watch_throttled_reads_and_writes_of_every_table_and_index(deployed: dict[str, Any]) -> None:
