@@ -61,7 +61,8 @@ class DialectRoutes:
         """Accept a run, wait for its end for as long, and return the submission as it is then."""
         begun, event = self.env[long_poll].monotonic(), self.app.current_event
         secs = min(wait_secs, max(self.app.secs_left(), SHORTEST_WAIT_SECS))
-        new = NewSubmission(self.project, request, None, secs, event.correlation_id, event.traceparent)
+        source = event.path.split("/")[1]  # the name of the dialect
+        new = NewSubmission(self.project, request, None, secs, event.correlation_id, event.traceparent, source)
         return accept_and_wait(self.env, self.app, new, begun).submission
 
     def outputs(self, row: Submission) -> tuple[bytes, bytes]:

@@ -28,17 +28,21 @@ def answer(body: Mapping[str, object] | Sequence[Any], status: int = 200) -> Res
 
 
 def page_answer[Item](
-    owner: str, page: Page[Item], body_of: Callable[[Item], Mapping[str, object]], created_key: Callable[[Item], str]
+    owner: str,
+    page: Page[Item],
+    body_of: Callable[[Item], Mapping[str, object]],
+    created_key: Callable[[Item], str],
+    **more: object,
 ) -> Response[str]:
     """Build one page of a list. It ends early where its bodies are too large for a response.
 
-    `owner`: that of its cursor. `created_key`: the position of an item.
+    `owner`: that of its cursor. `created_key`: the position of an item. `more`: further fields of the answer.
     """
     bodies, after = list(map(body_of, page.rows)), page.next_created_key
     count = count_fitting(map(body_text, bodies))
     if count < len(bodies):
         after = created_key(page.rows[count - 1])
-    return answer({"items": bodies[:count], "next_cursor": write_cursor(owner, after) if after else None})
+    return answer({"items": bodies[:count], "next_cursor": write_cursor(owner, after) if after else None, **more})
 
 
 # Map exceptions to answers.

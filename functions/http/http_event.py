@@ -59,6 +59,13 @@ class HttpEvent(APIGatewayProxyEventV2):
         return given if _CORRELATION_ID.fullmatch(given) else self.request_context.request_id
 
     @property
+    def source(self) -> str:
+        """Which client of this project sent it, as that says itself: `console` or `cli`; `api` for all others."""
+        if self.headers.get("x-rustbox-client") == "console":
+            return "console"
+        return "cli" if (self.headers.get("user-agent") or "").startswith("rustbox-cli/") else "api"
+
+    @property
     def traceparent(self) -> str | None:
         """The client's trace, if it is well-formed: https://www.w3.org/TR/trace-context/ ignores any other."""
         given = self.headers.get("traceparent") or ""

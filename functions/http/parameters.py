@@ -150,15 +150,15 @@ def page_limit(parameters: Parameters) -> int:
     return int(text)
 
 
-def since_ms(parameters: Parameters) -> int | None:
-    """Read `since` of a list, a time of RFC 3339; None without it."""
-    text = parameters.get("since")
+def since_ms(parameters: Parameters, name: str = "since") -> int | None:
+    """Read `since` of a list, or another time of RFC 3339; None without it."""
+    text = parameters.get(name)
     if text is None:
         return None
     try:
         return min(max(0, from_rfc3339(text.replace(" ", "+"))), _LATEST_MS)  # an unescaped plus sign is a space
     except (ValueError, OverflowError):
-        raise BadRequestError("since must be a time such as 2026-11-24T12:00:00Z.") from None
+        raise BadRequestError(f"{name} must be a time such as 2026-11-24T12:00:00Z.") from None
 
 
 def idempotency_key(headers: Parameters) -> str | None:

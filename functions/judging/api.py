@@ -122,7 +122,7 @@ class JudgeRoutes:
         find_problem = partial(env[StoredProblems].use, project.project_id)
         request = parse_judge_request(body, rules, find_problem, env.settings.judge_total_secs)
         request = replace(request, compresses=env.settings.compress_cases)
-        new = NewSubmission(project, request, key, secs, event.correlation_id, event.traceparent)
+        new = NewSubmission(project, request, key, secs, event.correlation_id, event.traceparent, event.source)
         accepted = accept_and_wait(env, app, new, begun, JudgeResults)
         row = accepted.submission
         if row.is_final:

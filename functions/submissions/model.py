@@ -12,8 +12,8 @@ from events.judged import SIGN_OF_LIFE_SECS
 from events.network import NetworkSecret, read_secrets, write_secrets
 from events.program import Program
 from events.variables import Environment
-from events.vocabulary import CANCELLATIONS
-from functions.aws.dynamodb.row_codec import JSON, NOT_STORED, OMIT_DEFAULT, As
+from events.vocabulary import CANCELLATIONS, Cause, Verdict
+from functions.aws.dynamodb.row_codec import JSON, NOT_STORED, OMIT_DEFAULT, As, to_json
 from functions.projects.model import QuotaClaim, in_flight_entry
 from functions.webhooks.deliveries.model import TransformedDelivery
 from functions.webhooks.vocabulary import EVENT_COMPLETED, EVENT_JUDGED
@@ -43,6 +43,12 @@ FREE_SLOT_SECS = 300
 _MOST_SLOT_SECS = 86_400
 """The count of a runner that was broken into is not believed beyond this."""
 
+
+LINE_MAX_CHARS = 120
+LINE_MAX_BYTES = 300
+"""As JSON in the row: the index of the list has each line too."""
+_READ_FOR_LINE_BYTES = 4_096
+_BEFORE_PYTHONS_ERROR = b"Traceback ("
 
 MARK_OF_CHECK = "check_run_id"
 """Metadata of the submissions of checks."""
@@ -94,6 +100,7 @@ class Submission(Program):
     the runner needs; that of a stored problem is `judging_object` (key, size, sha256), which is not the row's own, and
     `problem` is its id and version. In the end `cases`, or the object `cases_key`, holds its results, and `case_keys`
     names the objects with whole outputs. `summary` has its kind and its number of cases from the start.
+    That of all rows may have `source`, which part of the service took it, and in the end `line`, see `Completion`.
 
     Of a transform: `transformed` is its delivery; None: somebody tests a program, and reads the row.
     """
@@ -207,6 +214,16 @@ class Submission(Program):
         return (self.summary or {}).get("metrics")
 
     @property
+    def line(self) -> str | None:
+        """See `Completion`; None in rows of earlier versions too."""
+        return (self.summary or {}).get("line")
+
+    @property
+    def source(self) -> str | None:
+        """By which way it came; None in rows of earlier versions."""
+        return (self.summary or {}).get("source")
+
+    @property
     def object_keys(self) -> tuple[str, ...]:
         inputs = (self.input_key, self.program_key, self.judging_key)
         keys = (*inputs, self.stdout_key, self.stderr_key, self.cases_key, *self.case_keys)
@@ -259,6 +276,19 @@ class Completion:
         return ceil(max(0, min(self.slot_secs, _MOST_SLOT_SECS) - FREE_SLOT_SECS) / 60)
 
     @property
+    def line(self) -> str | None:
+        """What a list shows of it: the first line of the error, of stderr if it failed, or of stdout; None if empty.
+
+        Of a traceback of Python it is the last line. Of a judge run, whose outputs may be secret, only an error shows.
+        """
+        stderr, error = self.stderr or b"", str(self.result.get("error_message") or "").encode()
+        if stderr.startswith(_BEFORE_PYTHONS_ERROR):
+            stderr = stderr.rstrip()[-_READ_FOR_LINE_BYTES:].rpartition(b"\n")[2]
+        of_error = (stderr, error) if self.result.get("cause") == Cause.CE_COMPILE_FAILED else (error, stderr)
+        streams = (self.stdout or b"", stderr) if self.verdict == Verdict.AC else (*of_error, self.stdout or b"")
+        return next(filter(None, map(_line_of, streams)), None)
+
+    @property
     def verdict(self) -> str | None:
         """The verdict of the result; None for a judge run, whose cases have verdicts."""
         return self.result.get("verdict")
@@ -267,6 +297,16 @@ class Completion:
     def status(self) -> Status:
         """`error` for a failure of the platform or of a checker, else `completed`."""
         return Status.ERROR if self.verdict == "IE" or self.has_judge_error else Status.COMPLETED
+
+
+def _line_of(stream: bytes) -> str:
+    """Return the first line with a visible character, without any that a terminal or a page would obey."""
+    text = stream[:_READ_FOR_LINE_BYTES].decode(errors="replace")
+    shown = (" ".join("".join(one if one.isprintable() else " " for one in line).split()) for line in text.splitlines())
+    line = next(filter(None, shown), "")[:LINE_MAX_CHARS]
+    while len(to_json(line)) > LINE_MAX_BYTES:
+        line = line[: len(line) * 7 // 8]
+    return line
 
 
 @dataclass(frozen=True, slots=True)

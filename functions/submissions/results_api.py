@@ -5,27 +5,27 @@ from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
-from events.vocabulary import Language, Verdict
+from events.vocabulary import Language, Verdict, canonical
+from functions.clock import to_rfc3339
 from functions.env import Env
+from functions.errors import BadRequestError
 from functions.http.answers import answer, page_answer
 from functions.http.long_poll import long_poll
 from functions.http.openapi.bodies import Error
 from functions.http.openapi.operation import BAD, ID, KEYED, PAGE, Answer, path, query
-from functions.http.parameters import LONG_POLL_MAX_SECS, page_limit, start_after, uuid, wait_secs
+from functions.http.parameters import LONG_POLL_MAX_SECS, Parameters, page_limit, since_ms, start_after, uuid, wait_secs
 from functions.http.resolver import Resolver, Route
 from functions.projects.authentication import authenticate
 from functions.submissions.cancellation import Cancellation
 from functions.submissions.live_output import LiveOutput
 from functions.submissions.model import Kind, Status, Submission
-from functions.submissions.results.list_store import SubmissionList, list_position
+from functions.submissions.results.list_store import ListFilter, SubmissionList, list_position
 from functions.submissions.results.results import (
     SHAPE,
     SLOW,
     UNKNOWN,
     Results,
     artifact_answer,
-    list_filters,
-    list_kind,
     output_offset,
     output_stream,
     result_shape,
@@ -50,6 +50,51 @@ from functions.submissions.results.views import (
     cancelling_body,
     deleted_body,
 )
+
+# The filters of the list.
+
+_TEXT_MAX_CHARS = 100
+_LISTED = (Kind.RUN, Kind.JUDGE)
+
+
+def list_filter(parameters: Parameters) -> ListFilter:
+    """Read the filters of the list of results."""
+    since, until = since_ms(parameters), since_ms(parameters, "until")
+    name, equals, value = parameters.get("metadata", "").partition("=")
+    if "metadata" in parameters and not (name and equals):
+        raise BadRequestError("metadata must be a name and its value, such as build=1042.")
+    text = parameters.get("q", "")
+    if len(text) > _TEXT_MAX_CHARS:
+        raise BadRequestError(f"q must have at most {_TEXT_MAX_CHARS} characters.")
+    return ListFilter(
+        _equal(parameters),
+        _kind(parameters),
+        None if since is None else to_rfc3339(since),
+        None if until is None else to_rfc3339(until),
+        (name, value) if name else None,
+        text.casefold() or None,
+    )
+
+
+def _equal(parameters: Parameters) -> dict[str, str]:
+    filters = {name: parameters[name] for name in ("status", "verdict", "language") if name in parameters}
+    if filters.get("status", Status.PENDING) not in list(Status):
+        raise BadRequestError(f"status must be one of {', '.join(Status)}.")
+    if filters.get("verdict", Verdict.AC) not in list(Verdict):
+        raise BadRequestError(f"verdict must be one of {', '.join(Verdict)}.")
+    if "language" in filters:
+        language = canonical(filters["language"])
+        if language is None:
+            raise BadRequestError("language must be one that GET /api/languages lists.")
+        filters["language"] = language.value
+    return filters
+
+
+def _kind(parameters: Parameters) -> Kind | None:
+    kind = parameters.get("kind")
+    if kind not in {None, *_LISTED}:
+        raise BadRequestError(f"kind must be {' or '.join(_LISTED)}.")
+    return None if kind is None else Kind(kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,10 +152,12 @@ class ResultRoutes:
     def page(self, app: Resolver) -> Response[str]:
         query = app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, self.env).project_id
-        limit, filters = page_limit(query), list_filters(query)
-        after, kind = start_after(query, project_id), list_kind(query)
-        page = self.env[SubmissionList].page(project_id, limit=limit, after=after, filters=filters, kind=kind)
-        return page_answer(project_id, page, summary_body, list_position)
+        limit, only, after = page_limit(query), list_filter(query), start_after(query, project_id)
+        if only.text is None:
+            page = self.env[SubmissionList].page(project_id, limit=limit, after=after, only=only)
+            return page_answer(project_id, page, summary_body, list_position)
+        page, searched = self.env[SubmissionList].search(project_id, limit=limit, after=after, only=only)
+        return page_answer(project_id, page, summary_body, list_position, searched=searched)
 
     def _own(self, app: Resolver, id_text: str) -> Submission:
         project_id = authenticate(app.current_event, self.env).project_id
@@ -196,7 +243,20 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
             query("status", {"enum": list(Status)}, "Only these."),
             query("verdict", {"enum": list(Verdict)}, "Only these."),
             query("language", {"enum": list(Language)}, "Only these. Aliases are accepted."),
-            query("kind", {"enum": list(Kind)}, "Only runs, or only judge runs."),
+            query("kind", {"enum": list(_LISTED)}, "Only runs, or only judge runs."),
+            query(
+                "since",
+                {"type": "string", "format": "date-time"},
+                "Only those that were created at this time or later.",
+            ),
+            query("until", {"type": "string", "format": "date-time"}, "Only those that were created before this time."),
+            query("metadata", {"type": "string"}, "Only those with this name and value, such as build=1042."),
+            query(
+                "q",
+                {"type": "string", "maxLength": 100},
+                "Only those with this text in id, `line` or metadata, in any case. An answer is of the next 1,000 "
+                "submissions at most, and says in `searched` how many it read; `next_cursor` goes on behind them.",
+            ),
             *PAGE,
         ),
         rights=("read",),

@@ -107,7 +107,8 @@ def encode_submission(row: Submission) -> dict[str, AttributeValueTypeDef]:
 def with_completion(row: Submission, completion: Completion) -> Submission:
     """Return the row in its final state. It is not due, has no source, and its webhook secret is in its delivery."""
     judged = {} if completion.judged is None else {"judged": completion.judged}
-    summary = {**(row.summary or {}), "result": completion.result, "metrics": completion.metrics, **judged}
+    said = {} if completion.line is None else {"line": completion.line}
+    summary = {**(row.summary or {}), "result": completion.result, "metrics": completion.metrics, **judged, **said}
     return replace(
         row,
         **_ended(completion),

@@ -59,7 +59,7 @@ class SubmitRoutes:
         secs = min(asked_secs, max(app.secs_left(), SHORTEST_WAIT_SECS))
         key = idempotency_key(event.headers)
         request = check_submission(read_body(json_body(event)), program_rules(env, event, project), Problems())
-        new = NewSubmission(project, request, key, secs, event.correlation_id, event.traceparent)
+        new = NewSubmission(project, request, key, secs, event.correlation_id, event.traceparent, event.source)
         accepted = accept_and_wait(env, app, new, begun)
         row = accepted.submission
         if row.is_final:

@@ -182,6 +182,10 @@ def result(
 @click.option("--verdict", help="Such as AC, RE or TLE.")
 @click.option("-l", "--language")
 @click.option("--kind", type=click.Choice(["run", "judge"]), help="Only runs, or only judge runs.")
+@click.option("--since", help="Created at this time or later, such as 2026-11-24T12:00:00Z.")
+@click.option("--until", help="Created before this time.")
+@click.option("--metadata", metavar="NAME=VALUE", help="Only those with this metadata.")
+@click.option("--text", "q", help="In id, first line or metadata. Each page reads 1,000 submissions at most.")
 @page_options
 @service_command
 def results(session: Session, /, most: int | None, as_json: bool, **filters: str | None) -> None:
@@ -190,6 +194,7 @@ def results(session: Session, /, most: int | None, as_json: bool, **filters: str
     \b
     Examples:
       rustbox results --verdict TLE --language python
+      rustbox results --text KeyError --since 2026-11-24T00:00:00Z
       rustbox results --all --json > results.json
     """
     columns: Columns = {
@@ -198,6 +203,8 @@ def results(session: Session, /, most: int | None, as_json: bool, **filters: str
         "VERDICT": lambda one: one.get("verdict"),
         "LANGUAGE": "language",
         "CREATED": lambda one: one["timestamps"]["created_at"],
+        "SOURCE": lambda one: one.get("source"),
+        "LINE": lambda one: one.get("line"),
     }
     show_list(session.items(("results",), most, filters), columns, "There are no submissions.", as_json=as_json)
 

@@ -6,7 +6,9 @@ import pytest
 from functions.errors import BadRequestError
 from functions.http import parameters
 from functions.http.parameters import read_cursor, write_cursor
+from functions.submissions import results_api
 from functions.submissions.results import results
+from functions.submissions.results.list_store import ListFilter
 from functions.submissions.results.views import Shape
 
 ID = "7d8f0f5e-3b1c-4c59-9a52-0f7f3b2f8a11"
@@ -35,9 +37,15 @@ def wait(query: Mapping[str, str]) -> float:
         (parameters.page_limit, {"limit": "101"}),
         (parameters.page_limit, {"limit": "²"}),
         (parameters.page_limit, {"limit": "1e1"}),
-        (results.list_filters, {"status": "done"}),
-        (results.list_filters, {"verdict": "ac"}),
-        (results.list_filters, {"language": "cobol"}),
+        (results_api.list_filter, {"status": "done"}),
+        (results_api.list_filter, {"verdict": "ac"}),
+        (results_api.list_filter, {"language": "cobol"}),
+        (results_api.list_filter, {"kind": "transform"}),
+        (results_api.list_filter, {"since": "yesterday"}),
+        (results_api.list_filter, {"until": "2026"}),
+        (results_api.list_filter, {"metadata": "build"}),
+        (results_api.list_filter, {"metadata": "=7"}),
+        (results_api.list_filter, {"q": "x" * 101}),
         (parameters.idempotency_key, {"idempotency-key": ""}),
         (parameters.idempotency_key, {"idempotency-key": "x" * 256}),
     ],
@@ -51,7 +59,7 @@ def test_omitted_parameters_have_defaults() -> None:
     assert wait({}) == 0
     assert results.result_shape({}) == Shape()
     assert parameters.page_limit({}) == 50
-    assert results.list_filters({}) == {}
+    assert results_api.list_filter({}) == ListFilter()
     assert parameters.idempotency_key({}) is None
 
 
@@ -60,7 +68,7 @@ def test_right_parameters_are_taken() -> None:
     assert results.result_shape({"encoding": "base64", "view": "compact"}) == Shape("base64", True)
     assert parameters.page_limit({"limit": "100"}) == 100
     filters = {"status": "error", "verdict": "IE", "language": "JS"}
-    assert results.list_filters(filters) == {**filters, "language": "javascript"}
+    assert results_api.list_filter(filters).equal == {**filters, "language": "javascript"}
     assert parameters.idempotency_key({"idempotency-key": "x" * 255}) == "x" * 255
 
 

@@ -64,7 +64,7 @@ def test_invalid_utf8_is_replaced_in_text_and_exact_in_base64() -> None:
 def test_a_summary_leaves_out_output_and_evidence_only() -> None:
     row = final_submission()
     left_out = {"output", "evidence", "stdout", "stderr", "output_integrity"}
-    assert summary_body(row).keys() == (result_body(row, b"", b"").keys() - left_out) | {"kind"}
+    assert summary_body(row).keys() == (result_body(row, b"", b"").keys() - left_out) | {"kind", "line", "source"}
 
 
 @pytest.mark.parametrize("raw", [b"y\n" * (MIB // 2), b"a" * MIB], ids=["lines", "letters"])

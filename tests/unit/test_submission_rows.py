@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from functions.aws.dynamodb.items import from_item
+from functions.aws.dynamodb.row_codec import to_json
 from functions.submissions.model import Completion, Status, Submission
 from functions.submissions.store import encode_submission, final_values, submission_of, with_completion
 
@@ -90,7 +91,7 @@ FINAL_VALUES = {
     "stdout": b"42\n",
     "stdout_size_bytes": 3,
     "stderr": b"",
-    "summary": '{"result":{"verdict":"AC"},"metrics":{"cpu_time_secs":0.009}}',
+    "summary": '{"result":{"verdict":"AC"},"metrics":{"cpu_time_secs":0.009},"line":"42"}',
     "evidence": '{"isolation_mode":"strict"}',
     "compilation": '{"stderr":"warning"}',
     "case_keys": ("k",),
@@ -124,3 +125,34 @@ def test_an_entry_of_a_list_index_is_a_submission_without_what_it_does_not_proje
     needed = ("submission_id", "project_id", "status", "language", "profile", "created_at", "ttl")
     listed = submission_of({name: PENDING_ROW[name] for name in needed})
     assert (listed.submission_id, listed.priority, listed.execution_id, listed.code) == (ID, "batch", "", None)
+
+
+LONG = "\N{PILE OF POO}" * 500
+SAID: list[tuple[dict[str, Any], bytes, bytes, str | None]] = [
+    ({"verdict": "AC"}, b"\n \n42\nnext", b"warning", "42"),
+    ({"verdict": "AC"}, b"", b"", None),
+    ({"verdict": "RE"}, b"out", b"oops", "oops"),
+    ({"verdict": "RE"}, b"out", b"", "out"),
+    ({"verdict": "RE"}, b"out", b'Traceback (most recent call last):\n  File "x"\nKeyError: 7\n', "KeyError: 7"),
+    ({"verdict": "RE", "error_message": "no module"}, b"out", b"Traceback (x", "no module"),
+    ({"verdict": "RE", "cause": "ce_compile_failed", "error_message": "failed"}, b"", b"x.c:1: error", "x.c:1: error"),
+    ({"verdict": "IE", "error_message": "lost"}, b"", b"", "lost"),
+    ({"verdict": "AC"}, b"\x1b]0;title\x07\xe2\x80\xae<b>\xff", b"", "]0;title <b>\N{REPLACEMENT CHARACTER}"),
+]
+
+
+@pytest.mark.parametrize(("result", "stdout", "stderr", "line"), SAID)
+def test_a_line_says_what_a_run_came_to(result: dict[str, Any], stdout: bytes, stderr: bytes, line: str | None) -> None:
+    assert replace(COMPLETION, result=result, stdout=stdout, stderr=stderr).line == line
+
+
+def test_a_line_is_short_also_in_the_row() -> None:
+    assert len(replace(COMPLETION, stdout=b"x" * 100_000).line or "") == 120
+    line = replace(COMPLETION, stdout=LONG.encode()).line
+    assert line
+    assert len(to_json(line)) <= 300
+
+
+def test_the_outputs_of_judge_runs_and_large_ones_give_no_line() -> None:
+    assert replace(COMPLETION, stdout=None, stdout_key="k", stderr=b"").line is None
+    assert replace(COMPLETION, result={}, stdout=None, stderr=None, judged={"score": 1}).line is None

@@ -171,7 +171,7 @@ def _submit(env: Env, check: Check, run: Run) -> Submission:
     if (body := _body_of_call(env, run)) is not None:
         request = replace(request, program=replace(request.program, stdin=body))
     try:
-        accepted = env[Acceptance].accept(NewSubmission(record.project, request, key, 0, run.run_id))
+        accepted = env[Acceptance].accept(NewSubmission(record.project, request, key, 0, run.run_id, source="check"))
     except IdempotencyConflictError:
         # The check was changed after this run was accepted, and before we noted its submission.
         try:

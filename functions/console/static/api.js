@@ -43,7 +43,7 @@ async function send(method, path, { query, body, signal, headers = {}, apiKey = 
     cache: "no-store",
     credentials: "omit",
     redirect: "error",
-    headers: { ...headers },
+    headers: { "x-rustbox-client": "console", ...headers },
   };
   if (apiKey) request.headers["x-api-key"] = apiKey;
   if (body !== undefined) {

@@ -290,7 +290,10 @@ class AcceptedSubmission:
 
 @dataclass(frozen=True, slots=True)
 class NewSubmission:
-    """A checked request for a submission. `key`: its Idempotency-Key. `wait_secs`: how long its client waits."""
+    """A checked request for a submission. `key`: its Idempotency-Key. `wait_secs`: how long its client waits.
+
+    `source`: by which way it came, such as `api`, `console`, `check` or the name of a dialect.
+    """
 
     project: Project
     request: ValidSubmission
@@ -298,6 +301,7 @@ class NewSubmission:
     wait_secs: float
     correlation_id: str
     traceparent: str | None = None
+    source: str = "api"
 
     @property
     def priority(self) -> str:
@@ -423,6 +427,8 @@ class Acceptance:
     def _new_row(self, new: NewSubmission, program: Program, claim: Claim | None) -> Submission:
         now, is_direct = self._env.clock(), self._starter.runs_directly(new.wait_secs)
         due_secs = DIRECT_DUE_SECS if is_direct else self._env.settings.pending_redrive_secs
+        values = new.request.row_values
+        values |= {"summary": {**values.get("summary", {}), "source": new.source}}  # a kind comes first (ADR 21)
         return Submission(
             **{part.name: getattr(program, part.name) for part in fields(program)},
             submission_id=new_id(),
@@ -440,5 +446,5 @@ class Acceptance:
             due_at_ms=now + due_secs * MS_PER_SEC,
             correlation_id=new.correlation_id,
             traceparent=new.traceparent,
-            **new.request.row_values,
+            **values,
         )

@@ -9,7 +9,6 @@ from urllib.parse import unquote
 from aws_lambda_powertools.event_handler import Response
 from botocore.exceptions import BotoCoreError, ClientError
 
-from events.vocabulary import Verdict, canonical
 from functions.aws.clients import Clients
 from functions.aws.payloads import OUTPUT_MAX_BYTES, RAW_OUTPUT_MAX_BYTES, PayloadMissingError, Payloads
 from functions.clock import MS_PER_SEC, from_rfc3339, to_rfc3339
@@ -206,29 +205,6 @@ def output_offset(parameters: Parameters) -> int:
     if not _OFFSET.fullmatch(text):
         raise BadRequestError("after must be a whole number of bytes: 0, or `next` of the answer before.")
     return int(text)
-
-
-def list_filters(parameters: Parameters) -> dict[str, str]:
-    """Read the filters of the list of results: attribute -> value."""
-    filters = {name: parameters[name] for name in ("status", "verdict", "language") if name in parameters}
-    if filters.get("status", Status.PENDING) not in list(Status):
-        raise BadRequestError(f"status must be one of {', '.join(Status)}.")
-    if filters.get("verdict", Verdict.AC) not in list(Verdict):
-        raise BadRequestError(f"verdict must be one of {', '.join(Verdict)}.")
-    if "language" in filters:
-        language = canonical(filters["language"])
-        if language is None:
-            raise BadRequestError("language must be one that GET /api/languages lists.")
-        filters["language"] = language.value
-    return filters
-
-
-def list_kind(parameters: Parameters) -> Kind | None:
-    """Read the filter `kind` of the list of results."""
-    kind = parameters.get("kind")
-    if kind not in {None, *Kind}:
-        raise BadRequestError(f"kind must be {' or '.join(Kind)}.")
-    return None if kind is None else Kind(kind)
 
 
 NO_SUCH_RESULT = "There is no such submission."

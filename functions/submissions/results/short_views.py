@@ -110,7 +110,24 @@ def compact(body: FinalResult | OpenResult) -> CompactFinal | CompactOpen:
 # What a client sees of a submission in a list.
 
 
-class OpenItem(Head):
+class _Listed(Head):
+    line: Annotated[
+        str | None,
+        Field(
+            description="The first line of the error, of stderr if the program failed, or of stdout; the last one of a "
+            "traceback of Python. At most 120 characters, all of them printable."
+        ),
+    ]
+    source: Annotated[
+        str | None,
+        Field(
+            description="By which way it came: api, console, cli, check, or the name of a dialect, such as mcp. The "
+            "client names the first three itself. null in rows of earlier versions."
+        ),
+    ]
+
+
+class OpenItem(_Listed):
     """A list item without a verdict."""
 
     kind: Literal["run"]
@@ -120,7 +137,7 @@ class OpenItem(Head):
     metrics: None
 
 
-class FinalItem(Head, Flat):
+class FinalItem(_Listed, Flat):
     """A finished list item: the result without output and evidence."""
 
     kind: Literal["run"]
@@ -145,7 +162,7 @@ class JudgeCounts(TypedDict):
     first_failed: Annotated[int | None, Field(description="Index of the first failed case.")]
 
 
-class OpenJudgeItem(Head):
+class OpenJudgeItem(_Listed):
     """A judge run that is not finished, or that the platform failed, in a list."""
 
     kind: Literal["judge"]
@@ -155,7 +172,7 @@ class OpenJudgeItem(Head):
     metrics: Annotated[Mapping[str, Any] | None, SchemaOf(type(None))]
 
 
-class FinalJudgeItem(Head, JudgeCounts):
+class FinalJudgeItem(_Listed, JudgeCounts):
     """A finished judge run in a list. GET /api/judge/{id} has its cases."""
 
     kind: Literal["judge"]
@@ -170,6 +187,11 @@ class ResultPage(TypedDict):
 
     items: list[FinalItem | OpenItem | FinalJudgeItem | OpenJudgeItem]
     next_cursor: str | None
+    searched: NotRequired[Annotated[int, Field(description="With `q`: how many submissions were read, at most 1,000.")]]
+
+
+def _listed(submission: Submission) -> _Listed:
+    return {**head_fields(submission), "line": submission.line, "source": submission.source}
 
 
 def summary_body(submission: Submission) -> OpenItem | FinalItem | OpenJudgeItem | FinalJudgeItem:
@@ -179,7 +201,7 @@ def summary_body(submission: Submission) -> OpenItem | FinalItem | OpenJudgeItem
     if submission.is_final:
         final = final_status(submission)
         return {
-            **head_fields(submission),
+            **_listed(submission),
             "status": final,
             "job_status": final,
             "result": dict(submission.result),
@@ -189,7 +211,7 @@ def summary_body(submission: Submission) -> OpenItem | FinalItem | OpenJudgeItem
         }
     status = open_status(submission)
     return {
-        **head_fields(submission),
+        **_listed(submission),
         "status": status,
         "job_status": status,
         "result": None,
@@ -201,7 +223,7 @@ def summary_body(submission: Submission) -> OpenItem | FinalItem | OpenJudgeItem
 def _judge_item(submission: Submission) -> OpenJudgeItem | FinalJudgeItem:
     summary = submission.summary or {}
     item: OpenJudgeItem = {
-        **head_fields(submission),
+        **_listed(submission),
         "status": submission.status,
         "job_status": submission.status,
         "metrics": submission.metrics,

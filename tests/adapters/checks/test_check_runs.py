@@ -75,6 +75,8 @@ def test_a_program_that_ends_before_its_run_is_noted_ends_the_run_at_once(world:
         failpoint.set_hook(None)
     assert ended == [1, 1]
     assert world.statuses(check) == ["passed"]
+    summaries = [item["summary"]["S"] for item in world.aws.items("SubmissionsTable") if "summary" in item]
+    assert [summary.startswith('{"source":"check"') for summary in summaries] == [True]
 
 
 def test_a_check_fails_with_a_reason_and_recovers(world: CheckWorld) -> None:

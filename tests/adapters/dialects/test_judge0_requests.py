@@ -54,6 +54,7 @@ def test_a_request_is_an_ordinary_submission(aws: Aws) -> None:
     }
     token = token_of(create(**more))
     message = message_of(aws)
+    assert [item["summary"]["S"] for item in aws.items("SubmissionsTable")] == ['{"source":"judge0"}']
     assert (message["submission_id"], message["language"], message["profile"]) == (token, "python", "judge")
     assert base64.b64decode(message["code_base64"]) == b"print(1)"
     assert base64.b64decode(message["stdin_base64"]) == b"1 2"

@@ -469,7 +469,7 @@ def test_an_item_of_the_list_is_the_result_without_its_output(store: SubmissionS
     write_final(store, SUBMISSION_ID, completion())
     (item,) = get(project_key, "/api/results", query={"verdict": "AC", "language": "PY"}).json["items"]
     whole = get(project_key, PATHS[0]).json
-    assert item.pop("kind") == "run"
+    assert (item.pop("kind"), item.pop("line"), item.pop("source")) == ("run", "42", None)
     assert item == {name: whole[name] for name in item}
     assert {"output", "evidence", "stdout", "stderr"}.isdisjoint(item)
     assert get(project_key, "/api/results", query={"verdict": "RE"}).json == {"items": [], "next_cursor": None}
@@ -486,12 +486,41 @@ def test_an_item_of_the_list_is_the_result_without_its_output(store: SubmissionS
         {"status": "done"},
         {"verdict": "ac"},
         {"language": "cobol"},
+        {"since": "yesterday"},
+        {"metadata": "build"},
+        {"q": "x" * 101},
     ],
     ids=str,
 )
 def test_a_wrong_parameter_of_the_list_is_a_bad_request(project_key: str, query: dict[str, str]) -> None:
     answer = get(project_key, "/api/results", query=query)
     assert (answer.status, answer.json["error"]) == (400, "bad_request")
+
+
+def test_a_search_finds_text_of_lines_and_metadata_and_says_what_it_read(
+    store: SubmissionStore, project_key: str
+) -> None:
+    put(store, metadata={"build": "1042"}, summary={"source": "console"})
+    write_final(store, SUBMISSION_ID, completion(stdout=b"\n\x1b[31m  Six times\tseven\n42"))
+    other = put(store, submission_id=new_id(), created_at=to_rfc3339(now_ms() - 1_000)).submission_id
+    put(store, submission_id=new_id(), project_id="other", metadata={"build": "1042"})
+
+    def found(**query: str) -> list[str]:
+        answer = get(project_key, "/api/results", query=query)
+        assert (answer.status, answer.json["next_cursor"]) == (200, None)
+        assert answer.json.get("searched") == (2 if "q" in query else None)
+        return [item["id"] for item in answer.json["items"]]
+
+    for text in ("SEVEN", "1042", "bui", SUBMISSION_ID[:8].upper()):
+        assert found(q=text) == [SUBMISSION_ID]
+    assert found(q="eight") == []
+    assert found(metadata="build=1042") == [SUBMISSION_ID]
+    assert found(metadata="build=104") == found(metadata="list_shard=dev#1") == []
+    (item,) = get(project_key, "/api/results", query={"q": "seven"}).json["items"]
+    assert (item["line"], item["source"], item["metadata"]) == ("[31m Six times seven", "console", {"build": "1042"})
+    created = get(project_key, f"/api/result/{other}").json["timestamps"]["created_at"]
+    assert other in found(since=created)
+    assert other not in found(until=created)
 
 
 def test_an_unknown_parameter_is_ignored(project_key: str) -> None:

@@ -5,7 +5,7 @@ from functions.aws.dynamodb.table import Page, bounds, merge
 from functions.clock import to_rfc3339
 from functions.submissions.model import Kind, Status, Submission
 from functions.submissions.results import list_store as listing
-from functions.submissions.results.list_store import SubmissionList
+from functions.submissions.results.list_store import ListFilter, SubmissionList
 from functions.submissions.store import SubmissionStore, created_key
 from tests.adapters.aws_account import Aws
 from tests.adapters.final_rows import write_final
@@ -49,8 +49,38 @@ def test_a_project_sees_its_own_newest_first(store: SubmissionStore, listed: Sub
 def test_a_list_has_one_kind_of_submissions(store: SubmissionStore, listed: SubmissionList) -> None:
     judged, run, final = (put(store, 0, summary={"kind": "judge", "cases": 2}), put(store, 1), put(store, 2))
     write_final(store, final.submission_id, completion(stdout=b'{"kind":"judge"'))
-    kinds = {kind: {row.submission_id for row in listed.page("dev", limit=10, kind=kind).rows} for kind in Kind}
+    kinds = {
+        kind: {row.submission_id for row in listed.page("dev", limit=10, only=ListFilter(kind=kind)).rows}
+        for kind in (Kind.RUN, Kind.JUDGE)
+    }
     assert kinds == {Kind.JUDGE: {judged.submission_id}, Kind.RUN: {run.submission_id, final.submission_id}}
+
+
+def test_a_search_goes_on_behind_the_rows_that_it_read(
+    store: SubmissionStore, listed: SubmissionList, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for number in range(7):
+        put(store, number, metadata={"team": "red" if number in {0, 1, 6} else "blue"})
+    put(store, 9, project_id="other", metadata={"team": "red"})
+    monkeypatch.setattr(listing, "SEARCHED_MAX", 4)
+    found, read, after = [], [], None
+    for _ in range(3):
+        page, count = listed.search("dev", limit=1, after=after, only=ListFilter(text="red"))
+        found += [row.submission_id for row in page.rows]
+        read.append(count)
+        after = page.next_created_key
+    assert found == [submission_id(number) for number in (6, 1, 0)]
+    assert (read, after) == ([4, 3, 1], None)
+
+
+def test_a_list_keeps_to_times_and_metadata(store: SubmissionStore, listed: SubmissionList) -> None:
+    rows = [put(store, number, metadata={"a.b #x": str(number % 2)}) for number in range(6)]
+    only = ListFilter(since=rows[1].created_at, until=rows[5].created_at, metadata=("a.b #x", "1"))
+    assert [row.submission_id for row in listed.page("dev", limit=9, only=only).rows] == [
+        rows[3].submission_id,
+        rows[1].submission_id,
+    ]
+    assert listed.page("dev", limit=9, only=ListFilter(since=rows[3].created_at, until=rows[2].created_at)).rows == ()
 
 
 @pytest.mark.parametrize("limit", [1, 2, 5, 6])
@@ -159,7 +189,7 @@ def test_a_list_has_only_rows_that_pass_every_filter(store: SubmissionStore, lis
     write_final(store, submission_id(2), completion())
 
     def numbers(**filters: str) -> list[int]:
-        return [int(row.submission_id[:8], 16) for row in listed.page("dev", limit=10, filters=filters).rows]
+        return [int(row.submission_id[:8], 16) for row in listed.page("dev", limit=10, only=ListFilter(filters)).rows]
 
     assert numbers(language="python") == [2, 0]
     assert numbers(status="pending") == [1, 0]
@@ -189,9 +219,9 @@ def test_a_rare_filter_reads_a_bounded_number_and_goes_on(
     monkeypatch.setattr(listing, "_ITEMS_PER_FILTERED_QUERY", 1)
     for number in range(8):
         put(store, number * 16, language="c" if number == 0 else "python")  # all in one shard
-    first = listed.page("dev", limit=10, filters={"language": "c"})
+    first = listed.page("dev", limit=10, only=ListFilter({"language": "c"}))
     assert first.rows == ()
     assert first.next_created_key is not None
-    second = listed.page("dev", limit=10, filters={"language": "c"}, after=first.next_created_key)
+    second = listed.page("dev", limit=10, only=ListFilter({"language": "c"}), after=first.next_created_key)
     assert [row.submission_id for row in second.rows] == [submission_id(0)]
     assert second.next_created_key is None

@@ -146,6 +146,23 @@ def test_a_submission_is_a_row_and_a_message(aws: Aws, project_key: str) -> None
     )
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "source"),
+    [
+        ("X-Rustbox-Client", "console", "console"),
+        ("X-Rustbox-Client", "check", "api"),
+        ("X-Rustbox-Client", "<b>" * 1_000, "api"),
+        ("User-Agent", "rustbox-cli/0.2.0", "cli"),
+        ("User-Agent", "curl/8", "api"),
+    ],
+)
+def test_a_row_says_by_which_way_it_came(aws: Aws, project_key: str, name: str, value: str, source: str) -> None:
+    headers = {"X-API-Key": project_key, "Content-Type": "application/json", name: value}
+    assert call(event("POST", "/api/submit", headers=headers, body=json.dumps(PROGRAM))).status == 202
+    (row,) = get(project_key, "/api/results").json["items"]
+    assert (row["status"], row["source"], row["line"]) == ("pending", source, None)
+
+
 def test_every_answer_carries_the_request_id_and_is_json(aws: Aws, project_key: str) -> None:
     answers = [post(project_key, PROGRAM), post(None, PROGRAM), post(project_key, "{")]
     assert {answer.headers["x-request-id"] for answer in answers} == {REQUEST_ID}
