@@ -7,7 +7,7 @@ def template_routes(template: dict[str, Any]) -> dict[str, str]:
     """Return the function's logical id for each route key, such as `GET /api/results` or `$default`."""
     resources = template["Resources"]
     integrations = {
-        f"integrations/${{{name}}}": resource["Properties"]["IntegrationUri"]["Fn::GetAtt"][0]
+        f"integrations/${{{name}}}": resource["Properties"]["IntegrationUri"]["Ref"].removesuffix(".Alias")
         for name, resource in resources.items()
         if resource["Type"] == "AWS::ApiGatewayV2::Integration"
     }
