@@ -33,7 +33,7 @@ from infra.deploy.target import DeployError, Progress, Target
 
 AWS_SERVICES = ("codedeploy", "dynamodb", "events", "kms", "s3", "sqs", "ssm")
 """Services that the functions call. botocore describes 400; their descriptions are two thirds of its size."""
-_ONLY_OPERATIONS = {"codedeploy": "PutLifecycleEventHookExecutionStatus", "ssm": "GetParameter"}
+ONLY_OPERATIONS = {"codedeploy": "PutLifecycleEventHookExecutionStatus", "ssm": "GetParameter"}
 """Services of which the functions call one operation: the descriptions of all others stay out of the zip."""
 
 
@@ -49,7 +49,7 @@ def shorten(data: Path) -> None:
     _write(endpoints, described)
     for packed in data.rglob("service-2.json.gz"):
         described = _without_documentation(json.loads(gzip.decompress(packed.read_bytes())))
-        if only := _ONLY_OPERATIONS.get(packed.parents[1].name):
+        if only := ONLY_OPERATIONS.get(packed.parents[1].name):
             described = _with_one_operation(described, only)
         _write(packed.with_suffix(""), described)
         packed.unlink()

@@ -13,7 +13,16 @@ import pytest
 
 from functions.aws.clients import Clients
 from infra.deploy import building as packaging
-from infra.deploy.building import ARCHITECTURES, AWS_SERVICES, MAX_ZIPPED_BYTES, ROOT, Package, build, own_architecture
+from infra.deploy.building import (
+    ARCHITECTURES,
+    AWS_SERVICES,
+    MAX_ZIPPED_BYTES,
+    ONLY_OPERATIONS,
+    ROOT,
+    Package,
+    build,
+    own_architecture,
+)
 from infra.deploy.target import DeployError
 from infra.sam_template import read
 from tests.commands import run_to_end
@@ -22,7 +31,7 @@ from tests.emulator import emulator
 FUNCTIONS = (
     *("SubmitFunction", "JudgeFunction", "DialectsFunction", "ResultFunction", "ManageFunction", "OperateFunction"),
     *("EndpointsFunction", "EventsFunction", "ChecksFunction", "ScheduleFunction", "RecordFunction"),
-    *("AnnounceFunction", "WebhookFunction", "SweepFunction"),
+    *("AnnounceFunction", "WebhookFunction", "SweepFunction", "ReleaseFunction"),
 )
 OTHER_ARCHITECTURE = {"arm64": "x86_64", "x86_64": "arm64"}[own_architecture()]
 
@@ -192,8 +201,14 @@ def test_the_shortened_descriptions_have_the_operations_shapes_and_endpoints_of_
         ).stdout
         for isolated, artifact in ((["-I", "-S", "-E", "-B"], [str(importable)]), (["-I"], []))
     )
-    assert len(json.loads(shortened)["dynamodb"][1]) > 100
-    assert shortened == installed
+    cut, whole = json.loads(shortened), json.loads(installed)
+    assert len(cut["dynamodb"][1]) > 100
+    for name, operation in ONLY_OPERATIONS.items():
+        operations, shapes, *endpoints = cut.pop(name)
+        _, all_shapes, *all_endpoints = whole.pop(name)
+        assert (operations, endpoints) == ([operation], all_endpoints)
+        assert 0 < len(shapes) < len(all_shapes)
+    assert cut == whole
     data = importable / "botocore" / "data"
     partitions = json.loads((data / "endpoints.json").read_bytes())["partitions"]
     assert {name for partition in partitions for name in partition["services"]} == set(AWS_SERVICES)
@@ -213,13 +228,21 @@ requests = {
     "events": ("put_events", {"Entries": [{"Source": "a", "DetailType": "b", "Detail": "{}"}]}),
     "kms": ("create_key", {}),
     "s3": ("put_object", {"Bucket": "requests", "Key": "a", "Body": b"content"}),
-    "ssm": ("put_parameter", {"Name": "/requests", "Value": "a", "Type": "SecureString"}),
 }
 for name, (operation, arguments) in requests.items():
     getattr(clients[name], operation)(**arguments)
+refused = {
+    "ssm": ("get_parameter", {"Name": "/nothing"}),
+    "codedeploy": ("put_lifecycle_event_hook_execution_status", {"deploymentId": "d-1", "status": "Failed"}),
+}
+for name, (operation, arguments) in refused.items():
+    try:
+        getattr(clients[name], operation)(**arguments)
+    except clients[name].exceptions.ClientError as error:
+        assert error.response["ResponseMetadata"]["HTTPStatusCode"] >= 400
 url = clients["s3_signing"].generate_presigned_url("get_object", Params={"Bucket": "requests", "Key": "a"})
 assert urllib.request.urlopen(url, timeout=10).read() == b"content"
-print(sorted(clients) == sorted({*requests, "s3_signing"}))
+print(sorted(clients) == sorted({*requests, *refused, "s3_signing"}))
 """
 
 
