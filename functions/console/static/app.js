@@ -3,6 +3,7 @@ import { ApiError, call, key, refusal, ROOT } from "./api.js";
 import { Component, html, render } from "./dom.js";
 import { Keys } from "./keys.js";
 import { Foreign, Loading, LocalTime, Problem } from "./parts.js";
+import { setTheme, theme, THEMES } from "./theme.js";
 
 const LOCAL_KEY = "rb_live_local_development_only"; // of `make up`: public, and on this machine only
 const IS_LOCAL = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname);
@@ -28,6 +29,18 @@ function place() {
     id: /^\w[\w.-]*$/.test(id) ? id : null,
     query: new URLSearchParams(query),
   };
+}
+
+let lists = null;
+
+/** The styles of lists, which neither the sign-in nor the first heading needs. */
+function listStyles() {
+  lists ??= new Promise((resolve) => {
+    const link = document.createElement("link");
+    Object.assign(link, { rel: "stylesheet", href: new URL("lists.css", import.meta.url).href, onload: resolve, onerror: resolve });
+    document.head.append(link);
+  });
+  return lists;
 }
 
 class SignIn extends Component {
@@ -77,7 +90,10 @@ function Mark() {
 
 function OwnKey({ own }) {
   return html`<footer class="quiet">Key <code>${own.prefix}…</code>${own.name && html` <${Foreign} text=${own.name} />`}.
-    Its rights: ${own.rights.join(", ")}. ${own.expires_at ? html`It expires on <${LocalTime} at=${own.expires_at} />.` : "It does not expire."}</footer>`;
+    Its rights: ${own.rights.join(", ")}. ${own.expires_at ? html`It expires on <${LocalTime} at=${own.expires_at} />.` : "It does not expire."}
+    <label class="theme">Colours <select value=${theme()} onChange=${(event) => setTheme(event.target.value)}>${THEMES.map(
+      (name) => html`<option value=${name}>${name}</option>`,
+    )}</select></label></footer>`;
 }
 
 class Shell extends Component {
@@ -121,7 +137,7 @@ class Shell extends Component {
     const before = this.state.shown?.at;
     this.nameView();
     try {
-      const { default: View } = await VIEWS[at.name].load();
+      const [{ default: View }] = await Promise.all([VIEWS[at.name].load(), listStyles()]);
       if (this.at !== at) return; // the user has gone on while this view was loading
       const isMove = before && (before.name !== at.name || before.id !== at.id);
       this.setState({ shown: { at, View }, error: null }, () => isMove && this.focusHeading());
@@ -165,8 +181,8 @@ class Shell extends Component {
           (name) =>
             html`<a href=${`#/${name}`} aria-current=${group === name ? "page" : undefined}>${VIEWS[name].title}</a>`,
         )}</nav>
-        <a class="aside" href=${new URL("docs", ROOT)}>Documentation</a>
-        <${Keys} views=${names.map((name) => [name, VIEWS[name].title])} />
+        <a class="aside" href=${new URL("docs", ROOT)}>Docs</a>
+        <${Keys} views=${names.map((name) => [name, VIEWS[name].title])} signOut=${this.signOut} />
         <button class="small" onClick=${this.signOut}>Sign out</button>
       </header>
       <main id="main">

@@ -4,7 +4,7 @@ import { Calls } from "./calls.js";
 import { CheckForm } from "./check_form.js";
 import { difference } from "./difference.js";
 import { Component, html } from "./dom.js";
-import { Action, Confirmed, Facts, Foreign, Loaded, Output, Sentence, Table, Time, Title } from "./parts.js";
+import { Action, Confirmed, Copied, Facts, Foreign, Loaded, Output, Sentence, Table, Time, Title } from "./parts.js";
 import { PingUrl } from "./ping_url.js";
 import { Badge } from "./result.js";
 import { Sparkline } from "./sparkline.js";
@@ -70,7 +70,7 @@ export class Check extends Component {
 
   render({ id }, { url }) {
     return html`<p class="crumbs"><a href="#/checks">Checks</a></p><h1 tabindex="-1">Check</h1>
-      <${Loaded} what="the check" load=${(signal) => detail(id, signal)} show=${(data, reload) => html`<${Title} text=${`${data.check.name}: ${data.check.state}`} />
+      <${Loaded} what="the check" everySecs=${30} load=${(signal) => detail(id, signal)} show=${(data, reload) => html`<${Title} text=${`${data.check.name}: ${data.check.state}`} />
         <${Standing} check=${data.check} />
         <div class="row after">${
           data.check.kind === "heartbeat"
@@ -113,6 +113,7 @@ const share = (value) => (value === null || value === undefined ? null : `${(val
 function Figures({ check }) {
   const { statistics } = check;
   return html`<${Facts} facts=${[
+    ["Id", html`<${Copied} text=${check.id} of="the id" />`],
     ["Schedule", check.schedule && html`<code>${check.schedule}</code> ${check.timezone}`],
     [
       check.kind === "heartbeat" ? "Late without a ping" : "Next run",

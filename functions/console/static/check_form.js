@@ -3,7 +3,7 @@ import { call, get, post } from "./api.js";
 import { Component, html } from "./dom.js";
 import { Editor } from "./editor.js";
 import { PingUrl } from "./ping_url.js";
-import { Foreign, LocalTime, Problem } from "./parts.js";
+import { Foreign, Help, LocalTime, Problem } from "./parts.js";
 import { SAMPLES } from "./languages.js";
 
 const PAUSE_MS = 300;
@@ -179,6 +179,11 @@ export class CheckForm extends Component {
             onInput=${this.set("grace_minutes")} /></label>`
         }
       </div>
+      <${Help} title="How schedules are written"><ul>
+        <li><code>rate(5 minutes)</code>: every five minutes; also hours and days</li>
+        <li><code>30 2 * * *</code>: at 02:30 each day, as crontab has it: minute, hour, day, month, day of the week</li>
+        <li><code>cron(30 2 ? * MON-FRI *)</code>: at 02:30 from Monday to Friday, as EventBridge has it: with a year at the end</li>
+        </ul><p>Times are those of the time zone. ${isHeartbeat ? "A ping may come earlier than its time." : "Without a schedule, the check runs on request, or when a service calls it."}</p><//>
       <${NextTimes} schedule=${schedule} timezone=${timezone} what=${isHeartbeat ? "Next pings" : "Next runs"} />
       ${
         !isHeartbeat &&

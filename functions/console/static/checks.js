@@ -50,7 +50,7 @@ function Card({ check, runs }) {
 
 function Board() {
   return html`<div class="row"><h1 tabindex="-1" class="grow">Checks</h1><a class="button primary" href="#/checks/new">New check</a></div>
-    <${Loaded} what="checks" load=${board} show=${({ checks, histories }, reload) =>
+    <${Loaded} what="checks" everySecs=${30} load=${board} show=${({ checks, histories }, reload) =>
       checks.length === 0
         ? html`<${Empty} title="No checks yet">
           <p>A check is a program that runs by itself, on a schedule or an event; or a heartbeat, to which a job elsewhere reports.</p><//>`

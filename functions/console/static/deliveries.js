@@ -3,7 +3,7 @@ import { get, poll, post } from "./api.js";
 import { Component, html } from "./dom.js";
 import { canBeSent, OPEN, tone } from "./delivery_list.js";
 import { whyFailed } from "./failures.js";
-import { Action, Facts, Foreign, Loaded, LocalTime, Output, Time, Title } from "./parts.js";
+import { Action, Copied, Facts, Foreign, Loaded, LocalTime, Output, Time, Title } from "./parts.js";
 import { duration, shortId, waitingText } from "./words.js";
 
 const STATES = {
@@ -92,7 +92,7 @@ export default class Delivery extends Component {
               : html`<a href=${`#/webhooks/${delivery.endpoint_id}`}>open</a>`,
           ],
           ["Run", delivery.submission_id && html`<a href=${`#/runs/${delivery.submission_id}`}>open</a>`],
-          ["webhook-id", html`<code>${delivery.webhook_id}</code>`],
+          ["webhook-id", html`<${Copied} text=${delivery.webhook_id} of="the id" />`],
         ]} />
         ${canBeSent(delivery) && html`<${Replay} delivery=${delivery} done=${reload} />`}
         <h2 class="after">Attempts</h2>

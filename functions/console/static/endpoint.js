@@ -4,7 +4,7 @@ import { DeliveryPages } from "./delivery_list.js";
 import { Component, html } from "./dom.js";
 import { EndpointForm, Made } from "./endpoint_form.js";
 import { whyFailed } from "./failures.js";
-import { Action, Confirmed, Facts, Foreign, Loaded, Output, Sentence, Time, Title } from "./parts.js";
+import { Action, Confirmed, Copied, Copy, Facts, Foreign, Loaded, Output, Sentence, Time, Title } from "./parts.js";
 import { TransformEditor } from "./transform.js";
 import { duration, plain } from "./words.js";
 
@@ -110,7 +110,7 @@ export class Endpoint extends Component {
     const path = `api/webhooks/${id}`;
     return html`<p class="crumbs"><a href="#/webhooks">Webhooks</a></p><h1 tabindex="-1">Endpoint</h1>
       <${Loaded} what="the endpoint" load=${(signal) => get(path, {}, signal)} show=${(endpoint, reload) => html`<${Title} text=${endpoint.url} />
-        <p class="lead"><${Foreign} text=${endpoint.url} /></p>
+        <p class="lead"><${Foreign} text=${endpoint.url} /> <${Copy} text=${endpoint.url} of="the address" /></p>
         <div class="row"><${Health} health=${endpoint.health} /><${Action} does=${this.test} kind="primary">Send a test<//>
           <${Action} does=${() => call("PATCH", path, { body: { enabled: !endpoint.enabled } }).then(reload)}>
             ${endpoint.enabled ? "Disable" : "Enable"}<//></div>
@@ -157,7 +157,7 @@ function Settings({ endpoint }) {
     ["Output", endpoint.max_output_bytes < 262144 && `at most ${endpoint.max_output_bytes} bytes of each stream`],
     ["Waits for an answer", endpoint.timeout_secs < 15 && `${endpoint.timeout_secs} s`],
     ["Ordered", endpoint.ordered && "yes"],
-    ["Public key", endpoint.public_key && html`<code>${endpoint.public_key}</code>`],
+    ["Public key", endpoint.public_key && html`<${Copied} text=${endpoint.public_key} of="the public key" />`],
     ["Success, last hour", endpoint.stats && rate(endpoint.stats.last_hour)],
     ["Success, last day", endpoint.stats && rate(endpoint.stats.last_day)],
     ["Latency p50 / p95, last hour", slow(hour)],
@@ -170,6 +170,6 @@ function Settings({ endpoint }) {
     ],
     ["Own headers", Object.keys(endpoint.headers).join(", ")],
     ["Description", endpoint.description && html`<${Foreign} text=${endpoint.description} />`],
-    ["Id", html`<code>${endpoint.id}</code>`],
+    ["Id", html`<${Copied} text=${endpoint.id} of="the id" />`],
   ]} />`;
 }

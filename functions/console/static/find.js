@@ -14,8 +14,11 @@ const KINDS = [
   ["webhooks", "webhooks"],
 ];
 
+/** Whether a text is a whole id of something that has a page. */
+export const isId = (text) => ONE.test(text) || DELIVERY.test(text);
+
 /** The address of the view of an id. Throws ApiError if the project has nothing with it. */
-async function placeOf(id) {
+export async function placeOf(id) {
   const kinds = ONE.test(id) ? KINDS : DELIVERY.test(id) ? [["deliveries", "deliveries"]] : [];
   for (const [path, view] of kinds) {
     try {

@@ -6,6 +6,7 @@ const TYPING = "input, textarea, select, dialog, [contenteditable]";
 
 /** Keys that the views themselves read. */
 const OF_VIEWS = [
+  ["Ctrl K", "Go to a view, check, endpoint, problem or id"],
   ["Ctrl Enter", "Run the program"],
   ["Esc, then Tab", "Leave the editor"],
 ];
@@ -16,9 +17,9 @@ function find() {
   else location.assign("#/runs?find=1");
 }
 
-/** The button, the list and the keys. `views`: names and titles, which the digits open in this order. */
+/** The buttons, the list and the keys. `views`: names and titles, which the digits open in this order. `signOut()` ends the session. */
 export class Keys extends Component {
-  state = { isOff: sessionStorage.getItem(OFF) !== null };
+  state = { isOff: sessionStorage.getItem(OFF) !== null, Palette: null };
 
   componentDidMount() {
     document.addEventListener("keydown", this.press);
@@ -29,6 +30,8 @@ export class Keys extends Component {
   }
 
   show = () => this.dialog.showModal();
+
+  goTo = async () => this.setState({ Palette: (await import("./palette.js")).default });
 
   toggle = ({ target }) => {
     if (target.checked) sessionStorage.removeItem(OFF);
@@ -45,6 +48,11 @@ export class Keys extends Component {
   }
 
   press = (event) => {
+    if (event.key.toLowerCase() === "k" && (event.ctrlKey || event.metaKey) && !event.altKey && !event.shiftKey) {
+      event.preventDefault(); // some browsers search the web
+      if (!document.querySelector("dialog[open]")) this.goTo();
+      return;
+    }
     if (this.state.isOff || event.defaultPrevented || event.repeat || event.isComposing) return;
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest?.(TYPING)) return;
     const action = this.actions().find(([key]) => key === event.key);
@@ -53,8 +61,14 @@ export class Keys extends Component {
     action[2]();
   };
 
-  render(_, { isOff }) {
-    return html`<button class="small keys-button" aria-label="Keys" title="Keys" onClick=${this.show}>?</button>
+  render({ views, signOut }, { isOff, Palette }) {
+    return html`<button class="small" title="Ctrl K" onClick=${this.goTo}>Go to</button>
+      ${
+        Palette &&
+        html`<${Palette} views=${views} done=${() => this.setState({ Palette: null })}
+        actions=${[["Keys", this.show], ["Sign out", signOut]]} />`
+      }
+      <button class="small keys-button" aria-label="Keys" title="Keys" onClick=${this.show}>?</button>
       <dialog ref=${(element) => {
         this.dialog = element;
       }} aria-labelledby="keys-title"><h2 id="keys-title">Keys</h2>

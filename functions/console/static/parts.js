@@ -21,7 +21,8 @@ export class Output extends Component {
     const shown = this.state.isWhole ? text : text.slice(0, SHOWN_CHARS);
     const rest = text.length - shown.length;
     return html`
-      <pre class="output" tabindex="0" role="region" aria-label=${label}><${Foreign} text=${shown} /></pre>
+      <div class="copied"><pre class="output" tabindex="0" role="region" aria-label=${label}><${Foreign} text=${shown} /></pre>
+        <${Copy} text=${text} of=${label} /></div>
       ${
         rest > 0 &&
         html`<button class="link" onClick=${() => this.setState({ isWhole: true })}>
@@ -124,6 +125,7 @@ export class Confirmed extends Component {
   }
 }
 
+/** A button that copies a text: all of it, as it is. `of`: what it is, for those who do not see the page. */
 export class Copy extends Component {
   state = { said: "" };
 
@@ -137,10 +139,16 @@ export class Copy extends Component {
     setTimeout(() => this.setState({ said: "" }), 2000);
   };
 
-  render({ label = "Copy" }, { said }) {
-    return html`<button class="small" onClick=${this.copy} aria-live="polite">${said || label}</button>`;
+  render({ label = "Copy", of }, { said }) {
+    return html`<button type="button" class="small" onClick=${this.copy} aria-live="polite">${said || label}${!said && of && html`<span class="sr"> ${of}</span>`}</button>`;
   }
 }
+
+/** An id or an address in full, with its button. `of`: what it is. */
+export const Copied = ({ text, of }) => html`<code><${Foreign} text=${text} /></code> <${Copy} text=${text} of=${of} />`;
+
+/** An explanation that is closed until somebody asks. */
+export const Help = ({ title, children }) => html`<details class="help"><summary>${title}</summary>${children}</details>`;
 
 /** A table of a list: `row(item)` draws one row. On a phone each row is a paragraph. */
 export function Table({ heads, items, row }) {
@@ -163,29 +171,55 @@ export function Facts({ facts }) {
   return html`<dl class="facts">${shown.map(([name, value]) => html`<div><dt>${name}</dt><dd>${value}</dd></div>`)}</dl>`;
 }
 
-/** A component that loads something, and shows loading, failure and what came. `load(signal)` and `show(data)`. */
+const MOST_REFRESHES = 120;
+
+/**
+ * A component that loads something, and shows loading, failure and what came: `load(signal, show)` and `show(data)`. With `everySecs` it loads
+ * again so often: a bounded number of times, in a tab that is seen, and not after a failure.
+ */
 export class Loaded extends Component {
   state = { data: null, error: null };
+  refreshes = 0;
 
   componentDidMount() {
     this.load();
+    if (!this.props.everySecs) return;
+    this.timer = setInterval(this.refresh, this.props.everySecs * 1000);
+    document.addEventListener("visibilitychange", this.seen);
   }
 
   componentWillUnmount() {
     this.stop?.abort();
+    clearInterval(this.timer);
+    document.removeEventListener("visibilitychange", this.seen);
   }
+
+  seen = () => Date.now() - this.loadedAt > this.props.everySecs * 1000 && this.refresh();
+
+  refresh = () => {
+    const { data, error } = this.state;
+    if (document.hidden || data === null || error || this.isLoading || this.refreshes >= MOST_REFRESHES) return;
+    this.refreshes += 1;
+    this.load();
+  };
 
   load = async () => {
     this.stop?.abort();
     this.stop = new AbortController();
     const { signal } = this.stop;
     this.setState({ error: null });
+    this.isLoading = true;
     try {
-      const data = await this.props.load(signal, (partial) => this.setState({ data: partial }));
-      if (!signal.aborted) this.setState({ data });
+      const isFirst = this.state.data === null;
+      const data = await this.props.load(signal, (partial) => isFirst && this.setState({ data: partial }));
+      if (signal.aborted) return;
+      this.setState({ data });
     } catch (error) {
-      if (error.name !== "AbortError") this.setState({ error });
+      if (error.name === "AbortError") return;
+      this.setState({ error });
     }
+    this.isLoading = false;
+    this.loadedAt = Date.now();
   };
 
   render({ what, show }, { data, error }) {

@@ -2,7 +2,7 @@
 import { Artifacts } from "./artifacts.js";
 import { html } from "./dom.js";
 import { describeControl } from "./controls.js";
-import { Facts, Foreign, Output } from "./parts.js";
+import { Facts, Foreign, Help, Output } from "./parts.js";
 import { ACTORS, bytes, causeSentence, duration, INTEGRITY, plain, seconds, VERDICTS, verdictTitle } from "./words.js";
 
 const STEPS = [
@@ -68,6 +68,8 @@ export function Evidence({ evidence }) {
   return html`<details class="evidence">
     <summary>Evidence: ${applied.length} controls in force, isolation ${mode}</summary>
     <p class="quiet">Each control was measured on the program's own process, in this run.</p>
+    <${Help} title="What is this for?"><p>A control limits what a program can do to the host and to others, such as a view of the file system of its own. A sandbox that only
+      means to have them may run without one. So the service reads them back from the kernel for each run, and keeps what it read with the result.</p><//>
     ${missing.length > 0 && html`<p class="warning">Missing on this host: ${missing.map((name) => describeControl(name)[0]).join(", ")}.</p>`}
     <ul class="controls">${applied.map((name) => {
       const [title, sentence] = describeControl(name, Boolean(evidence.network));

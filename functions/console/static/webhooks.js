@@ -26,8 +26,8 @@ class NewEndpoint extends Component {
     this.props.done();
   };
 
-  render(_, { made, round }) {
-    return html`<details class="sheet"><summary>Add an endpoint</summary>
+  render({ isOpen }, { made, round }) {
+    return html`<details class="sheet" open=${isOpen}><summary>Add an endpoint</summary>
       <${EndpointForm} key=${round} done=${this.done} />${made && html`<${Made} made=${made} />`}</details>`;
   }
 }
@@ -37,8 +37,8 @@ class List extends Component {
 
   render({ query }, { round }) {
     return html`<h1 tabindex="-1">Webhooks</h1>
-      <${NewEndpoint} done=${() => this.setState({ round: round + 1 })} />
-      <${Loaded} key=${round} what="endpoints" load=${(signal) => get("api/webhooks", { limit: 100 }, signal)} show=${({
+      <${NewEndpoint} isOpen=${query.has("new")} done=${() => this.setState({ round: round + 1 })} />
+      <${Loaded} key=${round} everySecs=${30} what="endpoints" load=${(signal) => get("api/webhooks", { limit: 100 }, signal)} show=${({
         items,
       }) =>
         items.length === 0
