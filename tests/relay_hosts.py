@@ -7,8 +7,9 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from time import monotonic
 
-from sandbox_runtime.network.relay.exchange import HELD_SECS, Exchange, SecretUse
+from sandbox_runtime.network.relay.exchange import Exchange, SecretUse
 from sandbox_runtime.network.relay.rules import OpenSecret, Secret
 
 VALUE = b'ghp_s3cret/Value+of=9bytes"quoted'
@@ -79,7 +80,7 @@ def drive(exchange: Exchange) -> None:
         poll = select.poll()
         for waited, events in wanted:
             poll.register(waited, events)
-        poll.poll(10_000 if exchange.release_at is None else 1_000 * HELD_SECS)
+        poll.poll(10_000 if exchange.release_at is None else max(0, 1_000 * (exchange.release_at - monotonic())))
 
 
 def read_head(stream: ssl.SSLSocket) -> bytes:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from sandbox_runtime.network.relay import exchange
 from sandbox_runtime.network.relay.rules import Secret
 from tests.jail.network.targets import HOST, certificate
 from tests.relay_hosts import VALUE, Relayed, Serve, read_head, read_to_end, relayed
@@ -108,7 +109,7 @@ def test_pieces_of_an_answer_arrive_when_the_host_sends_them(contexts: Contexts)
         read_head(stream)
         stream.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\ntransfer-encoding: chunked\r\n\r\n")
         for number in range(3):
-            stream.sendall(b"d\r\ndata: piece %d\r\n" % number)
+            stream.sendall(b"f\r\ndata: piece %d\n\n\r\n" % number)
             assert go_on.acquire(timeout=20)
         stream.sendall(b"0\r\nx-trailer: 1\r\n\r\n")
 
@@ -397,6 +398,42 @@ def test_requests_and_answers_of_single_bytes_are_masked_too(
         in_parts(program, get("/slow"))
         answer = read_to_end(program)
     assert answer.endswith(b"\r\n\r\n<" + b"*" * len(VALUE) + b">")
+
+
+@pytest.mark.parametrize("cut", [1, 5, len(VALUE) - 1])
+def test_a_value_whose_bytes_are_a_round_trip_apart_is_masked(contexts: Contexts, cut: int) -> None:
+    """A program chooses what comes before the value, and so where a segment of the answer ends."""
+
+    def serve(stream: ssl.SSLSocket) -> None:
+        read_head(stream)
+        stream.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (len(VALUE) + 2) + b"<" + VALUE[:cut])
+        time.sleep(0.3)
+        stream.sendall(VALUE[cut:] + b">")
+
+    with relayed(serve, contexts, SECRET) as connected, connected.connect() as program:
+        program.sendall(get())
+        answer = read_to_end(program)
+    assert answer.endswith(b"\r\n\r\n<" + b"*" * len(VALUE) + b">")
+
+
+def test_a_program_that_reads_nothing_meanwhile_gets_no_start_of_a_value(
+    contexts: Contexts, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(exchange, "HELD_SECS", 0.5)
+    before = bytes(8 << 20)
+
+    def serve(stream: ssl.SSLSocket) -> None:
+        read_head(stream)
+        stream.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (len(before) + len(VALUE)))
+        stream.sendall(before + VALUE[:9])
+        stream.sendall(VALUE[9:])
+
+    with relayed(serve, contexts, SECRET) as connected, connected.connect() as program:
+        program.sendall(get())
+        program.recv(1)
+        time.sleep(1.5)
+        answer = read_to_end(program)
+    assert answer.endswith(bytes(64) + b"*" * len(VALUE))
 
 
 def test_a_connection_has_the_secret_of_its_alias_only(contexts: Contexts) -> None:

@@ -79,6 +79,14 @@ def test_a_right_guess_of_the_start_waits_as_long_as_a_wrong_one() -> None:
         assert (right.holds, wrong.holds) == (False, False)
 
 
+def test_a_line_that_has_ended_waits_for_nothing() -> None:
+    masking = Mask(forms_of(b"tok_0123456789"))
+    assert masking.feed(b"data: tok_01\n\n") == b"data: tok_01\n\n"
+    assert not masking.holds
+    assert masking.feed(b"data: tok_0123456789\ntok_") == b"data: **************\n"
+    assert masking.holds
+
+
 def test_the_rest_of_a_form_is_masked_when_its_start_was_given_out() -> None:
     masking = Mask(forms_of(b"tok_0123456789"))
     assert masking.feed(b"a tok_0") + masking.release() == b"a tok_0"

@@ -29,8 +29,12 @@ MAX_HEAD_BYTES: Final = 64 << 10
 _CHUNK_BYTES: Final = 64 << 10
 _FOLDED: Final = re.compile(rb"\n[ \t]")
 _HEAD_END: Final = re.compile(rb"\n\r?\n")
-HELD_SECS: Final = 0.02
-"""The last bytes of an answer that goes on wait so long for those that follow: see `Mask`."""
+HELD_SECS: Final = 5.0
+"""The last bytes of a line that has not ended wait so long for those that follow: see `Mask`.
+
+A program can choose where a segment of an answer ends, by what it lets the host return before the value. The next
+segment comes a round trip later, and after a loss a second or more: only a host that pauses itself takes longer.
+"""
 _ENDED: Final = "the host ended the connection"
 _BAD_GATEWAY: Final = 502
 
@@ -275,7 +279,8 @@ class Exchange:
 
     def _release(self, masking: Mask) -> bool:
         """Give out the held bytes when it is time. Returns whether it was."""
-        if not masking.holds or self._has_answered:
+        # While the program reads nothing, the host cannot send what follows: that is no time of waiting for it.
+        if not masking.holds or self._has_answered or not self._program.has_room:
             self.release_at = None
         elif self.release_at is None:
             self.release_at = monotonic() + HELD_SECS

@@ -62,15 +62,18 @@ def _base64_forms(value: bytes) -> Iterable[bytes]:
 class Mask:
     """Masks the forms of some values in one stream.
 
-    The last bytes of a stream may be the start of a form. `feed` holds back as many of them whatever they are, and
-    `release` gives them out after a time that is always the same: if only the start of a form waited, a program could
-    guess a value character by character, with a host that returns its guesses.
+    The last bytes of a stream may be the start of a form. `feed` holds back as many of them whatever they are, but for
+    those of a line that has ended: no form has a line feed. `release` gives the others out after a time that is always
+    the same: if only the start of a form waited, a program could guess a value character by character, with a host that
+    returns its guesses.
     """
 
     __slots__ = ("_forms", "_given", "_longest", "_original", "_shown")
 
     def __init__(self, forms: Iterable[bytes]) -> None:
         self._forms = tuple(forms)
+        if any(b"\n" in form for form in self._forms):
+            raise ValueError("a form with a line feed would not be masked")
         self._longest = max(map(len, self._forms), default=1)
         self._original = b""  # the last bytes, in which the next ones may complete a form
         self._shown = bytearray()  # the same bytes, in which forms are masked
@@ -86,7 +89,7 @@ class Mask:
             while place >= 0:
                 shown[place : place + len(form)] = MASK * len(form)
                 place = original.find(form, place + 1)
-        kept_from = max(0, len(original) - self._longest + 1)
+        kept_from = max(0, len(original) - self._longest + 1, original.rfind(b"\n") + 1)
         given = bytes(shown[self._given : kept_from])
         self._given = max(0, self._given - kept_from)
         self._original, self._shown = original[kept_from:], shown[kept_from:]
