@@ -115,8 +115,8 @@ _NEVER_SHIPPED = (
     *("v1", "mypy.py"),
     # urllib3 in a browser.
     "emscripten",
-    # Repeated dates, of dateutil; transfers by a library in C, of boto3, that is not there; time zones as one text.
-    *("rrule.py", "easter.py", "crt.py", "tzdata.zi"),
+    # Repeated dates, of dateutil; time zones as one text. boto3 imports `crt.py` where the host has that library.
+    *("rrule.py", "easter.py", "tzdata.zi"),
 )
 _UNUSED_UTILITIES = (
     *("auth_alpha", "circuit_breaker", "data_masking", "feature_flags", "idempotency", "kafka"),
