@@ -138,7 +138,8 @@ def _end_of(env: Env, final: Submission) -> TransformEnd:
     stdout = output_if_kept(env[Payloads], final, "stdout")
     stderr = output_if_kept(env[Payloads], final, "stderr")
     error = final.result.get("error_message") or final.result.get("cause") or ""
-    return TransformEnd(final.verdict or Verdict.IE.value, stdout, stderr, error)
+    wall_secs, cpu_secs = ((final.metrics or {}).get(name) or 0.0 for name in ("wall_time_secs", "cpu_time_secs"))
+    return TransformEnd(final.verdict or Verdict.IE.value, stdout, stderr, error, wall_secs, cpu_secs)
 
 
 def with_transform(env: Env, row: Submission) -> Submission:

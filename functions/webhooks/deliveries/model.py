@@ -178,11 +178,16 @@ _TRANSFORMS = uuid.UUID("9b0a4c55-6c1f-4a7e-8a51-2d2c77f0b6de")
 
 @dataclass(frozen=True, slots=True)
 class TransformedDelivery:
-    """The delivery that a run is for, as the row of the run names it. `transforms`: as in the delivery then."""
+    """The delivery that a run is for, as the row of the run names it. `transforms`: as in the delivery then.
+
+    `program`: its digest. `has_turn`: the run has the turn of its endpoint (`transform_turns`).
+    """
 
     event_id: str
     endpoint_id: str
     transforms: int = 0
+    program: Annotated[bytes, OMIT_DEFAULT] = b""
+    has_turn: Annotated[bool, OMIT_DEFAULT] = False
 
     @classmethod
     def of(cls, delivery: Delivery) -> "TransformedDelivery":

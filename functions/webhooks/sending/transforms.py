@@ -15,7 +15,7 @@ from functions.aws.dynamodb.conditional import ConditionalUpdate, put
 from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.row_codec import write
 from functions.aws.dynamodb.table import Table, due_shard
-from functions.clock import MS_PER_SEC
+from functions.clock import MS_PER_SEC, from_rfc3339
 from functions.env import Env
 from functions.errors import ConflictError
 from functions.failpoint import reach
@@ -35,8 +35,15 @@ from functions.webhooks.deliveries.publication import DeliveryHints, Hint, Publi
 from functions.webhooks.deliveries.store import DUE, DeliveryStore, delivery_key
 from functions.webhooks.deliveries.written_body import OutputInvalidError, WrittenBody, body_row, read_output
 from functions.webhooks.endpoints.model import Endpoint, Transform
-from functions.webhooks.endpoints.store import EndpointStore
 from functions.webhooks.sending.requests import Request, content_of, endpoint_request, send_test, webhook_test
+from functions.webhooks.sending.transform_turns import (
+    LEAST_REST_MS,
+    RESTS,
+    SLOW_SECS,
+    Turn,
+    TurnStore,
+    program_digest,
+)
 from functions.webhooks.vocabulary import ALERT_EVENTS, Reply
 
 FRESH_MS = 2_000
@@ -72,6 +79,8 @@ class TransformEnd:
     stdout: bytes = field(default=b"", repr=False)
     stderr: bytes = field(default=b"", repr=False)
     error: str = ""
+    wall_secs: float = 0.0
+    cpu_secs: float = 0.0
 
     def body(self) -> WrittenBody | TransformFailure | None:
         """Return the body; why there is none; or None if the program skips the event."""
@@ -183,8 +192,10 @@ class Transforms:
 
     def __init__(self, env: Env) -> None:
         self._env, self._store, self._deliveries = env, env[TransformStore], env[DeliveryStore]
-        self._hints, self._clock = env[DeliveryHints], env.clock
-        self._endpoints = TtlCache[tuple[str, str], Endpoint | None](FRESH_MS, _MOST_ENDPOINTS, env.clock)
+        self._hints, self._clock, self._turns = env[DeliveryHints], env.clock, env[TurnStore]
+        self._targets = TtlCache[tuple[str, str], tuple[Endpoint | None, Turn | None]](
+            FRESH_MS, _MOST_ENDPOINTS, env.clock
+        )
 
     def begin(self, hint: Hint) -> None:
         """Begin the transform of a hinted delivery, if it waits for it. Raises the errors of AWS."""
@@ -194,18 +205,31 @@ class Transforms:
             return
         if delivery.state is not DeliveryState.TRANSFORMING:
             return
-        endpoint = self._endpoint(delivery, is_fresh=is_fresh)
+        endpoint, turn = self._target(delivery, is_fresh=is_fresh)
         if endpoint is None or not endpoint.enabled:
             self._store.settle(delivery, DeliveryState.CANCELLED if endpoint is None else DeliveryState.PAUSED)
         elif endpoint.transform is None or delivery.is_transformed:
             if self._store.settle(delivery, DeliveryState.PENDING):
                 self._hints.send(Hint.of(replace(delivery, state=DeliveryState.PENDING)))
         elif event := hint.body or self._event(delivery):
-            self._run(delivery, endpoint, endpoint.transform, event, is_new=is_fresh)
+            ids, run_id = (delivery.project_id, delivery.endpoint_id), TransformedDelivery.of(delivery).run_id
+            if turn is None or self._turns.take(*ids, turn, run_id):
+                self._run(delivery, endpoint, endpoint.transform, event, turn, is_new=is_fresh)
+            else:
+                self._wait(delivery, self._wait_secs(delivery, turn))
         else:  # the submission was deleted
             self._store.settle(delivery, DeliveryState.CANCELLED)
 
-    def _run(self, delivery: Delivery, endpoint: Endpoint, program: Transform, event: bytes, *, is_new: bool) -> None:
+    def _run(
+        self,
+        delivery: Delivery,
+        endpoint: Endpoint,
+        program: Transform,
+        event: bytes,
+        turn: Turn | None,
+        *,
+        is_new: bool,
+    ) -> None:
         content = content_of(
             self._env.settings.public_base_url, endpoint, delivery.event_id, delivery.submission_id, event
         )
@@ -213,7 +237,7 @@ class Transforms:
         wait_secs = self._env[transform_runs].begin(
             TransformRun(
                 delivery.project_id,
-                TransformedDelivery.of(delivery),
+                replace(TransformedDelivery.of(delivery), program=program_digest(program), has_turn=turn is not None),
                 program,
                 content,
                 delivery.next_at_ms,
@@ -222,8 +246,17 @@ class Transforms:
             )
         )
         reach("transform.after_begin")
-        if not wait_secs:
-            return
+        if wait_secs:
+            self._wait(delivery, wait_secs)
+
+    def _wait_secs(self, delivery: Delivery, turn: Turn) -> int:
+        """Return when to try again: each time later, so that many waiting deliveries cost few hints."""
+        now = self._clock()
+        rest_ms = MS_PER_SEC if turn.run_id else turn.until_ms - now
+        waited_ms = 0 if delivery.transforms else now - from_rfc3339(delivery.created_at)
+        return min(max(rest_ms, waited_ms // 2, 1) + MS_PER_SEC - 1, MAX_HINT_DELAY_MS) // MS_PER_SEC
+
+    def _wait(self, delivery: Delivery, wait_secs: int) -> None:
         until_ms = self._clock() + wait_secs * MS_PER_SEC
         if self._store.wait(delivery, until_ms) and until_ms - self._clock() <= MAX_HINT_DELAY_MS:
             self._hints.send(Hint.of(delivery), delay_ms=wait_secs * MS_PER_SEC)
@@ -231,7 +264,7 @@ class Transforms:
     def input_of(self, of: TransformedDelivery) -> tuple[Transform, bytes] | None:
         """Return program and input of a run that is begun again; None if its event or its transform is gone."""
         delivery = self._deliveries.get_delivery(of.event_id, of.endpoint_id)
-        endpoint = None if delivery is None else self._endpoint(delivery, is_fresh=False)
+        endpoint = None if delivery is None else self._target(delivery, is_fresh=False)[0]
         event = None if delivery is None else self._event(delivery)
         if delivery is None or endpoint is None or endpoint.transform is None or not event:
             return None
@@ -250,7 +283,8 @@ class Transforms:
         if delivery.transforms != of.transforms:
             return Publication()
         body, now = end.body(), self._clock()
-        actions = tuple(self._store.end(delivery, body))
+        has_failed = isinstance(body, TransformFailure)
+        actions = (*self._store.end(delivery, body), *self._next_turn(of, delivery, end, has_failed=has_failed))
         if not isinstance(body, WrittenBody):
             return Publication(actions, (Hint.of(replace(delivery, state=DeliveryState.BLOCKED)),))
         ready = replace(
@@ -263,13 +297,27 @@ class Transforms:
         hint = Hint.of(ready, body.stored) if delivery.attempt else Hint.of_new(ready, body.stored)
         return Publication(actions, (hint,))
 
-    def _endpoint(self, delivery: Delivery, *, is_fresh: bool) -> Endpoint | None:
-        """Return an endpoint. A replay often follows a change of the program, so only new deliveries use the cache."""
+    def _next_turn(
+        self, of: TransformedDelivery, delivery: Delivery, end: TransformEnd, *, has_failed: bool
+    ) -> tuple[Any, ...]:
+        ids, now = (delivery.project_id, delivery.endpoint_id), self._clock()
+        if has_failed:
+            rest_ms = max(LEAST_REST_MS, int(end.wall_secs * RESTS * MS_PER_SEC))
+            return (self._turns.after(*ids, Turn(of.program, now + rest_ms)),)
+        if end.cpu_secs > SLOW_SECS:
+            return (self._turns.after(*ids, Turn(of.program, now)),)
+        return (self._turns.after(*ids, None),) if of.has_turn else ()
+
+    def _target(self, delivery: Delivery, *, is_fresh: bool) -> tuple[Endpoint | None, Turn | None]:
+        """Return an endpoint, and the turn of its program if that failed.
+
+        A replay often follows a change of the program, so only new deliveries use the cache.
+        """
         ids = (delivery.project_id, delivery.endpoint_id)
-        known = self._endpoints.get(ids) if is_fresh else None
-        if known is not None and known.enabled and known.transform is not None:
+        known = self._targets.get(ids) if is_fresh else None
+        if known is not None and known[1] is None and known[0] and known[0].enabled and known[0].transform is not None:
             return known
-        return self._endpoints.keep(ids, self._env[EndpointStore].get(*ids))
+        return self._targets.keep(ids, self._turns.read(*ids))
 
     def _event(self, delivery: Delivery) -> bytes:
         event = self._deliveries.get_event(delivery.event_id)

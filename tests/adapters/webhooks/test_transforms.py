@@ -430,3 +430,85 @@ def test_an_end_that_meets_a_deletion_writes_no_body(pipeline: Pipeline) -> None
     assert pipeline.state(run, endpoint.endpoint_id) is DeliveryState.CANCELLED
     left = {item["pk"]["S"] for item in pipeline.aws.items("SubmissionsTable")}
     assert f"SUBMISSION#{request['submission_id']}" not in left
+
+
+def endless(request: dict[str, Any]) -> str:
+    """Return a runner's answer to a program that has used its time."""
+    message = json.loads(completion(request, verdict="TLE"))
+    message["metrics"] |= {"wall_time_secs": 2.0, "cpu_time_secs": 2.0}
+    return json.dumps(message)
+
+
+def test_an_endless_transform_has_one_run_at_a_time_and_rests_while_others_go_on(pipeline: Pipeline) -> None:
+    hostile = pipeline.endpoint(transform=Transform("python", "endless"))
+    other = endpoint_of(pipeline)
+
+    def begin() -> list[str]:
+        """Let an event come, and return the programs that begin. Only those of the other endpoint end."""
+        pipeline.run(webhook_url=None)
+        send_all(pipeline)
+        waiting = requests(pipeline)
+        write_bodies(pipeline, [each for each in waiting if code_of(each) != "endless"])
+        running.extend(each for each in waiting if code_of(each) == "endless")
+        return [code_of(each) for each in waiting]
+
+    running: list[dict[str, Any]] = []
+    assert sorted(begin()) == ["endless", PROGRAM.code]
+    pipeline.record(endless(running.pop()))
+    pipeline.time.advance(5)
+    for _ in range(4):
+        assert begin() == [PROGRAM.code], "it rests"
+    pipeline.time.advance(40)
+    pipeline.sweep(after_secs=200)
+    send_all(pipeline)
+    (again,) = requests(pipeline)
+    assert code_of(again) == "endless"
+    for _ in range(3):
+        assert begin() == [PROGRAM.code], "it has one run at a time"
+        pipeline.time.advance(2)
+    pipeline.record(endless(again))
+    send_all(pipeline)
+    assert len(pipeline.sent_to(other)) == 8
+    assert pipeline.sent_to(hostile) == []
+
+
+def test_a_sound_run_or_another_program_ends_the_rest_of_an_endpoint(pipeline: Pipeline) -> None:
+    endpoint = endpoint_of(pipeline)
+
+    def begin(events: int) -> list[dict[str, Any]]:
+        for _ in range(events):
+            pipeline.run(webhook_url=None)
+        send_all(pipeline)
+        return requests(pipeline)
+
+    (first,) = begin(1)
+    pipeline.record(endless(first))
+    pipeline.time.advance(5)
+    assert begin(1) == []
+    change_program(pipeline, endpoint, "mended")
+    pipeline.time.advance(5)
+    found = begin(2)
+    assert [code_of(each) for each in found] == ["mended"] * 2
+    pipeline.record(completion(found[0], verdict="RE"))
+    write_bodies(pipeline, found[1:])
+    pipeline.time.advance(5)
+    (one,) = begin(2)
+    write_bodies(pipeline, [one])
+    pipeline.time.advance(5)
+    assert len(begin(2)) >= 2, "its last run was sound"
+
+
+def test_a_hint_that_comes_twice_finds_the_turn_of_its_run(pipeline: Pipeline) -> None:
+    endpoint = endpoint_of(pipeline)
+    pipeline.run(webhook_url=None)
+    send_all(pipeline)
+    pipeline.record(completion(one_request(pipeline), verdict="RE"))
+    pipeline.time.advance(5)
+    pipeline.run(webhook_url=None)
+    hints = pipeline.hints()
+    with crash_at("transform.before_begin"), pytest.raises(Crash):
+        pipeline.webhook(*hints)
+    pipeline.webhook(*hints)
+    assert write_bodies(pipeline) == 1
+    send_all(pipeline)
+    assert len(pipeline.sent_to(endpoint)) == 1
