@@ -2,9 +2,10 @@
 import { ApiError, call, get, newId, poll } from "./api.js";
 import { Component, html } from "./dom.js";
 import { draftOf, loadDraft, requestOf, saveDraft } from "./draft.js";
-import { Editor } from "./editor.js";
+import { Editor, goToLine } from "./editor.js";
 import { LiveOutput } from "./live_output.js";
-import { Problem } from "./parts.js";
+import { marks } from "./marks.js";
+import { Foreign, Problem } from "./parts.js";
 import { OtherFields } from "./program.js";
 import { Result } from "./result.js";
 import { Files, storeFiles, Tabs, withSource } from "./run_files.js";
@@ -23,6 +24,17 @@ const LIMITS = [
   ["wall_time_secs", "Wall time, s", "0.1"],
   ["memory_mb", "Memory, MB", "1"],
 ];
+
+const PROFILES = {
+  judge: "For short programs that are judged, such as solutions of a contest: the limits of their language, and no network.",
+  agent: "For the programs of a language model or of a job: up to 30 s unless you set less, more processes, and the hosts that you name.",
+};
+
+/** What differs from the defaults, for the closed options. */
+function optionsText({ profile, limits, hosts, artifacts }) {
+  const set = LIMITS.filter(([name]) => limits[name]).map(([name, title]) => `${title.split(",")[0]} ${limits[name]}`);
+  return [`${profile} profile`, ...set, hosts && `network: ${hosts}`, artifacts && `keeps ${artifacts}`].filter(Boolean).join(" · ");
+}
 
 /** On a narrow screen the result lies below the program. */
 function showOutcome() {
@@ -48,6 +60,7 @@ export default class Run extends Component {
     started: null,
     waited: 0,
     quota: {},
+    marked: null, // the sources of the last run, and the lines that its error names
   };
 
   componentDidMount() {
@@ -121,12 +134,13 @@ export default class Run extends Component {
     if (this.state.started) return;
     this.stop = new AbortController();
     const started = Date.now();
-    this.setState({ body: null, error: null, started, waited: 0, status: "sent", waits: "", id: null }, showOutcome);
+    const { code, files } = this.state;
+    this.setState({ marked: null, body: null, error: null, started, waited: 0, status: "sent", waits: "", id: null }, showOutcome);
     this.clock = setInterval(() => this.setState({ waited: Date.now() - started }), 100);
     try {
       const body = await this.result(this.stop.signal);
       this.setState(
-        body.result ? { body } : { error: new ApiError(0, "", `Run ${body.id} takes long. Find it under Runs.`) },
+        body.result ? { body, marked: { code, files, lines: marks(body.output?.stderr ?? "", files.map(({ path }) => path)) } } : { error: new ApiError(0, "", `Run ${body.id} takes long. Find it under Runs.`) },
       );
     } catch (error) {
       if (error.name === "AbortError") return; // `cancel` shows the end
@@ -176,9 +190,19 @@ export default class Run extends Component {
     this.setState({ started: null });
   };
 
+  /** The lines that the error of the last run names, while their source is as it was. */
+  marks() {
+    const { marked, code, files } = this.state;
+    const textOf = (path, its) => (path === null ? its.code : its.files.find((file) => file.path === path)?.text);
+    return marked?.lines.filter(({ path }) => textOf(path, marked) === textOf(path, { code, files })) ?? [];
+  }
+
+  goTo = ({ path, line }) => this.setState({ tab: path }, () => goToLine("code", line));
+
   render(_, { language, languages, code, stdin, profile, limits, hosts, artifacts, files, tab, more, started, before, linkError }) {
     const request = requestOf(this.state);
     const source = files.find(({ path, text }) => path === tab && text !== undefined);
+    const marked = this.marks();
     return html`<div class="run">
       <section class="workbench" aria-label="Program">
         <h1 tabindex="-1">Run a program</h1>
@@ -191,18 +215,29 @@ export default class Run extends Component {
         <div class="row controls-row">
           <label>Language <select value=${language} onChange=${(event) => this.choose(event.target.value)}>
             ${languages.map((name) => html`<option value=${name}>${name}</option>`)}</select></label>
-          <label>Profile <select value=${profile} onChange=${(event) => this.change({ profile: event.target.value })}>
-            <option value="judge">judge</option><option value="agent">agent</option></select></label>
           <button class="primary" onClick=${this.run} disabled=${started !== null} aria-keyshortcuts="Control+Enter">
-            Run <kbd>Ctrl</kbd> <kbd>Enter</kbd></button>
+            Run <span class="for-keys"><kbd>Ctrl</kbd> <kbd>Enter</kbd></span></button>
         </div>
         <${Tabs} files=${files} chosen=${source?.path ?? null} onChoose=${(path) => this.setState({ tab: path })} onNew=${this.newSource} />
         <${Editor} id="code" label=${source ? `Source ${source.path}` : "Program"} code=${source?.text ?? code} language=${language}
-          onChange=${(text) => this.edit(source, text)} />
+          onChange=${(text) => this.edit(source, text)} marked=${marked.filter(({ path }) => path === (source?.path ?? null)).map(({ line }) => line)} />
+        ${
+          marked.length > 0 &&
+          html`<ul class="marks" aria-label="Lines that the error names">${marked.map(
+            (mark) => html`<li><button class="link" onClick=${() => this.goTo(mark)}>${mark.path && html`<${Foreign} text=${mark.path} />, `}line ${mark.line}</button>${" "}
+            <${Foreign} text=${mark.message} /></li>`,
+          )}</ul>`
+        }
+      </section>
+      <section class="outcome" aria-label="Result" aria-busy=${started !== null}>${this.outcome()}</section>
+      <section class="rest" aria-label="Inputs and options">
         <${Files} files=${files} onChange=${this.changeFiles} />
-        <div class="inputs">
-          <label class="stdin">Standard input
-            <textarea rows="3" spellcheck=${false} value=${stdin} onInput=${(event) => this.change({ stdin: event.target.value })}></textarea></label>
+        <label class="stdin">Standard input
+          <textarea rows="3" spellcheck=${false} value=${stdin} onInput=${(event) => this.change({ stdin: event.target.value })}></textarea></label>
+        <details class="options"><summary>Options: <${Foreign} text=${optionsText(this.state)} /></summary><div class="inputs">
+          <label>Profile <select value=${profile} aria-describedby="profile-note" onChange=${(event) => this.change({ profile: event.target.value })}>
+            ${Object.keys(PROFILES).map((name) => html`<option value=${name}>${name}</option>`)}</select></label>
+          <p id="profile-note" class="quiet">${PROFILES[profile]}</p>
           <fieldset><legend>Limits</legend>${LIMITS.map(
             ([name, title, step]) => html`<label>${title}
             <input type="number" min="0" step=${step} placeholder="default" value=${limits[name] ?? ""}
@@ -214,7 +249,7 @@ export default class Run extends Component {
           <label class="stdin">Files of the program to keep
             <input type="text" spellcheck=${false} autocomplete="off" placeholder="none; out/*.png, **/*.csv, or changed"
               value=${artifacts} onInput=${(event) => this.change({ artifacts: event.target.value })} /></label>
-        </div>
+        </div></details>
         ${
           Object.keys(more).length > 0 &&
           html`<div class="row"><${OtherFields} more=${more} />
@@ -223,7 +258,6 @@ export default class Run extends Component {
         <div class="row"><${Share} request=${request} /></div>
         <${Snippets} body=${request} />
       </section>
-      <section class="outcome" aria-label="Result" aria-busy=${started !== null}>${this.outcome()}</section>
     </div>`;
   }
 
@@ -239,7 +273,7 @@ export default class Run extends Component {
     if (error) return html`<${Problem} error=${error} again=${this.run} />`;
     if (!body) {
       return html`<div class="empty"><p class="big" aria-hidden="true">${">_"}</p><h2>The verdict appears here</h2>
-        <p>Press <kbd>Ctrl</kbd> <kbd>Enter</kbd>. Every run has a sandbox of its own, without network unless you name hosts.</p></div>`;
+        <p><span class="for-keys">Press <kbd>Ctrl</kbd> <kbd>Enter</kbd>. </span>Every run has a sandbox of its own, without network unless you name hosts.</p></div>`;
     }
     return html`<${Result} body=${body} />
       <p><a href=${`#/runs/${body.id}`}>Timeline and details of this run</a></p>

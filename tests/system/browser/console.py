@@ -135,6 +135,7 @@ def open_page(browser: Browser, url: str, *, screen: Screen, script: str = "") -
     context = browser.new_context(
         viewport=screen.viewport,
         color_scheme=screen.scheme,
+        has_touch=screen == PHONE,
         reduced_motion="reduce",  # axe measures contrasts of one moment
         locale="en-GB",
     )

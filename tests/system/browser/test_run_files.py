@@ -73,6 +73,7 @@ def test_a_run_gets_sources_dropped_data_and_a_large_file_once(
     (tmp_path / "large.bin").write_bytes(large)
     page.get_by_label("Add files").set_input_files(tmp_path / "large.bin")
     expect(page.get_by_label("Path of file 3")).to_have_value("large.bin")
+    page.locator(".options summary").click()
     page.get_by_label("Files of the program to keep").fill("*.png")
     for _ in range(2):
         run(page)

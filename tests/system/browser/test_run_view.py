@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Route, expect
 
 from functions.projects.model import Quota
 from tests.submission_factory import golden
-from tests.system.browser.console import HOSTILE, Console, open_console, shown
+from tests.system.browser.console import HOSTILE, PHONE, Console, open_console, shown
 from tests.system.local_stack import API_KEY, LocalStack
 
 
@@ -101,6 +101,7 @@ time.sleep(600)
 def start_waiting_program(console: Console) -> None:
     """Run a program that prints and goes on, and wait until the page shows what it has printed."""
     page = console.open("run")
+    page.locator(".options summary").click()
     page.get_by_role("combobox", name="Profile").select_option("agent")
     page.get_by_label("Wall time, s").fill("30")
     page.locator("#code").fill(WAITS)
@@ -174,6 +175,7 @@ def test_tab_indents_in_the_editor_and_leaves_it_after_escape(console: Console) 
 )
 def test_a_failure_is_explained_in_words(console: Console, code: str, language: str, title: str) -> None:
     page = console.open("run")
+    page.locator(".options summary").click()
     page.get_by_label("CPU time, s").fill("0.3")
     run(console, code, language)
     expect(page.locator(".hero")).to_contain_text(title)
@@ -229,6 +231,7 @@ def without_stage(route: Route) -> None:
 
 def test_refused_limits_are_shown_with_their_field(console: Console) -> None:
     page = console.open("run")
+    page.locator(".options summary").click()
     page.get_by_label("Memory, MB").fill("999999")
     page.get_by_role("button", name="Run Ctrl Enter").click()
     expect(page.get_by_role("alert")).to_contain_text("limits.memory_mb")
@@ -257,6 +260,7 @@ def test_hosts_are_sent_and_each_connection_is_shown(console: Console) -> None:
 
     page = console.open("run")
     page.route("**/api/submit*", answer)
+    page.locator(".options summary").click()
     page.get_by_label("Hosts that the program may reach").fill("api.example.com, *.example.org:8443")
     run(console, "print(42)")
     assert asked[0]["profile"] == "agent"
@@ -303,3 +307,67 @@ def test_the_error_for_a_stopped_service_names_a_way_out(console: Console) -> No
     page.context.set_offline(False)
     page.get_by_role("button", name="Try again").click()
     expect(page.locator(".hero")).to_contain_text("Accepted")
+
+
+def test_an_error_marks_its_lines_and_leads_there(console: Console) -> None:
+    page = console.open("run")
+    marked = page.locator(".gutter .marked")
+    for language, code, lines in (
+        ("python", "def f():\n    return x\n\nf()\n", ["2", "4"]),
+        ("c", "int main(void) {\n  int x = y;\n  return 0;\n}\n", ["2"]),
+        ("javascript", "const a = 1;\n\n\nb();\n", ["4"]),
+        ("python", f"import sys\nsys.stderr.write('solution.py:2: error: ' + {HOSTILE!a})\n", ["2"]),
+    ):
+        run(console, code, language)
+        expect(marked).to_have_text(lines)
+    expect(page.get_by_role("list", name="Lines that the error names")).to_contain_text("<script>alert(1)")
+    assert page.locator(".marks script, .marks img").count() == 0
+    assert console.accessibility_problems() == []
+    page.get_by_role("button", name="line 2").click()
+    selected = "[code.selectionStart, document.activeElement.id]"
+    assert page.evaluate(selected) == [len("import sys\n"), "code"]
+    page.keyboard.type("x")
+    expect(marked).to_have_count(0)  # the lines may have moved
+
+
+def test_the_editor_closes_brackets_and_indents_lines(console: Console) -> None:
+    page = console.open("run")
+    code = page.locator("#code")
+    code.fill("")
+    code.focus()
+    page.keyboard.type("f(g(1))")
+    assert code.input_value() == "f(g(1))"
+    page.keyboard.press("Control+A")
+    page.keyboard.type("f(")
+    assert code.input_value() == "f()"
+    page.keyboard.press("Backspace")
+    assert code.input_value() == "f"
+    page.keyboard.type(" {")
+    page.keyboard.press("Enter")
+    page.keyboard.type("x")
+    assert code.input_value() == "f {\n    x\n}"
+    page.keyboard.press("Control+A")
+    page.keyboard.press("Tab")
+    assert code.input_value() == "    f {\n        x\n    }"
+    page.keyboard.press("Control+Z")
+    assert code.input_value() == "f {\n    x\n}"
+
+
+def test_a_phone_shows_the_result_under_the_program_and_no_keys(browser: Browser, stack: LocalStack) -> None:
+    with open_console(browser, stack, screen=PHONE) as console:
+        page = console.open("run")
+        expect(page.get_by_role("heading", name="The verdict appears here")).to_be_hidden()
+        expect(page.locator(".controls-row kbd").first).to_be_hidden()
+        expect(page.locator(".options .inputs")).to_be_hidden()
+        run(console, "print(1)")
+        top = "document.querySelector('{}').getBoundingClientRect().top"
+        order = [page.evaluate(top.format(part)) for part in (".editor", ".hero", ".rest .stdin", ".options")]
+        assert order == sorted(order)
+        expect(page.locator(".options summary")).to_have_text("Options: judge profile")
+        page.locator(".options summary").click()
+        page.get_by_role("combobox", name="Profile").select_option("agent")
+        expect(page.get_by_text("up to 30 s unless you set less")).to_be_visible()
+        page.get_by_label("Hosts that the program may reach").fill(HOSTILE[:60])
+        expect(page.locator(".options summary")).to_contain_text(f"agent profile · network: {HOSTILE[:60]}")
+        assert console.accessibility_problems() == []
+        assert not console.is_too_wide()
