@@ -1,10 +1,16 @@
 // A list of the API, page by page: filters in the address, rows, and "more".
-import { get } from "./api.js";
+import { get, key, newId } from "./api.js";
 import { Component, html } from "./dom.js";
 import { Empty, Loading, Problem, Table } from "./parts.js";
 import { plain } from "./words.js";
 
 const MOST_REFRESHES = 60;
+const PAGE = 100;
+/** So many rows come by themselves at the end of the page. Then a button gives more, and the foot can be reached. */
+const MOST_BY_THEMSELVES = 1000;
+/** Lists that the user left, by the id that their entry in the history of the tab has. */
+const left = new Map();
+const MOST_LEFT = 10;
 
 /** Put filters into the address, so that a link and the back button keep them. */
 function setQuery(query, name, value) {
@@ -22,16 +28,42 @@ export function Filter({ name, title, values, query }) {
     <option value="">all</option>${pairs.map(([value, words]) => html`<option value=${value}>${words}</option>`)}</select></label>`;
 }
 
+/** A filter by a text, which counts when the user leaves the field or presses Enter. */
+export function TextFilter({ name, title, hint, query }) {
+  return html`<label>${title} <input type="search" maxlength="100" autocomplete="off" spellcheck=${false} placeholder=${hint}
+    value=${query.get(name) ?? ""} onChange=${(event) => setQuery(query, name, event.target.value.trim())} /></label>`;
+}
+
+/** A filter by a time. The address has it in UTC, the field in the reader's zone. */
+export function TimeFilter({ name, title, query }) {
+  const at = Date.parse(query.get(name) ?? "");
+  const local = Number.isNaN(at) ? "" : new Date(at - new Date(at).getTimezoneOffset() * 60_000).toISOString().slice(0, 16);
+  const set = ({ target }) => setQuery(query, name, target.value && new Date(target.value).toISOString());
+  return html`<label>${title} <input type="datetime-local" value=${local} onChange=${set} /></label>`;
+}
+
 /**
  * Rows of `path` with `filters`. `row(item, change)` draws one, and `change(item)` shows its new state. While `isMoving(item)` is true of one of the first page,
- * the first page is read again, less and less often, and only in a tab that is seen.
+ * the first page is read again, less and less often, and only in a tab that is seen. At the end of the page more rows
+ * come; the back button finds the rows and the place that the user left. `searched`: how many items a search has read.
  */
 export class Pages extends Component {
-  state = { items: null, cursor: null, error: null };
+  state = { items: null, cursor: null, error: null, searched: null };
   refreshes = 0;
 
   componentDidMount() {
-    this.load();
+    const before = left.get(history.state?.list);
+    if (before?.what !== this.what()) {
+      this.load();
+      return;
+    }
+    this.list = history.state.list;
+    this.setState(before.shown);
+    if (before.shown.items.length <= PAGE) this.refreshLater(before.shown.items);
+    requestAnimationFrame(() => {
+      document.querySelector(`main a[href="${CSS.escape(before.link)}"]`)?.focus({ preventScroll: true });
+      window.scrollTo(0, before.top);
+    });
   }
 
   componentDidUpdate(before) {
@@ -41,20 +73,49 @@ export class Pages extends Component {
   componentWillUnmount() {
     this.stop?.abort();
     clearTimeout(this.timer);
+    this.end?.disconnect();
+    if (this.state.items === null) return;
+    const link = document.activeElement?.getAttribute("href") ?? "";
+    left.set(this.list, { what: this.what(), shown: { ...this.state, error: null }, link, top: window.scrollY });
+    if (left.size > MOST_LEFT) left.delete(left.keys().next().value);
   }
+
+  /** What is listed, and for whom: another user of the tab gets a list of his own. */
+  what = () => JSON.stringify([key.get(), this.props.path, this.props.filters]);
+
+  /** Read more when the button comes into view, unless it goes on with a search. */
+  watchEnd = (button) => {
+    this.end?.disconnect();
+    if (!button) return;
+    this.end = new IntersectionObserver(([{ isIntersecting }]) => {
+      const { items, searched } = this.state;
+      if (isIntersecting && !this.isBusy && searched === null && items.length < MOST_BY_THEMSELVES) this.more();
+    });
+    this.end.observe(button);
+  };
+
+  more = () => this.load(this.state.cursor);
 
   load = async (cursor = null) => {
     this.stop?.abort();
     clearTimeout(this.timer);
     this.stop = new AbortController();
     const { signal } = this.stop;
+    this.isBusy = true;
+    if (history.state?.list === undefined) history.replaceState({ list: newId() }, "");
+    this.list = history.state.list;
     try {
-      const page = await get(this.props.path, { ...this.props.filters, limit: 25, cursor }, signal);
+      const page = await get(this.props.path, { ...this.props.filters, limit: PAGE, cursor }, signal);
       const items = cursor ? [...this.state.items, ...page.items] : page.items;
-      this.setState({ items, cursor: page.next_cursor, error: null });
+      const searched = page.searched === undefined ? null : page.searched + ((cursor && this.state.searched) || 0);
+      this.isBusy = false;
+      this.setState({ items, cursor: page.next_cursor, error: null, searched });
       if (!cursor) this.refreshLater(page.items);
     } catch (error) {
-      if (error.name !== "AbortError") this.setState({ error });
+      if (error.name === "AbortError") return;
+      this.isBusy = false;
+      this.end?.disconnect(); // the button is left, or the same failure would come again and again
+      this.setState({ error });
     }
   };
 
@@ -73,7 +134,7 @@ export class Pages extends Component {
     );
   }
 
-  render({ what, row, heads, empty }, { items, cursor, error }) {
+  render({ what, row, heads, empty }, { items, cursor, error, searched }) {
     if (items === null)
       return error ? html`<${Problem} error=${error} again=${() => this.load()} />` : html`<${Loading} what=${what} />`;
     return html`
@@ -81,7 +142,8 @@ export class Pages extends Component {
       ${items.length === 0 ? html`<${Empty} title=${empty.title}>${empty.hint}<//>` : html`<${Table} heads=${heads} items=${items} row=${(item) => row(item, this.change)} />`}
       <div class="row after-list">
         <button class="small" onClick=${() => this.load()}>Refresh</button>
-        ${cursor && html`<button class="small" onClick=${() => this.load(cursor)}>Show more</button>`}
+        ${cursor && html`<button class="small" ref=${this.watchEnd} onClick=${this.more}>${searched === null ? "Show more" : "Search further"}</button>`}
+        <span class="quiet" role="status">${searched !== null && `${items.length} found in ${searched} ${what}${cursor ? ", newest first." : ", which are all."}`}</span>
       </div>`;
   }
 }

@@ -13,7 +13,7 @@ const STEPS = [
 ];
 
 export function Badge({ verdict, status }) {
-  const code = verdict ?? (status === "running" ? "RUN" : "…");
+  const code = verdict ?? status;
   return html`<span class=${`badge verdict-${verdict ?? "open"}`} title=${verdict ? verdictTitle({ verdict }) : status}>${code}</span>`;
 }
 

@@ -3,25 +3,35 @@ import { get, poll, post } from "./api.js";
 import { Component, html } from "./dom.js";
 import { Find } from "./find.js";
 import { Timeline } from "./timeline.js";
-import { Filter, Pages } from "./list.js";
+import { Filter, Pages, TextFilter, TimeFilter } from "./list.js";
 import { LiveOutput } from "./live_output.js";
-import { Action, Copy, Facts, Loaded, metadataFacts, Time, Title } from "./parts.js";
+import { Action, Copy, Facts, Foreign, Loaded, metadataFacts, Time, Title } from "./parts.js";
 import { Program } from "./program.js";
 import { Badge, Result } from "./result.js";
 import { SAMPLES } from "./languages.js";
 import { bytes, seconds, shortId, VERDICTS, verdictTitle, waitingText } from "./words.js";
 
 const STATUSES = ["pending", "running", "completed", "error"];
+const METADATA_CHARS = 80;
+
+/** The link of a row, the first line of the error or output, and metadata that is short. */
+function Said({ run, view, children }) {
+  const marks = Object.entries(run.metadata).map(([name, value]) => `${name}=${value}`).join(" ");
+  return html`<td class="said"><a href=${`#/${view}/${run.id}`}><code>${shortId(run.id)}</code><span class="sr">, ${run.status}</span></a>${children}
+    ${run.line && html`<div class="line"><${Foreign} text=${run.line} /></div>`}
+    ${marks && marks.length <= METADATA_CHARS && html`<div class="quiet line"><${Foreign} text=${marks} /></div>`}</td>`;
+}
 
 function JudgeRow(run) {
   const tone = run.passed === undefined ? "open" : run.passed === run.cases ? "AC" : "bad";
   const points = run.score === undefined ? null : `${run.score} of ${run.max_score} points`;
   return html`<tr key=${run.id}>
-    <td><span class=${`badge verdict-${tone}`}>${run.passed ?? "…"}/${run.cases}</span></td>
-    <td><a href=${`#/judge/${run.id}`}><code>${shortId(run.id)}</code><span class="sr">, ${run.status}</span></a> judge run</td>
+    <td><span class=${`badge verdict-${tone}`}>${run.passed === undefined ? run.status : `${run.passed}/${run.cases}`}</span></td>
+    <${Said} run=${run} view="judge"> judge run<//>
     <td>${run.language}</td>
     <td>${points}</td>
     <td></td>
+    <td data-name="from">${run.source}</td>
     <td class="end"><${Time} at=${run.timestamps.created_at} /></td>
   </tr>`;
 }
@@ -30,26 +40,32 @@ function Row(run) {
   if (run.kind === "judge") return JudgeRow(run);
   return html`<tr key=${run.id}>
     <td><${Badge} verdict=${run.verdict} status=${run.status} /></td>
-    <td><a href=${`#/runs/${run.id}`}>
-      <code>${shortId(run.id)}</code><span class="sr">, ${run.status}</span></a></td>
+    <${Said} run=${run} view="runs" />
     <td>${run.language}</td>
     <td data-name="time">${seconds(run.wall_time_secs)}</td>
     <td data-name="memory">${bytes(run.memory_peak_bytes)}</td>
+    <td data-name="from">${run.source}</td>
     <td class="end"><${Time} at=${run.timestamps.created_at} /></td>
   </tr>`;
 }
 
+const FILTERS = ["status", "verdict", "language", "kind", "since", "until", "metadata", "q"];
+
 function List({ query }) {
-  const filters = Object.fromEntries(["status", "verdict", "language", "kind"].map((name) => [name, query.get(name)]));
+  const filters = Object.fromEntries(FILTERS.map((name) => [name, query.get(name)]));
   return html`<h1 tabindex="-1">Runs</h1><${Find} isFirst=${query.has("find")} />
     <div class="row filters" role="group" aria-label="Filters">
       <${Filter} name="verdict" title="Verdict" values=${Object.keys(VERDICTS)} query=${query} />
       <${Filter} name="status" title="Status" values=${STATUSES} query=${query} />
       <${Filter} name="language" title="Language" values=${Object.keys(SAMPLES)} query=${query} />
       <${Filter} name="kind" title="Kind" values=${["run", "judge"]} query=${query} />
+      <${TimeFilter} name="since" title="From" query=${query} />
+      <${TimeFilter} name="until" title="Until" query=${query} />
+      <${TextFilter} name="q" title="Text" hint="first line, id or metadata" query=${query} />
+      <${TextFilter} name="metadata" title="Metadata" hint="build=1042" query=${query} />
     </div>
     <${Pages} path="api/results" filters=${filters} what="runs" row=${Row}
-      heads=${["Verdict", "Run", "Language", "Time or points", "Memory", "Started"]}
+      heads=${["Verdict", "Run", "Language", "Time or points", "Memory", "Source", "Created"]}
       isMoving=${(run) => run.status === "pending" || run.status === "running"}
       empty=${{ title: "No such runs", hint: html`<p>Change the filters, or <a href="#/run">run a program</a>.</p>` }} />
     <p class="after"><a href="#/problems">Problems that this project keeps</a></p>`;
