@@ -39,6 +39,7 @@ from functions.submissions.model import (
     Status,
     Submission,
 )
+from functions.submissions.results.run_counts import RunCounts
 from functions.submissions.runners.store import ControlObjects, RunnerStore
 from functions.submissions.store import SubmissionStore, with_completion
 from functions.telemetry import warn
@@ -295,6 +296,7 @@ class Completer:
                 self._payloads.delete_outputs(final.submission_id, (final.stdout_key, final.stderr_key))
             return Ended(final, webhooks.hints)
         report_end(final, self._env.service, self._clock())
+        self._env[RunCounts].add(final)
         self._env[on_final](final)
         return Ended(final, webhooks.hints)
 

@@ -19,7 +19,9 @@ from functions.projects.authentication import authenticate
 from functions.submissions.cancellation import Cancellation
 from functions.submissions.live_output import LiveOutput
 from functions.submissions.model import Kind, Status, Submission
+from functions.submissions.queues import Queues
 from functions.submissions.results.list_store import ListFilter, SubmissionList, list_position
+from functions.submissions.results.overview import Overview, overview
 from functions.submissions.results.results import (
     SHAPE,
     SLOW,
@@ -31,6 +33,7 @@ from functions.submissions.results.results import (
     result_shape,
     wait_parameter,
 )
+from functions.submissions.results.run_counts import RunCounts
 from functions.submissions.results.short_views import (
     CompactFinal,
     CompactOpen,
@@ -159,6 +162,10 @@ class ResultRoutes:
         page, searched = self.env[SubmissionList].search(project_id, limit=limit, after=after, only=only)
         return page_answer(project_id, page, summary_body, list_position, searched=searched)
 
+    def overview(self, app: Resolver) -> Response[str]:
+        project_id = authenticate(app.current_event, self.env).project_id
+        return answer(overview(self.env[RunCounts].hours(project_id), self.env[Queues].recent_depths()))
+
     def _own(self, app: Resolver, id_text: str) -> Submission:
         project_id = authenticate(app.current_event, self.env).project_id
         return self.env[Results].get(uuid(id_text), project_id)
@@ -259,6 +266,14 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
             ),
             *PAGE,
         ),
+        rights=("read",),
+    ),
+    Route(
+        "GET /api/overview",
+        ResultRoutes.overview,
+        "getRunsOverview",
+        "The project's runs of the last 24 hours by verdict, and the queues",
+        {200: ("By hour, and together.", (Overview,)), **KEYED},
         rights=("read",),
     ),
     Route(

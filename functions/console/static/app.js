@@ -9,6 +9,7 @@ const LOCAL_KEY = "rb_live_local_development_only"; // of `make up`: public, and
 const IS_LOCAL = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname);
 
 const VIEWS = {
+  home: { title: "Home", load: () => import("./home.js"), rights: ["read"] },
   run: { title: "Run", load: () => import("./run.js"), rights: ["run"] },
   runs: { title: "Runs", load: () => import("./runs.js"), rights: ["read"] },
   webhooks: { title: "Webhooks", load: () => import("./webhooks.js"), rights: ["read", "webhooks"] },
@@ -18,7 +19,7 @@ const VIEWS = {
   judge: { title: "Judge run", load: () => import("./judge.js"), under: "runs" },
   problems: { title: "Problems", load: () => import("./problems.js"), under: "runs" },
 };
-const NAVIGATION = ["run", "runs", "webhooks", "checks"];
+const NAVIGATION = ["home", "run", "runs", "webhooks", "checks"];
 
 /** Read `#/runs/<id>?state=…`. An id becomes part of a path of the API, so it must be one word: a link may hold anything. */
 function place() {
@@ -176,13 +177,13 @@ class Shell extends Component {
         this.focusHeading();
       }}>Skip to content</a>
       <header class="top">
-        <a class="brand" href="#/run"><${Mark} />Rustbox</a>
+        <a class="brand" href=${`#/${names[0] ?? "run"}`}><${Mark} />Rustbox</a>
         <nav aria-label="Views">${names.map(
           (name) =>
             html`<a href=${`#/${name}`} aria-current=${group === name ? "page" : undefined}>${VIEWS[name].title}</a>`,
         )}</nav>
         <a class="aside" href=${new URL("docs", ROOT)}>Docs</a>
-        <${Keys} views=${names.map((name) => [name, VIEWS[name].title])} signOut=${this.signOut} />
+        <${Keys} views=${names.map((name) => [name, VIEWS[name].title, NAVIGATION.indexOf(name)])} signOut=${this.signOut} />
         <button class="small" onClick=${this.signOut}>Sign out</button>
       </header>
       <main id="main">

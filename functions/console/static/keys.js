@@ -17,7 +17,7 @@ function find() {
   else location.assign("#/runs?find=1");
 }
 
-/** The buttons, the list and the keys. `views`: names and titles, which the digits open in this order. `signOut()` ends the session. */
+/** The buttons, the list and the keys. `views`: names, titles, and the digits that open them. `signOut()` ends the session. */
 export class Keys extends Component {
   state = { isOff: sessionStorage.getItem(OFF) !== null, Palette: null };
 
@@ -41,7 +41,7 @@ export class Keys extends Component {
 
   actions() {
     return [
-      ...this.props.views.map(([name, title], index) => [`${index + 1}`, title, () => location.assign(`#/${name}`)]),
+      ...this.props.views.map(([name, title, digit]) => [`${digit}`, title, () => location.assign(`#/${name}`)]),
       ["/", "Find by id", find],
       ["?", "Show these keys", this.show],
     ];

@@ -15,7 +15,7 @@ from functions.http.rights import needed
 # Tags of the OpenAPI document: which part of the product an operation belongs to.
 
 _TAGS = {
-    "Runs": ("Run a program; wait for its result, poll it, list results.", ("submit", "result", "results")),
+    "Runs": ("Run a program; wait for its result, poll it, list results.", ("submit", "result", "results", "overview")),
     "Files": ("Files for runs, kept by their SHA-256.", ("files",)),
     "Judging": ("One program against many cases, and problems that keep their cases here.", ("judge", "problems")),
     "Checks": (

@@ -89,6 +89,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("DELETE", "/api/problems/{name}"): Row(200, "problem"),
     ("GET", "/api/key"): Row(200),
     ("GET", "/api/results"): Row(200),
+    ("GET", "/api/overview"): Row(200),
     ("GET", "/api/result/{id}"): Row(200, "result"),
     ("GET", "/api/result/{id}/output"): Row(200, "result", query={"stream": "stdout"}),
     ("GET", "/api/result/{id}/stdout"): Row(200, "result"),
@@ -168,7 +169,7 @@ LISTS = [
     for method, path in WITHOUT_ID
     if method == "GET"
     and path not in {"/api/events/poll", "/api/event-types", "/api/quiet-times", "/api/schedules", "/api/status-page"}
-    and path not in {"/api/key", "/api/webhooks/transform/templates"}
+    and path not in {"/api/key", "/api/overview", "/api/webhooks/transform/templates"}
 ]
 """A poll has an answer of its own, types and templates are those of every project, and the others are single things."""
 RIGHTS_OF = {

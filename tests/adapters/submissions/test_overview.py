@@ -1,0 +1,101 @@
+"""The overview: ends by hour and verdict, as each process adds them now and then."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+
+import pytest
+
+from functions.aws.clients import Clients
+from functions.clock import to_rfc3339
+from functions.projects.model import Project
+from functions.projects.store import ProjectStore
+from functions.submissions.results.overview import overview
+from functions.submissions.results.run_counts import HOUR_MS, HOURS, RunCounts
+from tests.adapters.aws_account import Aws
+from tests.adapters.http_calls import get, post, send
+from tests.submission_factory import START_MS, FakeTime, final_submission
+
+
+@dataclass
+class Counting:
+    """Counts of one process, whose timers wait in `later`."""
+
+    counts: RunCounts
+    time: FakeTime
+    later: list[Callable[[], None]] = field(default_factory=list)
+
+    def end(self, verdict: str | None = "AC", took_ms: int = 90, project_id: str = "dev") -> None:
+        created, ended = to_rfc3339(self.time() - took_ms), to_rfc3339(self.time())
+        self.counts.add(
+            final_submission(project_id=project_id, verdict=verdict, created_at=created, completed_at=ended)
+        )
+
+
+@pytest.fixture
+def counting(aws: Aws, time: FakeTime) -> Counting:
+    later: list[Callable[[], None]] = []
+    table = aws.names["QuotasTable"]
+    counts = RunCounts(table, Clients.dynamodb(), time, lambda _, write: later.append(write))
+    return Counting(counts, time, later)
+
+
+@pytest.mark.answered_by("engine", "moto")
+def test_counts_are_those_of_the_project_by_hour_and_verdict(counting: Counting) -> None:
+    for verdict in ("AC", "AC", "TLE", None):
+        counting.end(verdict)
+    counting.end("IE", project_id="other")
+    for write in counting.later:
+        write()
+    counting.time.advance(3_600)
+    counting.end("AC", took_ms=4_000)
+    shown = overview(counting.counts.hours("dev"), 7)
+    assert shown["verdicts"] == {"AC": 3, "TLE": 1, "judged": 1}
+    assert [hour["verdicts"] for hour in shown["hours"][-2:]] == [{"AC": 2, "TLE": 1, "judged": 1}, {"AC": 1}]
+    assert [hour["p95_ms"] for hour in shown["hours"][-3:]] == [None, 100, 5_000]
+    assert (shown["p95_ms"], shown["queued"], len(shown["hours"])) == (5_000, 7, HOURS)
+    assert shown["hours"][-1]["at"] == to_rfc3339(START_MS // HOUR_MS * HOUR_MS + HOUR_MS)
+    counting.time.advance(24 * 3_600)
+    assert overview(counting.counts.hours("dev"), 0)["verdicts"] == {"AC": 1}
+
+
+def test_a_process_writes_once_in_ten_seconds_and_loses_no_end(aws: Aws, counting: Counting) -> None:
+    for _ in range(50):
+        counting.end()
+    (row,) = aws.items("QuotasTable")
+    assert row["verdict_AC"]["N"] == "1"
+    assert len(counting.later) == 1
+    counting.later.pop()()
+    (row,) = aws.items("QuotasTable")
+    assert (row["verdict_AC"]["N"], row["bucket_1"]["N"]) == ("50", "50")
+    counting.time.advance(11)
+    counting.end()
+    assert aws.items("QuotasTable")[0]["verdict_AC"]["N"] == "51"
+    assert not counting.later
+
+
+def test_an_end_after_the_hour_keeps_the_hour_of_earlier_ones(aws: Aws, counting: Counting) -> None:
+    counting.end()
+    counting.end("RE")
+    counting.time.advance(3_600)
+    counting.end("TLE")
+    rows = {row["sk"]["S"]: set(row) for row in aws.items("QuotasTable")}
+    first, second = sorted(rows)
+    assert {"verdict_AC", "verdict_RE"} <= rows[first]
+    assert rows[second] & {"verdict_AC", "verdict_RE", "verdict_TLE"} == {"verdict_TLE"}  # the later hour
+
+
+def test_a_table_that_is_busy_loses_counts_and_no_run(aws: Aws, time: FakeTime) -> None:
+    counts = RunCounts("no-such-table", Clients.dynamodb(), time)
+    counts.add(replace(final_submission(), completed_at=None))
+
+
+def test_a_run_that_ends_is_in_the_overview_of_its_project_alone(aws: Aws, project_key: str) -> None:
+    program = {"language": "python", "code": "print(42)"}
+    accepted = post(project_key, program).json["id"]
+    assert send(project_key, "POST", f"/api/result/{accepted}/cancel").json["verdict"] == "IE"
+    answer = get(project_key, "/api/overview")
+    assert answer.status == 200
+    assert (answer.json["verdicts"], answer.json["hours"][-1]["verdicts"]) == ({"IE": 1}, {"IE": 1})
+    projects = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb())
+    projects.create_project(Project("other", "other"))
+    assert get(projects.issue_key("other"), "/api/overview").json["verdicts"] == {}
