@@ -1,12 +1,15 @@
 """Transforms on the whole stack: real programs in the sandbox write bodies that a published library verifies."""
 
 import json
+import os
+import subprocess
+from functools import partial
 
 import httpx
 import pytest
 from standardwebhooks.webhooks import Webhook
 
-from tests.system.local_stack import run, wait_until
+from tests.system.local_stack import ROOT, LocalStack, run, wait_until
 from tests.system.webhook_inbox import Inbox
 
 PROGRAM = """
@@ -47,6 +50,29 @@ def test_a_transform_may_be_in_another_language(client: httpx.Client, inbox: Inb
     submission = run(client, "print(1)")["id"]
     wait_until(lambda: bool(inbox.of(submission)), 30, "the delivery")
     assert json.loads(inbox.of(submission)[0].body) == {"text": "bash"}
+    client.delete(f"/api/webhooks/{made['id']}")
+
+
+def _more_than(inbox: Inbox, submission: str, count: int) -> bool:
+    return len(inbox.of(submission)) > count
+
+
+def test_the_command_lets_a_changed_program_write_another_body(
+    stack: LocalStack, client: httpx.Client, inbox: Inbox
+) -> None:
+    made = endpoint(client, inbox.url, "print('first')")
+    submission = run(client, "print(1)")["id"]
+    wait_until(lambda: len(inbox.of(submission)) == 1, 30, "the delivery")
+    changed = {"transform": {"language": "python", "code": "print('second')"}}
+    assert client.patch(f"/api/webhooks/{made['id']}", json=changed).status_code == 200
+    replay = [str(ROOT / ".venv" / "bin" / "rustbox"), "deliveries", "replay", f"{submission}.{made['id']}"]
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": str(ROOT), "RUSTBOX_URL": stack.url}
+    for command in (replay, [*replay, "--transform-again"]):
+        before = len(inbox.of(submission))
+        ended = subprocess.run(command, env=environment, capture_output=True, check=False)
+        assert ended.returncode == 0, ended.stderr
+        wait_until(partial(_more_than, inbox, submission, before), 30, "the replay")
+    assert [each.body.strip() for each in inbox.of(submission)] == [b"first", b"first", b"second"]
     client.delete(f"/api/webhooks/{made['id']}")
 
 

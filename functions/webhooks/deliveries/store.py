@@ -331,9 +331,13 @@ class DeliveryStore(Table):
         cancel = cancelling((*LIVE, DeliveryState.PAUSED))
         for row in self._list(f"EVENT#{event_id}", "DELIVERY#"):
             self._update_unread(cancel, delivery_key(*ids_of(row)))
-            if row.get("is_transformed"):  # a transform that ends later finds the delivery cancelled
+            if row.get("is_transformed") or row.get("transforms"):  # a later end finds the delivery cancelled
                 body = key(f"EVENT#{event_id}", f"BODY#{ids_of(row)[1]}")
                 self._update_unread(ConditionalUpdate({}, EXISTS, {}, ("body_zlib",)), body)
+            if "transform_failure" in row:  # what the program printed may be of the event
+                self._update_unread(
+                    ConditionalUpdate({}, EXISTS, {}, ("transform_failure",)), delivery_key(*ids_of(row))
+                )
 
     def delete_others(self, project_id: str) -> int:
         """Cancel some events of a project without a submission, and take them off its list; return how many.

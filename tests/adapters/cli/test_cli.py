@@ -769,6 +769,10 @@ def test_a_list_is_read_page_by_page(
             f"deliveries replay {DELIVERY} --webhook-secret s",
             ("POST", f"/api/deliveries/{DELIVERY}/replay", {"webhook_secret": "s"}),
         ),
+        (
+            f"deliveries replay {DELIVERY} --transform-again",
+            ("POST", f"/api/deliveries/{DELIVERY}/replay", {"transform": "again"}),
+        ),
     ],
 )
 def test_a_command_about_webhooks_is_one_call_with_the_projects_key(

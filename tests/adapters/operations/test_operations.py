@@ -16,11 +16,14 @@ from functions.operations.purge import QUEUE_NAMES
 from functions.projects.changes import ADMIN_LOG
 from functions.projects.store import ProjectStore
 from functions.webhooks.deliveries.publication import Hint
+from functions.webhooks.deliveries.replay import replay
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
 from tests.adapters.checks.check_world import CheckWorld, prints
 from tests.adapters.files.file_factory import ask, some, stored
 from tests.adapters.http_calls import Answer, admin, call, event, get, post, send
 from tests.adapters.pipeline import SECRET, Pipeline
+from tests.adapters.transform_programs import PROGRAM as TRANSFORM
+from tests.adapters.transform_programs import add_project, completion, requests, send_all
 from tests.api_routes import ROUTES
 from tests.submission_factory import SUBMISSION_ID
 
@@ -222,6 +225,36 @@ def test_a_purge_leaves_nothing_of_a_project_and_everything_of_others(
     assert [one.endpoint_id for one in pipeline.endpoints.list_all("another")] == [kept.endpoint_id]
     assert pipeline.deliveries.get_event(disabled[0]) is None
     assert [len(aliases.find_all(project_id, "jobe")) for project_id in (PROJECT_ID, "another")] == [0, 1]
+
+
+def bodies(aws: Aws) -> int:
+    """Count the stored bodies that transforms wrote."""
+    rows = (item for item in aws.items("DeliveriesTable") if item["sk"]["S"].startswith("BODY#"))
+    return sum("body_zlib" in item for item in rows)
+
+
+def test_a_purge_leaves_nothing_that_transforms_wrote(aws: Aws, admin_key: str, pipeline: Pipeline) -> None:
+    add_project(pipeline, "written")
+    sent, failing = (pipeline.endpoint(project_id="written", transform=TRANSFORM) for _ in range(2))
+    run = pipeline.run(project_id="written", webhook_url=None)
+    send_all(pipeline)
+    for request, verdict in zip(requests(pipeline), ("AC", "RE"), strict=True):
+        text = b'{"body": {"text": "hidden-body"}}'
+        assert pipeline.record(completion(request, text, verdict=verdict, stderr=b"hidden-error")) == []
+    send_all(pipeline)
+    for endpoint in (sent, failing):  # the program writes again, and has not ended: the first body is stored still
+        delivery = pipeline.delivery(run, endpoint.endpoint_id)
+        assert delivery is not None
+        if delivery.is_transformed:
+            now = pipeline.endpoints.get("written", endpoint.endpoint_id)
+            assert replay(pipeline.env, delivery, None, now, again=True).name == "DONE"
+    assert bodies(aws) == 1
+    assert "hidden-error" in repr(aws.items("DeliveriesTable"))
+    assert admin(admin_key, "PATCH", "/api/projects/written", {"enabled": False}).status == 200
+    purge_project(admin_key, "written")
+    assert purge_project(admin_key, "written").json["complete"] is True
+    assert bodies(aws) == 0
+    assert "hidden-error" not in repr(aws.items("DeliveriesTable"))
 
 
 def test_a_purge_leaves_no_output_of_checks(aws: Aws, project_key: str, admin_key: str) -> None:
