@@ -7,6 +7,7 @@ never mixed with an old one.
 import functools
 import gzip
 import hashlib
+import re
 from pathlib import Path
 from typing import Final
 
@@ -29,6 +30,9 @@ TYPES: Final = {
 
 _BASE = b"BASE/"
 """Stands in the page for the folder of the other files."""
+_PRELOADS = b"<!-- modules of the shell -->"
+SHELL: Final = "app.js"
+_STATIC_IMPORT = re.compile(r'^import [^;]*from "\./([^"]+)";', re.MULTILINE)
 _VERSION_CHARS = 16
 
 
@@ -46,7 +50,19 @@ def page_of(raw_path: str) -> bytes:
     """Return the page, with addresses relative to the path of its request: `/`, `/prod/` or `/prod`."""
     folder = raw_path.rpartition("/")[2]
     base = f"{folder}/" if folder else ""
-    return (FOLDER / PAGE).read_bytes().replace(_BASE, f"{base}console/{console_version()}/".encode())
+    page = (FOLDER / PAGE).read_bytes().replace(_PRELOADS, _preloads())
+    return page.replace(_BASE, f"{base}console/{console_version()}/".encode())
+
+
+@functools.cache
+def _preloads() -> bytes:
+    """Return links to all modules of the shell, so that a browser asks for them together and not one level a time."""
+    found, waiting = {SHELL}, [SHELL]
+    while waiting:
+        names = set(_STATIC_IMPORT.findall((FOLDER / waiting.pop()).read_text("utf-8"))) - found
+        found |= names
+        waiting += names
+    return b"\n".join(b'<link rel="modulepreload" href="BASE/%s">' % name.encode() for name in sorted(found - {SHELL}))
 
 
 @functools.cache

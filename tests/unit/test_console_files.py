@@ -71,6 +71,16 @@ def test_every_module_is_used() -> None:
     assert {path.name for path in OWN} - used == {"app.js"}
 
 
+def test_the_page_names_every_module_that_its_shell_waits_for() -> None:
+    named = set(re.findall(r'href="console/\w+/([\w.-]+\.js)"', console.page_of("/").decode()))
+    waited = {console.SHELL}
+    for _ in OWN:  # as deep as imports may go
+        early = {name for path in OWN if path.name in waited for name, _ in _IMPORT.findall(path.read_text()) if name}
+        waited |= {name[2:] for name in early}
+    assert named == waited - {console.SHELL}
+    assert "run.js" not in named
+
+
 def test_the_page_has_no_script_or_style_of_its_own() -> None:
     page = (console.FOLDER / console.PAGE).read_text()
     assert "style=" not in page
