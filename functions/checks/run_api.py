@@ -8,9 +8,10 @@ from typing import Annotated, TypedDict
 from aws_lambda_powertools.event_handler import Response
 from pydantic import Field
 
+from events.vocabulary import Verdict
 from functions.checks.api import BODY_ANSWERS, IS_HEARTBEAT, NO_CHECK, NO_PROGRAM, ONE_ANSWERS, own_check
-from functions.checks.assertions import MISSING
-from functions.checks.runs.evaluation import AssertionResult
+from functions.checks.assertions import MISSING, Assertions
+from functions.checks.runs.evaluation import AssertionResult, Outcome, evaluate
 from functions.checks.runs.groups import Group, GroupStore
 from functions.checks.runs.hints import CheckHints
 from functions.checks.runs.start import add_run, count_request
@@ -28,8 +29,9 @@ from functions.http.openapi.bodies import Time, Uuid
 from functions.http.openapi.operation import ID, LIMITED, PAGE
 from functions.http.parameters import page_limit, start_after
 from functions.http.resolver import Resolver, Route
-from functions.http.validation import Problems, parse_body
+from functions.http.validation import Problems, StrictModel, Text, parse_body
 from functions.ids import new_id
+from functions.projects.authentication import authenticate
 
 _GROUP_NAME = re.compile(r"[0-9a-f]{64}")
 
@@ -99,6 +101,37 @@ def group_view(group: Group, check: Check) -> CheckGroup:
         "waiting_since": to_rfc3339(group.first_ms) if group.waiting else None,
         "leaves_at": None if group.due_at_ms is None or is_blocked else to_rfc3339(group.due_at_ms),
     }
+
+
+MAX_TRIED_CHARS = 256 * 1024
+
+
+class TriedOutcome(StrictModel):
+    """The end of a run, as its result has it."""
+
+    verdict: Verdict = Field(default=Verdict.AC, strict=False)
+    exit_code: int | None = Field(default=0, ge=0, le=255)
+    stdout: Text = Field(default="", max_length=MAX_TRIED_CHARS, examples=["42\n"])
+    stderr: Text = Field(default="", max_length=MAX_TRIED_CHARS)
+    wall_time_secs: float | None = Field(default=None, ge=0, allow_inf_nan=False)
+    memory_peak_bytes: int | None = Field(default=None, ge=0)
+
+
+class TryRequest(StrictModel):
+    """Body of POST /api/checks/assertions/try."""
+
+    assertions: Assertions
+    outcome: TriedOutcome = Field(description="Connections are not part of it: an assertion about network holds.")
+    last_good: Text | None = Field(
+        default=None, max_length=MAX_TRIED_CHARS, description="Standard output of the last run that passed."
+    )
+
+
+class TriedAssertions(TypedDict):
+    """What a run with this outcome would say."""
+
+    passed: bool
+    assertions: list[AssertionResult]
 
 
 class OutageView(TypedDict):
@@ -196,6 +229,25 @@ class CheckRunRoutes:
         self.env.log.info("Check run requested", **run.log_ids, request_id=app.request_id)
         return answer(run_view(run), 202)
 
+    def try_assertions(self, app: Resolver) -> Response[str]:
+        """Compare an outcome that the client has with assertions. It reads and writes nothing."""
+        authenticate(app.current_event, self.env)
+        problems = Problems()
+        request = parse_body(TryRequest, json_body(app.current_event), problems)
+        problems.refuse()
+        given = request.outcome
+        outcome = Outcome(
+            verdict=given.verdict.value,
+            exit_code=given.exit_code,
+            stdout=given.stdout.encode(),
+            stderr=given.stderr.encode(),
+            wall_time_secs=given.wall_time_secs,
+            memory_peak_bytes=given.memory_peak_bytes,
+        )
+        last_good = None if request.last_good is None else request.last_good.encode()
+        tried = evaluate(request.assertions, outcome, last_good)
+        return answer({"passed": tried.passed, "assertions": list(tried.results)})
+
     def outages(self, app: Resolver, id_text: str) -> Response[str]:
         check, now = own_check(self.env, app, id_text), self.env.clock()
         return answer(outages_view(check, self.env[OutageStore].of(check, now), now))
@@ -232,6 +284,17 @@ RUN_ROUTES: tuple[Route[CheckRunRoutes], ...] = (
         {"run": {"value": {}}, "test": {"value": {"affects_state": False}}},
         body_required=False,
         rights=("checks",),
+    ),
+    Route(
+        "POST /api/checks/assertions/try",
+        CheckRunRoutes.try_assertions,
+        "tryAssertions",
+        "Compare the outcome of a run with assertions",
+        {200: ("The assertions, and whether a check with them would pass.", (TriedAssertions,)), **BODY_ANSWERS},
+        (),
+        TryRequest,
+        {"number": {"value": {"assertions": [{"type": "stdout", "contains": "4"}], "outcome": {"stdout": "42\n"}}}},
+        rights=("read", "checks"),
     ),
     Route(
         "GET /api/checks/{id}/runs",

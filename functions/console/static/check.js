@@ -1,12 +1,13 @@
 // One check: its state, its runs, what failed, and its last good output against the failing one.
-import { get, getText, post } from "./api.js";
+import { get, getText, post, ROOT } from "./api.js";
 import { Calls } from "./calls.js";
 import { CheckForm } from "./check_form.js";
 import { difference } from "./difference.js";
 import { Component, html } from "./dom.js";
-import { Action, Confirmed, Copied, Facts, Foreign, Loaded, Output, Sentence, Table, Time, Title } from "./parts.js";
+import { Action, Confirmed, Copied, Copy, Facts, Foreign, Loaded, Output, Sentence, Table, Time, Title } from "./parts.js";
 import { PingUrl } from "./ping_url.js";
 import { Badge } from "./result.js";
+import { Durations } from "./durations.js";
 import { Sparkline } from "./sparkline.js";
 import { Uptime } from "./uptime.js";
 import { Verification } from "./verification.js";
@@ -84,16 +85,24 @@ export class Check extends Component {
               : html`<${Action} does=${this.act("pause", reload)}>Pause<//>`
           }
           <a class="button" href=${`#/checks/${id}?edit=1`}>Change</a>
-          <${Sparkline} runs=${data.runs} /></div>
+          <${Sparkline} runs=${data.runs} /><${Badged} check=${data.check} /></div>
         ${url && html`<${PingUrl} url=${url} />`}
         <${Figures} check=${data.check} />
         ${data.runs.length > 0 && html`<${Uptime} outages=${data.outages} />`}
+        <${Durations} runs=${data.runs} />
         <${Outputs} ...${data} />
         <h2 class="after">${data.check.kind === "heartbeat" ? "Pings" : "Runs"}</h2>
         <${History} check=${data.check} runs=${data.runs} />
         <${Calls} calls=${data.calls} />
         ${data.check.kind === "program" && html`<${Verification} id=${id} verify=${data.calls.verification?.verify} />`}`} />`;
   }
+}
+
+/** The badge that everybody may see, as Markdown to copy. */
+function Badged({ check }) {
+  const address = new URL(check.badge_url.slice(1), ROOT).href;
+  return html`<img class="badge-picture" src=${address} alt=${`Badge: ${check.state}`} />
+    <${Copy} text=${`![${check.slug}](${address})`} label="Copy the badge" />`;
 }
 
 function Standing({ check }) {

@@ -105,7 +105,7 @@ export class Action extends Component {
   };
 
   render({ children, kind = "" }, { isBusy, error }) {
-    return html`<button class=${kind} disabled=${isBusy} onClick=${this.run}>${isBusy ? "Working…" : children}</button>
+    return html`<button type="button" class=${kind} disabled=${isBusy} onClick=${this.run}>${isBusy ? "Working…" : children}</button>
       ${error && html`<${Problem} error=${error} />`}`;
   }
 }

@@ -104,6 +104,7 @@ ROWS: dict[tuple[str, str], Row] = {
     ("POST", "/api/checks/validate"): Row(
         200, body=lambda: {"name": "mine", "language": "python", "code": "print(42)"}
     ),
+    ("POST", "/api/checks/assertions/try"): Row(200, body=lambda: {"assertions": [], "outcome": {}}),
     ("GET", "/api/checks/{id}"): Row(200, "check"),
     ("PATCH", "/api/checks/{id}"): Row(200, "check", lambda: {"name": "renamed"}),
     ("DELETE", "/api/checks/{id}"): Row(200, "check"),

@@ -28,6 +28,7 @@ def test_a_check_is_made_and_changed_with_the_next_times_of_its_schedule(
     expect(page.locator(".next-times")).to_contain_text("A cron expression has six fields")
     schedule.fill("rate(2 hours)")
     expect(page.locator(".next-times li")).to_have_count(5)
+    page.get_by_text("As JSON").click()
     page.get_by_label("Assertions").fill("[{")
     page.get_by_role("button", name="Create").click()
     expect(page.get_by_role("alert")).to_contain_text("Assertions: ")
@@ -171,3 +172,74 @@ def test_the_status_page_is_sound_and_shows_hostile_names_as_text(own_console: C
 
 def has_state(tenant: httpx.Client, path: str, state: str) -> bool:
     return bool(tenant.get(path).json()["state"] == state)
+
+
+def test_assertions_are_built_and_tried_on_the_last_output(own_console: Console, tenant: httpx.Client) -> None:
+    body = {"name": "built", "language": "python", "code": f"print({HOSTILE!a})", "env": {"TOKEN": "kept"}}
+    check = tenant.post("/api/checks", json=body).json()["id"]
+    tenant.post(f"/api/checks/{check}/run")
+    wait_until(lambda: tenant.get(f"/api/checks/{check}").json()["state"] == "up", 100, "the check is up")
+    page = own_console.open(f"checks/{check}?edit=1")
+    page.get_by_role("button", name="Add an assertion").focus()
+    page.keyboard.press("Enter")  # the keyboard is enough
+    page.get_by_role("group", name="Output").get_by_role("textbox", name="Value").fill("broken out")
+    page.get_by_role("button", name="Add an assertion").click()
+    page.get_by_label("What").last.select_option("exit_code")
+    page.get_by_role("spinbutton", name="Value").fill("3")
+    page.get_by_role("button", name="Try on the last output").click()
+    expect(page.get_by_text("It would not pass, on the last run.")).to_be_visible()
+    expect(page.locator(".tried .holds").last).to_contain_text("stdout contains 'broken out'")
+    expect(page.locator(".tried")).to_contain_text("expected 3, got 0")
+    assert page.locator(".tried script, .tried h1").count() == 0
+    assert_sound(own_console)
+    page.get_by_label("What").last.select_option("stdout")
+    page.get_by_label("How").last.select_option("matches")
+    page.get_by_role("group", name="Output").last.get_by_role("textbox", name="Value").fill("(")
+    page.get_by_role("button", name="Try on the last output").click()
+    expect(page.get_by_role("alert")).to_contain_text("RE2 refuses the pattern")
+    page.get_by_role("group", name="Output").last.get_by_role("button", name="Remove").click()
+    page.get_by_label("Repeats of a failed run").fill("2")
+    page.get_by_label("Failing after").fill("2")
+    page.get_by_label("of the last runs").fill("3")
+    page.get_by_label("Wall time, s").fill("5")
+    page.get_by_label("Variables").fill("TOKEN=***\nMODE=fast=1")
+    page.get_by_label("Calls with one key").check()
+    page.get_by_label("Key, a path").fill("$.ref")
+    page.get_by_label("One run after silence").fill("10")
+    page.get_by_role("button", name="Save").click()
+    expect(page.locator(".facts")).to_contain_text("one run 10 s after the last call")
+    changed = tenant.get(f"/api/checks/{check}").json()
+    assert changed["assertions"] == [{"type": "stdout", "contains": "broken out"}]
+    assert (changed["retries"], changed["fail_after"]) == (2, {"needed": 2, "of": 3})
+    assert changed["limits"]["wall_time_secs"] == 5
+    assert changed["env"] == {"TOKEN": "***", "MODE": "***"}
+    assert changed["group"]["key"] == "$.ref"
+    tenant.delete(f"/api/checks/{check}")
+
+
+def test_assertions_of_a_new_check_are_tried_on_a_run_of_its_program(
+    own_console: Console, tenant: httpx.Client
+) -> None:
+    before = ids(tenant)
+    page = own_console.open("checks/new")
+    page.get_by_role("button", name="Try on the last output").click()
+    expect(page.get_by_text("It would pass, on a new run of this program.")).to_be_visible()
+    assert ids(tenant) == before
+
+
+def test_a_check_shows_its_durations_and_its_badge(own_console: Console, tenant: httpx.Client) -> None:
+    check = tenant.post("/api/checks", json={"name": "timed", "language": "python", "code": "print(1)"}).json()
+    for count in (1, 2):
+        tenant.post(f"/api/checks/{check['id']}/run")
+        path = f"/api/checks/{check['id']}/runs"
+        ended = lambda count=count: [one["status"] for one in tenant.get(path).json()["items"]] == ["passed"] * count  # noqa: E731, B023
+        wait_until(ended, 100, "the run has ended")
+    own_console.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page = own_console.open(f"checks/{check['id']}")
+    expect(page.get_by_role("img", name="Wall time of the last 2 runs")).to_be_visible()
+    assert page.locator(".badge-picture").evaluate("image => image.complete && image.naturalWidth > 0")
+    page.get_by_role("button", name="Copy the badge").click()
+    expect(page.get_by_text("Copied")).to_be_visible()
+    assert check["badge_url"] in page.evaluate("navigator.clipboard.readText()")
+    assert_sound(own_console)
+    tenant.delete(f"/api/checks/{check['id']}")
