@@ -16,6 +16,7 @@ const VIEWS = {
   deliveries: { title: "Delivery", load: () => import("./deliveries.js"), under: "webhooks" },
   checks: { title: "Checks", load: () => import("./checks.js"), rights: ["read", "checks"] },
   secrets: { title: "Secrets", load: () => import("./secrets.js"), under: "checks" },
+  events: { title: "Events", load: () => import("./events.js"), under: "webhooks" },
   judge: { title: "Judge run", load: () => import("./judge.js"), under: "runs" },
   problems: { title: "Problems", load: () => import("./problems.js"), under: "runs" },
 };

@@ -1,5 +1,6 @@
 // One endpoint: its health and settings, a test send, recovery, and its deliveries.
 import { call, get, post } from "./api.js";
+import { DeliveryChart } from "./delivery_chart.js";
 import { DeliveryPages } from "./delivery_list.js";
 import { Component, html } from "./dom.js";
 import { EndpointForm, Made } from "./endpoint_form.js";
@@ -131,6 +132,7 @@ export class Endpoint extends Component {
         }} />
           <${Confirmed} label="Delete the endpoint" does=${this.remove}>
             <p>Its waiting deliveries are cancelled, and nothing is sent to it any more. This cannot be undone.</p><//></div>`} />
+      <${DeliveryChart} key=${id} endpoint=${id} />
       <h2 class="after">Deliveries</h2>
       <${Recover} id=${id} done=${this.again} />
       <${DeliveryPages} key=${round} endpoint=${id} query=${query} />`;

@@ -13,6 +13,7 @@ const goTo = (place) => () => location.assign(place);
 const ACTIONS = [
   ["checks", "New check", goTo("#/checks/new")],
   ["webhooks", "Add an endpoint", goTo("#/webhooks?new=1")],
+  ["webhooks", "Catalogue of events, and samples", goTo("#/events")],
   ["secrets", "Secrets", goTo("#/secrets")],
   [null, "Documentation", () => location.assign(new URL("docs", ROOT))],
   ...THEMES.map((name) => [null, `Colours: ${name}`, () => setTheme(name)]),

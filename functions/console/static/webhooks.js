@@ -44,6 +44,7 @@ class List extends Component {
         items.length === 0
           ? html`<${Empty} title="No endpoints yet"><p>An endpoint gets every finished run of your clients, signed, and the changes of checks. Add one above.</p><//>`
           : html`<ul class="cards">${items.map(Card)}</ul>`} />
+      <p class="after"><a href="#/events">Catalogue of events, and samples</a></p>
       <h2 class="after">Deliveries</h2>
       <${DeliveryPages} query=${query} />`;
   }
