@@ -50,8 +50,15 @@ export function TimeFilter({ name, title, query }) {
 export class Pages extends Component {
   state = { items: null, cursor: null, error: null, searched: null };
   refreshes = 0;
+  top = 0;
+
+  /** Where the reader is. When this list goes, the next view lies in the page already and has moved it. */
+  notePlace = () => {
+    this.top = window.scrollY;
+  };
 
   componentDidMount() {
+    window.addEventListener("scroll", this.notePlace, { passive: true });
     const before = left.get(history.state?.list);
     if (before?.what !== this.what()) {
       this.load();
@@ -74,9 +81,10 @@ export class Pages extends Component {
     this.stop?.abort();
     clearTimeout(this.timer);
     this.end?.disconnect();
+    window.removeEventListener("scroll", this.notePlace);
     if (this.state.items === null) return;
     const link = document.activeElement?.getAttribute("href") ?? "";
-    left.set(this.list, { what: this.what(), shown: { ...this.state, error: null }, link, top: window.scrollY });
+    left.set(this.list, { what: this.what(), shown: { ...this.state, error: null }, link, top: this.top });
     if (left.size > MOST_LEFT) left.delete(left.keys().next().value);
   }
 

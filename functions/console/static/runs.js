@@ -61,7 +61,7 @@ function List({ query }) {
       <${Filter} name="kind" title="Kind" values=${["run", "judge"]} query=${query} />
       <${TimeFilter} name="since" title="From" query=${query} />
       <${TimeFilter} name="until" title="Until" query=${query} />
-      <${TextFilter} name="q" title="Text" hint="first line, id or metadata" query=${query} />
+      <${TextFilter} name="q" title="Text" hint="line, id, metadata" query=${query} />
       <${TextFilter} name="metadata" title="Metadata" hint="build=1042" query=${query} />
     </div>
     <${Pages} path="api/results" filters=${filters} what="runs" row=${Row}
