@@ -39,6 +39,7 @@ PARTITIONS = (
     Partition("SubmissionsTable", "FILES#", 5, "stored file", "project"),
     Partition("SubmissionsTable", "PROBLEMS#", 4, "pushed version of a problem", "project"),
     Partition("QuotasTable", "PROJECT#", 3, "run", "shard of a quota"),
+    Partition("QuotasTable", "COUNTS#", 1, "process that ends runs, each 10 s", "project"),
     Partition("DeliveriesTable", "EVENT#", 3, "delivery", "event"),
     Partition("DeliveriesTable", "due", 2, "webhook", "stage", 16),
     Partition("DeliveriesTable", "by_project_shard", 2, "webhook", "project", 8),
