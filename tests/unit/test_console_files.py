@@ -1,5 +1,6 @@
 """The console's files: what others wrote is unchanged, ours make no HTML from text, and every import has its file."""
 
+import gzip
 import hashlib
 import json
 import re
@@ -25,6 +26,7 @@ OWN = sorted(
     for path in console.FOLDER.iterdir()
     if path.suffix == ".js" and path.name not in {each["file"] for each in VENDORED}
 )
+MOST_SHELL_BYTES = 25_000
 _IMPORT = re.compile(r'^import [^;]*from "([^"]+)";|\bimport\("([^"]+)"\)', re.MULTILINE)
 
 
@@ -64,6 +66,18 @@ def test_the_form_of_an_endpoint_offers_every_event_format_and_kind() -> None:
         assert re.search(rf'"{name}", \d, {most}\)', text)
     assert f'"timeout_secs", 1, {MAX_TIMEOUT_SECS})' in text
     assert f"{MAX_OUTPUT_BYTES:_}" in text
+
+
+def test_the_page_with_its_heading_stays_small() -> None:
+    page = (console.FOLDER / console.PAGE).read_text()
+    shell, found = {console.PAGE}, set(re.findall(r'(?:href|src)="BASE/([^"]+)"', page))
+    while found:
+        shell |= found
+        texts = [(console.FOLDER / name).read_text() for name in found if name.endswith(".js")]
+        early = {name for text in texts for name in re.findall(r'^import [^;]*from "\./([^"]+)";', text, re.MULTILINE)}
+        found = early - shell
+    assert {"app.js", "base.css", "dom.js"} <= shell
+    assert sum(len(gzip.compress((console.FOLDER / name).read_bytes())) for name in shell) <= MOST_SHELL_BYTES
 
 
 def test_every_module_is_used() -> None:
