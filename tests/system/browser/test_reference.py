@@ -33,6 +33,7 @@ def document_of(*paths: str) -> dict[str, Any]:
 def built_site(folder: Path, document: dict[str, Any]) -> Path:
     """Write the pages of the reference, as `make site` does."""
     (folder / "api").mkdir()
+    (folder / "index.html").write_text("<!doctype html><title>Documentation</title>")
     (folder / "reference.html").write_text(render(document, "try_it.js"))
     (folder / "try_it.js").write_bytes((ROOT / "docs" / "try_it.js").read_bytes())
     (folder / "api" / "openapi.json").write_text(json.dumps(document))
