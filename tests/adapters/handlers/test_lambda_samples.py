@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from functions.aws.clients import Clients
-from functions.handlers import announce, dialects
+from functions.handlers import announce, dialects, release
 from functions.handlers import check_schedule as schedule
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
@@ -69,6 +69,10 @@ def test_the_sample_of_the_dialects_lists_runtimes(aws: Aws, store: SubmissionSt
 def test_the_endpoints_sample_lists_deliveries(store: SubmissionStore) -> None:
     answer = call(sample("endpoints"))
     assert (answer.status, answer.json) == (200, {"items": [], "next_cursor": None})
+
+
+def test_the_release_sample_finds_that_the_stage_works(aws: Aws, store: SubmissionStore) -> None:
+    assert release.handler(sample("release"), Context()) == {"status": "Succeeded"}  # type: ignore[arg-type]
 
 
 def test_every_function_of_the_template_has_a_sample(aws: Aws) -> None:
