@@ -4,13 +4,15 @@
 export const ROOT = new URL("../../", import.meta.url);
 
 const KEY = "rustbox.key";
+const ADMIN_KEY = "rustbox.admin_key";
 const LONGEST_PAUSE_MS = 8000;
 const MOST_FAILURES = 5;
 
 export const key = {
-  get: () => sessionStorage.getItem(KEY),
-  set: (value) => sessionStorage.setItem(KEY, value),
-  forget: () => sessionStorage.removeItem(KEY),
+  get: () => sessionStorage.getItem(ADMIN_KEY) ?? sessionStorage.getItem(KEY),
+  isAdmin: () => sessionStorage.getItem(ADMIN_KEY) !== null,
+  set: (value, isAdmin) => sessionStorage.setItem(isAdmin ? ADMIN_KEY : KEY, value),
+  forget: () => [KEY, ADMIN_KEY].forEach((name) => sessionStorage.removeItem(name)),
 };
 
 /** Called with the error when the service refuses the key. The shell sets it. */
@@ -36,7 +38,7 @@ function address(path, query) {
   return url;
 }
 
-async function send(method, path, { query, body, signal, headers = {}, apiKey = key.get() }) {
+async function send(method, path, { query, body, signal, headers = {}, apiKey = key.get(), isAdmin = key.isAdmin() }) {
   const request = {
     method,
     signal,
@@ -45,7 +47,7 @@ async function send(method, path, { query, body, signal, headers = {}, apiKey = 
     redirect: "error",
     headers: { "x-rustbox-client": "console", ...headers },
   };
-  if (apiKey) request.headers["x-api-key"] = apiKey;
+  if (apiKey) request.headers[isAdmin ? "x-admin-key" : "x-api-key"] = apiKey;
   if (body !== undefined) {
     request.headers["content-type"] = "application/json";
     request.body = JSON.stringify(body);

@@ -5,7 +5,9 @@ import { Keys } from "./keys.js";
 import { Foreign, Loading, LocalTime, Problem } from "./parts.js";
 import { setTheme, theme, THEMES } from "./theme.js";
 
-const LOCAL_KEY = "rb_live_local_development_only"; // of `make up`: public, and on this machine only
+// Of `make up`: public, and on this machine only.
+const LOCAL_KEY = "rb_live_local_development_only";
+const LOCAL_ADMIN_KEY = "admin_local_development_only";
 const IS_LOCAL = ["127.0.0.1", "localhost", "[::1]"].includes(location.hostname);
 
 const VIEWS = {
@@ -19,16 +21,18 @@ const VIEWS = {
   events: { title: "Events", load: () => import("./events.js"), under: "webhooks" },
   judge: { title: "Judge run", load: () => import("./judge.js"), under: "runs" },
   problems: { title: "Problems", load: () => import("./problems.js"), under: "runs" },
+  admin: { title: "Administration", load: () => import("./admin.js") },
 };
 const NAVIGATION = ["home", "run", "runs", "webhooks", "checks"];
 
-/** Read `#/runs/<id>?state=…`. An id becomes part of a path of the API, so it must be one word: a link may hold anything. */
+/** Read `#/runs/<id>?state=…`. The administrator has one view, which nobody else has. An id becomes part of a path of the API, so it must be one word: a link may hold anything. */
 function place() {
   const [path, query = ""] = location.hash.replace(/^#\/?/, "").split("?");
   const [name, id = ""] = path.split("/");
+  const isAdmin = key.isAdmin();
   return {
-    name: Object.hasOwn(VIEWS, name) ? name : "run",
-    id: /^\w[\w.-]*$/.test(id) ? id : null,
+    name: isAdmin ? "admin" : Object.hasOwn(VIEWS, name) && name !== "admin" ? name : "run",
+    id: isAdmin && name !== "admin" ? null : /^\w[\w.-]*$/.test(id) ? id : null,
     query: new URLSearchParams(query),
   };
 }
@@ -46,15 +50,16 @@ function listStyles() {
 }
 
 class SignIn extends Component {
-  state = { error: this.props.error ?? null, isBusy: false };
+  state = { error: this.props.error ?? null, isBusy: false, isAdmin: location.hash.startsWith("#/admin") };
 
   submit = async (event) => {
     event.preventDefault();
     const given = new FormData(event.target).get("key").trim();
+    const { isAdmin } = this.state;
     this.setState({ isBusy: true, error: null });
     try {
-      await call("GET", "api/key", { apiKey: given });
-      key.set(given);
+      await call("GET", isAdmin ? "api/projects" : "api/key", { apiKey: given, isAdmin });
+      key.set(given, isAdmin);
       this.props.done();
     } catch (error) {
       this.setState({ isBusy: false, error });
@@ -62,17 +67,20 @@ class SignIn extends Component {
   };
 
   fill = () => {
-    document.getElementById("key").value = LOCAL_KEY;
+    document.getElementById("key").value = this.state.isAdmin ? LOCAL_ADMIN_KEY : LOCAL_KEY;
   };
 
-  render(_, { error, isBusy }) {
+  render(_, { error, isBusy, isAdmin }) {
     return html`<main class="sign-in">
       <form onSubmit=${this.submit}>
         <p class="brand"><${Mark} />Rustbox</p>
         <h1>Run untrusted code, and see what happened.</h1>
-        <label for="key">API key</label>
+        <label for="kind">Sign in as</label>
+        <select id="kind" value=${isAdmin ? "admin" : ""} onChange=${(event) => this.setState({ isAdmin: event.target.value !== "" })}>
+          <option value="">a user of a project</option><option value="admin">the administrator</option></select>
+        <label for="key">${isAdmin ? "Administrator's key" : "API key"}</label>
         <input id="key" name="key" type="password" required autocomplete="off" spellcheck=${false}
-          placeholder="rb_live_…" aria-describedby="key-note" />
+          placeholder=${isAdmin ? "" : "rb_live_…"} aria-describedby="key-note" />
         <p id="key-note" class="quiet">The key stays in this tab, and goes nowhere but to ${ROOT.host}.</p>
         ${error && html`<${Problem} error=${error} />`}
         <div class="row">
@@ -114,7 +122,7 @@ class Shell extends Component {
   /** Read what the key may do. A refused one leads to the sign-in when the user does something with it. */
   readKey = async () => {
     const apiKey = key.get();
-    if (apiKey === null) return;
+    if (apiKey === null || key.isAdmin()) return;
     try {
       const { body } = await call("GET", "api/key", { apiKey });
       if (key.get() === apiKey) this.setState({ own: body });
@@ -125,7 +133,7 @@ class Shell extends Component {
 
   componentDidUpdate(_, before) {
     if (before.isSignedIn === this.state.isSignedIn) return;
-    this.nameView();
+    this.go();
     this.readKey();
   }
 
@@ -169,9 +177,11 @@ class Shell extends Component {
     if (!isSignedIn) {
       return html`<${SignIn} error=${refused} done=${() => this.setState({ isSignedIn: true, refused: null })} />`;
     }
-    const { at, View } = shown ?? { at: place() };
+    const isAdmin = key.isAdmin();
+    // A view of the other kind of key, from before the sign-in, must ask nothing with this one.
+    const { at, View } = shown && (shown.at.name === "admin") === isAdmin ? shown : { at: place() };
     const group = VIEWS[at.name].under ?? at.name;
-    const names = NAVIGATION.filter((name) => !own || VIEWS[name].rights.some((right) => own.rights.includes(right)));
+    const names = isAdmin ? ["admin"] : NAVIGATION.filter((name) => !own || VIEWS[name].rights.some((right) => own.rights.includes(right)));
     return html`
       <a class="skip" href="#main" onClick=${(event) => {
         event.preventDefault();
@@ -184,7 +194,7 @@ class Shell extends Component {
             html`<a href=${`#/${name}`} aria-current=${group === name ? "page" : undefined}>${VIEWS[name].title}</a>`,
         )}</nav>
         <a class="aside" href=${new URL("docs", ROOT)}>Docs</a>
-        <${Keys} views=${names.map((name) => [name, VIEWS[name].title, NAVIGATION.indexOf(name)])} signOut=${this.signOut} />
+        ${!isAdmin && html`<${Keys} views=${names.map((name) => [name, VIEWS[name].title, NAVIGATION.indexOf(name)])} signOut=${this.signOut} />`}
         <button class="small" onClick=${this.signOut}>Sign out</button>
       </header>
       <main id="main">
