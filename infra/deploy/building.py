@@ -113,10 +113,10 @@ _NEVER_SHIPPED = (
     *("tzdata.zi", "zone.tab", "zone1970.tab", "zonenow.tab", "iso3166.tab", "leapseconds"),
     # Version 1 of pydantic, which version 2 imports for classes of version 1 only, and its plugin for mypy.
     *("v1", "mypy.py"),
-    # urllib3 in a browser.
-    "emscripten",
-    # Repeated dates, of dateutil; time zones as one text. boto3 imports `crt.py` where the host has that library.
-    *("rrule.py", "easter.py", "tzdata.zi"),
+    # urllib3 in a browser, over PyOpenSSL (botocore does without it) and SOCKS; transfers of files by many processes.
+    *("emscripten", "pyopenssl.py", "socks.py", "processpool.py"),
+    # Repeated dates, of dateutil. boto3 imports `crt.py` where the host has that library.
+    *("rrule.py", "easter.py"),
 )
 _UNUSED_UTILITIES = (
     *("auth_alpha", "circuit_breaker", "data_masking", "feature_flags", "idempotency", "kafka"),

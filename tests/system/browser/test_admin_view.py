@@ -122,6 +122,7 @@ def test_a_key_is_shown_once_and_revoked_for_good(browser: Browser, stack: Local
     with signed_in(browser, stack, f"admin/{project}") as (console, page):
         form = page.get_by_role("form", name="Issue a key")
         rights = form.get_by_role("checkbox")
+        expect(rights).to_have_count(len(RIGHTS))
         assert rights.evaluate_all("all => all.map(({ value }) => value)") == [*RIGHTS]
         form.get_by_role("button", name="Issue").click()
         expect(form.get_by_role("alert")).to_contain_text("rights")

@@ -41,6 +41,8 @@ def test_the_palette_leads_to_views_checks_endpoints_actions_and_ids(
         page.wait_for_url(f"**/#/{place}")
         expect(page.get_by_role("heading", level=1)).to_be_visible()
     open_palette(page)
+    for name in ("9/palette", "onerror"):  # the last that come
+        expect(dialog.get_by_role("option").filter(has_text=name)).to_be_visible()
     page.keyboard.press("ArrowUp")  # from the first to the last
     expect(dialog.get_by_role("option").last).to_have_attribute("aria-selected", "true")
     page.keyboard.insert_text("zzz")
