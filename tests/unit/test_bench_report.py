@@ -94,7 +94,7 @@ def test_the_page_is_rendered_from_the_newest_results() -> None:
     text = page.PAGE.read_text(encoding="utf-8")
     assert text == page.page(newest), "make bench ARGS=--render"
     assert [line for line in text.splitlines() if line.startswith("## ")] == [
-        *("## What a client feels", "## The sandbox alone, beside others", "## Beside other services", "## Targets"),
+        *("## What a client feels", "## The sandbox alone, beside others", "## Targets"),
         "## How it is measured",
     ]
 
