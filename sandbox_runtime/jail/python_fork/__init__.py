@@ -1,7 +1,7 @@
 """Run Python programs as forks of a warm interpreter. Optional: without `SlotConfig.warm` they start by exec.
 
 The template is started as the very command of such a run, `template_command`. It executes `START_CODE`, makes one
-`fork.PythonFork`, and uses nothing else of this package. docs/performance.md has the gain of each part.
+`fork.PythonFork`, and uses nothing else of this package. docs/performance.md has the gain.
 """
 
 from sandbox_runtime.jail.python_fork import huge_pages
