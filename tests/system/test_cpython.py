@@ -107,9 +107,5 @@ def test_every_module_is_run_or_left_out_for_a_reason() -> None:
 def test_the_page_on_languages_explains_every_difference() -> None:
     page = (ROOT / "docs" / "languages.md").read_text(encoding="utf-8")
     section = page.partition("## CPython's own tests\n")[2].partition("\n## ")[0]
-    rows = {
-        row[0]: {*re.findall(r"`(test_\w+)`", row[2])}
-        for row in re.findall(r"^\| (.+) \| (.+) \| (.+) \|$", section, re.MULTILINE)
-    }
-    explained = {reason: {*names} for reason, names in (*DIFFERENCES.items(), *LEFT_OUT.items())}
-    assert {reason: names for reason, names in rows.items() if reason in explained} == explained
+    reasons = {*re.findall(r"^\| (.+) \| .+ \|$", section, re.MULTILINE)}
+    assert reasons >= DIFFERENCES.keys() | LEFT_OUT.keys()
