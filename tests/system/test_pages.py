@@ -143,9 +143,7 @@ def test_every_command_of_the_page_about_events_works(stack: LocalStack, client:
 def test_every_command_of_the_recipes_works(stack: LocalStack, tmp_path: Path) -> None:
     opened, _ = shell(stack, tmp_path)
     with opened as bash:
-        _, points, check, tool, batch = [bash.run(block) for block in blocks("docs/recipes.md")]
-    assert points.strip() == "class/ada.py 2 of 2\nclass/bob.py 1 of 2"
-    assert "passed" in check
+        _, tool, batch = [bash.run(block) for block in blocks("docs/recipes.md")]
     assert tool.startswith("42\n\nRE\n")
     assert "ZeroDivisionError" in tool
     assert '"error":' not in batch
