@@ -24,7 +24,7 @@ from sandbox_runtime.jail import (
     STRICT_CONTROLS,
     HostSupport,
     JailError,
-    JailTimeoutError,
+    TransientJailError,
     advice,
     confirm_inputs,
     core_pattern_problem,
@@ -65,8 +65,8 @@ def required_floor(found: WorkerSettings) -> tuple[str, ...]:
 
 def check_host(support: HostSupport, floor: tuple[str, ...]) -> None:
     """Refuse to work below the floor, before any message is received. Raises CommandError."""
-    if isinstance(support.failure, JailTimeoutError):
-        problem = f"this host was not checked within SETUP_TIMEOUT_SECS: {support.failure}"
+    if isinstance(support.failure, TransientJailError):
+        problem = f"this host was not checked, and may be next time: {support.failure}"
         raise CommandError(exit_codes.TRY_AGAIN, problem)
     facts = read_facts()
     below = not_in_force(dict.fromkeys(support.controls, True), floor)

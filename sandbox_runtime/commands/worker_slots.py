@@ -13,10 +13,10 @@ from sandbox_runtime.commands.exit_codes import CommandError
 from sandbox_runtime.jail import (
     BindMount,
     JailError,
-    JailTimeoutError,
     SetUpCpus,
     Slot,
     SlotConfig,
+    TransientJailError,
     WarmStart,
     open_slot,
 )
@@ -122,7 +122,7 @@ def _opened(open_managed: Callable[[int], ManagedSlot | None], count: int) -> tu
         opening = [threads.submit(open_managed, index) for index in range(count)]
     try:
         return tuple(slot for future in opening if (slot := future.result()) is not None)
-    except JailTimeoutError as error:
-        raise CommandError(exit_codes.TRY_AGAIN, f"a slot was not opened within SETUP_TIMEOUT_SECS: {error}") from error
+    except TransientJailError as error:
+        raise CommandError(exit_codes.TRY_AGAIN, f"a slot was not opened, and may be next time: {error}") from error
     except JailError as error:
         raise CommandError(exit_codes.PLATFORM_FAILURE, f"a slot cannot be opened: {error} (see `doctor`)") from error

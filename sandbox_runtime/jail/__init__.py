@@ -74,7 +74,7 @@ from sandbox_runtime.jail.box import Box, NotRegularFileError
 from sandbox_runtime.jail.controls.cgroup import remove_stale_groups
 from sandbox_runtime.jail.controls.mounts import BindMount
 from sandbox_runtime.jail.controls.own_inodes import confirm_inputs, make_inputs_folder
-from sandbox_runtime.jail.errors import NEEDS_ROOT, JailError, JailTimeoutError
+from sandbox_runtime.jail.errors import NEEDS_ROOT, JailError, TransientJailError
 from sandbox_runtime.jail.evidence import CONTROLS, STRICT_CONTROLS, not_in_force
 from sandbox_runtime.jail.host import HostFacts, HostSupport, advice, core_pattern_problem, probe_host, read_facts
 from sandbox_runtime.jail.python_fork import WarmStart
@@ -109,7 +109,6 @@ __all__ = [
     "InputFile",
     "JailError",
     "JailSpec",
-    "JailTimeoutError",
     "Limits",
     "NotRegularFileError",
     "Outcome",
@@ -117,6 +116,7 @@ __all__ = [
     "Slot",
     "SlotConfig",
     "StopReason",
+    "TransientJailError",
     "WaitingCommand",
     "WarmStart",
     "advice",

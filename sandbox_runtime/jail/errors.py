@@ -23,5 +23,8 @@ class JailError(Exception):
         return {"step": self.step, "target": self.target, "errno": self.errno, "hint": self.hint}
 
 
-class JailTimeoutError(JailError):
-    """A process of ours gave no answer in time. It says nothing about what the host can do: a repeat may work."""
+class TransientJailError(JailError):
+    """A process of ours gave no answer in time, or was killed.
+
+    It says nothing about what the host can do: a repeat may work.
+    """

@@ -20,7 +20,7 @@ from operator import attrgetter
 from typing import Any
 
 from sandbox_runtime.jail.controls.mounts import BindMount
-from sandbox_runtime.jail.errors import JailError, JailTimeoutError
+from sandbox_runtime.jail.errors import JailError, TransientJailError
 from sandbox_runtime.jail.python_fork import WarmStart
 from sandbox_runtime.jail.spec import GuestFile, InputFile, Limits
 
@@ -174,7 +174,7 @@ def receive(channel: socket.socket, flags: int = 0) -> tuple[bytes, list[int]]:
     except ConnectionResetError:
         return b"", []
     except TimeoutError as error:
-        raise JailTimeoutError("receive message", hint="no answer in time; the host may be overloaded") from error
+        raise TransientJailError("receive message", hint="no answer in time; the host may be overloaded") from error
     except OSError as error:
         raise JailError("receive message", errno=error.errno or 0) from error
     fds = [

@@ -18,7 +18,16 @@ import pytest
 
 from events.vocabulary import Phase
 from sandbox_runtime.executor.step_runs import RunStop, StepRuns
-from sandbox_runtime.jail import SETUP_TIMEOUT, GuestFile, JailError, JailSpec, Slot, StopReason, open_slot
+from sandbox_runtime.jail import (
+    SETUP_TIMEOUT,
+    GuestFile,
+    JailError,
+    JailSpec,
+    Slot,
+    StopReason,
+    TransientJailError,
+    open_slot,
+)
 from sandbox_runtime.jail.protocol import START_RUN, receive, send
 from sandbox_runtime.jail.supervisor import watch
 from sandbox_runtime.jail.supervisor.launch import TemplateProcess, request_of
@@ -48,6 +57,17 @@ def open_descriptors() -> int:
 def opened() -> Iterator[Slot]:
     with open_slot(slot_config("robust", 50)) as made:
         yield made
+
+
+@pytest.mark.parametrize(
+    ("end", "kind"),
+    [("os.kill(os.getpid(), 9)", TransientJailError), ("os._exit(3)", JailError), ("os.abort()", JailError)],
+)
+def test_a_template_that_is_killed_while_it_opens_says_nothing_about_the_host(end: str, kind: type[JailError]) -> None:
+    """Else a runner whose start meets the kernel's want of memory counts as one that can never work."""
+    with pytest.raises(JailError) as refused:
+        ChangedSlot(slot_config("killed", 51), end)
+    assert type(refused.value) is kind
 
 
 GARBAGE = [b"{", b"null", b"[]", b'{"argv":["/usr/bin/true"]}', b"\xff\xfe", b'{"kind":"open"}', b"x" * 50_000]

@@ -51,7 +51,7 @@ def test_each_signed_call_sent_three_times_has_one_run_and_one_delivery(own_stac
     assert (report.calls, report.kills.total()) == (600, 5), report.summary
 
 
-# A kill of a template while the runner starts ends the stack: the runner takes it for a host that cannot work.
+# Six minutes: a full group looks for ends that were lost every two minutes.
 @pytest.mark.whole
 @pytest.mark.timeout(GROUPED_SECS + 300)
 def test_each_grouped_call_runs_or_is_superseded_and_no_key_has_too_many(own_stack: Callable[..., LocalStack]) -> None:

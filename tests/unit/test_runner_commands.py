@@ -25,9 +25,9 @@ from sandbox_runtime.jail import (
     SETUP_TIMEOUT,
     HostSupport,
     JailError,
-    JailTimeoutError,
     Slot,
     SlotConfig,
+    TransientJailError,
     open_slot,
 )
 from sandbox_runtime.jail.spec import Outcome, StopReason
@@ -174,7 +174,7 @@ def test_a_slot_does_not_open_without_root(monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.parametrize(
     ("error", "expected_code", "told_times"),
-    [(JailError("clone", errno=1), 121, 1), (JailTimeoutError("receive message"), 75, 0)],
+    [(JailError("clone", errno=1), 121, 1), (TransientJailError("receive message"), 75, 0)],
     ids=["refused", "too late"],
 )
 def test_only_a_slot_that_was_refused_makes_the_host_unfit(
@@ -200,7 +200,7 @@ def test_only_a_slot_that_was_refused_makes_the_host_unfit(
 
 def test_a_host_that_was_not_checked_in_time_is_not_called_unfit() -> None:
     with pytest.raises(CommandError) as raised:
-        check_host(HostSupport(None, (), JailTimeoutError("receive message")), ("seccomp",))
+        check_host(HostSupport(None, (), TransientJailError("receive message")), ("seccomp",))
     assert raised.value.exit_code == 75
 
 

@@ -19,7 +19,7 @@ from typing import Any
 from sandbox_runtime.jail.box import Box
 from sandbox_runtime.jail.controls.cgroup import Counters, SlotGroups
 from sandbox_runtime.jail.controls.own_inodes import open_inputs
-from sandbox_runtime.jail.errors import JailError
+from sandbox_runtime.jail.errors import JailError, TransientJailError
 from sandbox_runtime.jail.protocol import (
     DONT_WAIT,
     REQUEST_BYTES,
@@ -41,6 +41,7 @@ from sandbox_runtime.jail.supervisor.run_io import RunIO, sealed_file
 
 _PROJECT_ROOT = Path(__file__).parents[3]
 _ERROR_BYTES = 4096
+_REAP_SECS = 1.0
 # A `WarmStart.setup` imports for seconds, and on a busy host for minutes. No client waits for it.
 _IMPORT_SECS = 300.0
 
@@ -123,7 +124,17 @@ class TemplateProcess:
         raise self._ended(report["kind"])
 
     def _ended(self, kind: str) -> JailError:
-        return JailError("talk to the template", kind, hint=f"the template ended{self._last_errors()}")
+        hint = f"the template ended{self._last_errors()}"  # first: another thread may be closing its pipe
+        error = TransientJailError if self._was_killed() else JailError
+        return error("talk to the template", kind, hint=hint)
+
+    def _was_killed(self) -> bool:
+        """Tell whether SIGKILL ended the process, as the kernel does for want of memory."""
+        if self._process is None:
+            return False
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(_REAP_SECS)  # its channel has just closed
+        return self._process.returncode == -signal.SIGKILL
 
     def _last_errors(self) -> str:
         os.set_blocking(self._errors, False)
