@@ -89,16 +89,17 @@ class CheckGroupPage(TypedDict):
 
 def group_view(group: Group, check: Check) -> CheckGroup:
     """Return the body of a group."""
-    rules, ids = (
-        check.settings.group,
-        [[each.partition("#")[2] for each in runs] for runs in (group.unfinished, group.waiting)],
-    )
+    rules = check.settings.group
+    ids = [[position.partition("#")[2] for position in runs] for runs in (group.unfinished, group.waiting)]
+    since = to_rfc3339(group.first_ms) if group.waiting else None
+    if since and (rules is None or rules.debounce_secs is None):  # some of those that came first have left
+        since = group.waiting[0].partition("#")[0]
     is_blocked = rules is not None and len(group.unfinished) >= rules.at_most
     return {
         "key": group.key,
         "unfinished": ids[0],
         "waiting": ids[1],
-        "waiting_since": to_rfc3339(group.first_ms) if group.waiting else None,
+        "waiting_since": since,
         "leaves_at": None if group.due_at_ms is None or is_blocked else to_rfc3339(group.due_at_ms),
     }
 

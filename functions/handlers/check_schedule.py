@@ -50,16 +50,16 @@ def handle(env: Env, message: str) -> None:
         return
     hint = message_of(CheckHint, body)
     if hint.pk.startswith(GROUPS):
-        start_group(env, hint.pk, hint.sk)
+        start_group(env, hint.pk, hint.sk, hint.due_at_ms)
         return
     run = env[RunStore].get_run(hint.pk, hint.sk)
     if run is not None:
         env[RunSteps].step(run, has_ended=hint.has_ended)
 
 
-def start_group(env: Env, pk: str, name: str) -> None:
+def start_group(env: Env, pk: str, name: str, due_at_ms: int = 0) -> None:
     """Start the runs of a group whose time has come. Repeating the call is safe."""
-    for row_key in wake(env, pk, name):
+    for row_key in wake(env, pk, name, due_at_ms):
         run = env[RunStore].get_run(*row_key)
         if run is not None:
             env[RunSteps].step(run)

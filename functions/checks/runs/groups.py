@@ -176,11 +176,8 @@ class GroupStore(Table):
 
         Raises RateLimitedError.
         """
-        pk, (name, shown), now = (
-            keys.groups_pk(check.project_id, check.check_id),
-            key_of(grouping, document),
-            self._clock(),
-        )
+        pk, now = keys.groups_pk(check.project_id, check.check_id), self._clock()
+        name, shown = key_of(grouping, document)
         before = self.get(pk, name)
         if before is None:
             self._refuse_many_keys(pk)
@@ -287,10 +284,10 @@ def _group(row: Any) -> Group:
     return read(Group, {**row, "name": row["sk"]})
 
 
-def wake(env: "Env", pk: str, name: str) -> list[tuple[str, str]]:
+def wake(env: "Env", pk: str, name: str, due_at_ms: int = 0) -> list[tuple[str, str]]:
     """Start the runs of a group whose time has come; return their keys. Repeating the call is safe.
 
-    Raises RowsContendedError, and the errors of table and queue.
+    `due_at_ms`: the time for which its message was sent. Raises RowsContendedError, and the errors of table and queue.
     """
     groups, started = env[GroupStore], list[tuple[str, str]]()
     for _ in tries(TRIES):
@@ -298,10 +295,10 @@ def wake(env: "Env", pk: str, name: str) -> list[tuple[str, str]]:
         if before is None:
             return started
         step = groups.wake(before, env[CheckStore].get(*before.owner))
-        early_ms = (before.due_at_ms or 0) - env.clock()
         if not step.actions:
-            if 0 < early_ms <= _EARLY_MS:
-                env[CheckHints].send_group(before.owner[0], pk, name, early_ms)
+            # Only the message of the newest call is sent again: those of earlier calls find that it will come.
+            if before.due_at_ms == due_at_ms and 0 < due_at_ms - env.clock() <= _EARLY_MS:
+                env[CheckHints].send_group(before.owner[0], pk, name, due_at_ms)
             return started
         reach("check.before_wake")
         if groups.write(step):
@@ -309,4 +306,6 @@ def wake(env: "Env", pk: str, name: str) -> list[tuple[str, str]]:
             started += [each for each in step.next if each != (pk, name)]
             if (pk, name) not in step.next:
                 return started
+    if started:
+        return started  # the row of the group is due: the minute goes on with it
     raise RowsContendedError

@@ -50,11 +50,15 @@ def message_of[Message](kind: type[Message], values: Mapping[str, Any]) -> Messa
 
 @dataclass(frozen=True, slots=True)
 class CheckHint:
-    """The key of a run, or of a group. `has_ended`: the submission of the run is final."""
+    """The key of a run, or of a group. `has_ended`: the submission of the run is final.
+
+    `due_at_ms`: the time for which the message of a group was sent; 0 in messages of an earlier version, and of runs.
+    """
 
     pk: str
     sk: str
     has_ended: bool
+    due_at_ms: int = 0
 
 
 class CheckHints:
@@ -80,14 +84,14 @@ class CheckHints:
                 self.send(run)
             elif run.group is not None and run.group.from_ms:
                 pk = groups_pk(run.project_id, run.check_id)
-                self.send_group(run.project_id, pk, run.group.name, run.group.from_ms - self._clock())
+                self.send_group(run.project_id, pk, run.group.name, run.group.from_ms)
         except (ClientError, BotoCoreError) as error:
             warn(self._log, "Hint not sent; the schedule will start the run", run.log_ids, error)
 
-    def send_group(self, project_id: str, pk: str, name: str, delay_ms: int) -> None:
-        """Wake a group after this time, in whole seconds. Raises the errors of SQS."""
-        delay_secs = max(0, -(-delay_ms // MS_PER_SEC))
-        self._send(project_id, asdict(CheckHint(pk, name, has_ended=False)), delay_secs)
+    def send_group(self, project_id: str, pk: str, name: str, due_at_ms: int) -> None:
+        """Wake a group at this time, rounded up to seconds. Raises the errors of SQS."""
+        delay_secs = max(0, -((self._clock() - due_at_ms) // MS_PER_SEC))
+        self._send(project_id, asdict(CheckHint(pk, name, has_ended=False, due_at_ms=due_at_ms)), delay_secs)
 
     def try_send_next(self, run: Run, rows: Iterable[tuple[str, str]]) -> None:
         """Let the runs go on that the end of a run has started."""

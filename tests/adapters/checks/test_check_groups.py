@@ -14,9 +14,11 @@ from botocore.exceptions import EndpointConnectionError
 
 from functions.checks import keys
 from functions.checks.runs import groups
-from functions.checks.runs.groups import MOST_WAITING, GroupStore
+from functions.checks.runs.groups import MOST_WAITING, GroupStore, wake
 from functions.checks.runs.hints import CheckHints
 from functions.checks.runs.store import Due, RunStore
+from functions.checks.settings.store import CheckStore
+from functions.clock import to_rfc3339
 from functions.handlers import check_schedule as schedule
 from functions.handlers import checks
 from tests.adapters.aws_account import PROJECT_ID
@@ -362,6 +364,39 @@ def test_a_project_with_many_due_groups_holds_up_no_other(world: CheckWorld, mon
     monkeypatch.setattr(schedule, "serve", lambda _env, row: served.append(row.project_id))
     world.schedule()
     assert (len(served), served.index("other")) == (31, 1)
+
+
+def test_only_the_message_of_the_newest_call_is_sent_again(world: CheckWorld, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Else each message of a group that is called all the time multiplies until the group leaves."""
+    grouped = Grouped(world, {**PUSH, "debounce_secs": 2})
+    sent: list[int] = []
+    monkeypatch.setattr(CheckHints, "send_group", lambda *arguments: sent.append(arguments[4]))
+    grouped.push()
+    world.time.advance(1)
+    grouped.push()
+    (earlier, newest), pk = sent, keys.groups_pk(PROJECT_ID, grouped.check["id"])
+    check = world.env[CheckStore].get(PROJECT_ID, grouped.check["id"])
+    assert check is not None
+    (group,) = world.env[GroupStore].page(check, 2, None).rows
+    sent.clear()
+    world.time.ms += 1_000
+    for due_at_ms in (0, earlier, newest):
+        assert wake(world.env, pk, group.name, due_at_ms) == []
+    assert sent == [newest]
+    assert group.due_at_ms == newest
+
+
+def test_a_key_that_is_never_without_calls_shows_the_oldest_that_waits(world: CheckWorld) -> None:
+    grouped = Grouped(world, IN_ORDER)
+    for _ in range(3):
+        grouped.push()
+        world.time.advance(60)
+    world.hints()
+    world.run_programs()
+    world.hints()
+    (shown,) = grouped.groups()
+    waiting = [row for row in world.rows(grouped.check) if row.run_id in shown["waiting"]]
+    assert shown["waiting_since"] == to_rfc3339(min(row.scheduled_ms for row in waiting))
 
 
 def test_without_messages_the_minute_starts_the_runs(world: CheckWorld, monkeypatch: pytest.MonkeyPatch) -> None:
