@@ -416,6 +416,24 @@ def test_a_value_whose_bytes_are_a_round_trip_apart_is_masked(contexts: Contexts
     assert answer.endswith(b"\r\n\r\n<" + b"*" * len(VALUE) + b">")
 
 
+def test_bytes_before_the_value_do_not_shorten_its_wait(contexts: Contexts, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A host that sends something early, and the value just before the time of that ends."""
+    monkeypatch.setattr(exchange, "HELD_SECS", 1.0)
+
+    def serve(stream: ssl.SSLSocket) -> None:
+        read_head(stream)
+        stream.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n" % (len(VALUE) + 1) + b"<")
+        time.sleep(0.8)
+        stream.sendall(VALUE[:9])
+        time.sleep(0.6)
+        stream.sendall(VALUE[9:])
+
+    with relayed(serve, contexts, SECRET) as connected, connected.connect() as program:
+        program.sendall(get())
+        answer = read_to_end(program)
+    assert answer.endswith(b"\r\n\r\n<" + b"*" * len(VALUE))
+
+
 def test_a_program_that_reads_nothing_meanwhile_gets_no_start_of_a_value(
     contexts: Contexts, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -345,6 +345,7 @@ class Exchange:
             self._begin_answer(event)
         elif isinstance(event, h11.Data):
             self._to_program(masking.feed(bytes(event.data)))
+            self.release_at = None  # `_release` counts from the newest bytes: the value may be among them
         elif isinstance(event, h11.EndOfMessage):
             self._to_program(masking.release())
             self._program.unsent += self._server.send(h11.EndOfMessage()) or b""
