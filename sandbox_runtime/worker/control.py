@@ -232,12 +232,13 @@ class LiveObjects:
             return
         now = self._clock()
         is_watched = self._until_secs.get(submission_id, 0) > now
+        first_secs = now
         if seen and seen.execution == execution:
-            is_early = now - seen.first_secs > OFTEN_SECS and now - seen.last_secs < SELDOM_SECS
+            first_secs = seen.first_secs
+            is_early = now - first_secs > OFTEN_SECS and now - seen.last_secs < SELDOM_SECS
             if is_early or seen.size == len(content):
                 return
         if is_watched and content and self._has_put(submission_id, stream, content, execution):
-            first_secs = seen.first_secs if seen else now
             self._seen[submission_id, stream] = _Put(execution, len(content), first_secs, now)
 
     def _has_put(self, submission_id: str, stream: str, content: bytes, execution: str) -> bool:
