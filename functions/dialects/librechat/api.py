@@ -27,6 +27,7 @@ from functions.files.use import StoredFiles
 from functions.http.parameters import SUBMIT_MAX_SECS
 from functions.http.stored_content import DOWNLOAD_KEY, download_headers
 from functions.http.validation import Text, checked
+from functions.submissions.accept.requests import CODE_MAX_BYTES
 from functions.submissions.model import Submission
 from functions.submissions.runners.fleet import Fleet
 
@@ -133,11 +134,17 @@ _NO_CALLS: Final = (
 )
 
 
-def _called_tool(code: str, tools: object) -> bool:
+_CALL: Final = re.compile(r"\b(\w++)\s*+\(")
+"""Possessive, so that one search reads each character once."""
+
+
+def _calls_tool(code: object, tools: object) -> bool:
     """Whether a program seems to call one of the tools, which have a name in Python made of theirs."""
-    names = [one.get("name") for one in tools if isinstance(one, dict)] if isinstance(tools, list) else []
-    called = (re.escape(re.sub(r"\W", "_", name)) for name in names if isinstance(name, str) and name)
-    return any(re.search(rf"\b{name}\s*\(", code) for name in called)
+    if not isinstance(code, str) or len(code) > CODE_MAX_BYTES or not isinstance(tools, list):
+        return False  # such code is refused later
+    names = (one.get("name") for one in tools if isinstance(one, dict))
+    called = set(_CALL.findall(code))
+    return any(re.sub(r"\W", "_", name) in called for name in names if isinstance(name, str))
 
 
 class LibreChatRoutes(DialectRoutes):
@@ -154,7 +161,7 @@ class LibreChatRoutes(DialectRoutes):
         """Run a program that could call tools of its client, and calls none. A refusal is an answer too."""
         try:
             body = self.body
-            if "continuation_token" in body or _called_tool(str(body.get("code")), body.get("tools")):
+            if "continuation_token" in body or _calls_tool(body.get("code"), body.get("tools")):
                 raise BadRequestError(_NO_CALLS)
             ran, row = self._ran(body)
         except ServiceError as error:

@@ -3,6 +3,7 @@
 import base64
 import json
 import re
+import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -261,3 +262,20 @@ def test_a_program_that_calls_tools_is_refused_by_name(aws: Aws, body: dict[str,
     assert (answer.status, said["status"], said["tool_calls"]) == (200, "error", [])
     assert said["error"] == said["stderr"] != ""
     assert aws.messages("InteractiveQueue") == []
+
+
+@pytest.mark.parametrize(
+    ("code", "names"),
+    [
+        ("a " * 100_000, [f"t{number}" for number in range(15_000)]),
+        ("a " * 32_000, [f"t{number}" for number in range(15_000)]),
+        ("a" + " " * 65_000, ["a"] * 15_000),
+        ("a" * 65_000, ["a" * 20] * 15_000),
+        ("a(" * 32_000, ["b" * 50_000] * 10),
+    ],
+    ids=["long code", "many tools", "blanks", "one word", "long names"],
+)
+def test_a_search_for_calls_of_tools_takes_no_time(code: str, names: list[str]) -> None:
+    begun = time.process_time()
+    execute({"code": code, "tools": [{"name": name} for name in names]}, "/exec/programmatic")
+    assert time.process_time() - begun < 5
