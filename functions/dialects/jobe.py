@@ -113,12 +113,12 @@ def _limits(spec: RunSpec, most: Ceilings) -> dict[str, float]:
 
 
 def _number(spec: RunSpec, name: str) -> float:
-    """Return a parameter; 0 for one that is left out, is no number, or means no limit."""
+    """Return a parameter, which may be infinite; 0 for one that is left out, is no number, or means no limit."""
     try:
-        value = float(spec.parameters.get(name) or 0)
-    except (TypeError, ValueError):
+        value = float(str(spec.parameters.get(name) or 0))  # of a text, because float(10**400) is an OverflowError
+    except ValueError:
         return 0
-    return value if value > 0 and math.isfinite(value) else 0
+    return value if value > 0 else 0
 
 
 def _words(spec: RunSpec, name: str) -> list[str]:

@@ -2,7 +2,6 @@
 
 import base64
 import hashlib
-import math
 import re
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
@@ -34,7 +33,7 @@ from functions.submissions.runners.fleet import Fleet
 # What a client sends. Its newer versions send fields that this one does not know.
 
 _CONFIG = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
-_WALL_SECS = 25
+_WALL_MS = 25_000
 """Of a run at most: its answer comes within the gateway's 30 s."""
 _FILE_SIZE: Final = {"file_size_mb": 25}
 """As large as an artifact may be."""
@@ -244,7 +243,7 @@ class LibreChatRoutes(DialectRoutes):
                 "args": [str(arg) for arg in args],
                 "files": [{"path": name, "sha256": alias.sha256} for name, alias in inputs.items()],
                 "artifacts": CHANGED,
-                "limits": {"wall_time_secs": min((asked.timeout or math.inf) / MS_PER_SEC, _WALL_SECS), **_FILE_SIZE},
+                "limits": {"wall_time_secs": min(asked.timeout or _WALL_MS, _WALL_MS) / MS_PER_SEC, **_FILE_SIZE},
             }
         )
         row = self.run(request, SUBMIT_MAX_SECS)

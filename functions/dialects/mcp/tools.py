@@ -12,6 +12,7 @@ from pydantic import Field, TypeAdapter
 
 from events.limits import ceilings, default_wall_secs
 from events.vocabulary import CANCELLATIONS, Language, Phase, Profile, Verdict
+from functions.aws.payloads import WHOLE_OUTPUT_MAX_BYTES
 from functions.http.validation import AllowList, StrictModel, Text
 from functions.projects.model import NetworkAccess, ProjectNetwork
 from functions.submissions.accept.program_fields import ArtifactsRequest
@@ -297,7 +298,7 @@ class ReadOutput(Arguments, title="Read the output of a run"):
 
     id: _Id
     stream: Stream | None = Field(default=None, description="Without it: the whole result, once the run has ended.")
-    offset: int = Field(default=0, ge=0, description="First byte.")
+    offset: int = Field(default=0, ge=0, le=WHOLE_OUTPUT_MAX_BYTES, description="First byte.")
     length: int = Field(default=4_096, ge=1, le=MOST_BYTES_READ, description="Most bytes.")
 
 

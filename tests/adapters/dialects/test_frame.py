@@ -1,20 +1,23 @@
 """All dialects alike: off until they are named, a key in one of several headers, errors in the protocol's own shape."""
 
 import base64
+import json
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
 from events.vocabulary import Language
 from functions.aws.clients import Clients
+from functions.dialects.judge0.views import DEFAULTS
 from functions.handlers import dialects
 from functions.http.resolver import Route
 from functions.http.rights import RIGHTS
 from functions.ids import new_id
 from functions.projects.store import ProjectStore
 from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
-from tests.adapters.http_calls import Answer, call, event
+from tests.adapters.http_calls import Answer, Invocation, call, event
 
 PATHS = {
     "jobe": "/jobe/index.php/restapi/languages",
@@ -266,3 +269,44 @@ def test_a_slash_at_the_end_of_a_path_means_nothing(name: str) -> None:
 def test_the_runtimes_of_piston_are_the_languages_of_the_service() -> None:
     found = {one["language"] for one in ask(PATHS["piston"], {"X-API-Key": API_KEY}).json}
     assert found == {"c++" if language is Language.CPP else language.value for language in Language}
+
+
+HUGE = 10**400
+"""No float has it."""
+JOBE_PROGRAM = {"language_id": "python3", "sourcecode": "1"}
+TOOL_CALL = {"jsonrpc": "2.0", "id": 1, "method": "tools/call"}
+
+
+def _huge_numbers() -> Iterator[tuple[str, dict[str, Any]]]:
+    """Yield a path and a body for each number of each protocol."""
+    for name in ("cputime", "memorylimit", "disklimit", "streamsize", "numprocs"):
+        yield "/jobe/index.php/restapi/runs", {"run_spec": JOBE_PROGRAM | {"parameters": {name: HUGE}}}
+    program = {"language_id": 71, "source_code": "1"}
+    for name in (*DEFAULTS, "language_id", "stack_limit"):
+        yield "/judge0/submissions", program | {name: HUGE}
+        yield "/judge0/submissions", program | {name: str(HUGE)}
+    for name in ("timeout", "args", "code"):
+        yield "/librechat/exec", {"lang": "py", "code": "1", name: HUGE}
+        yield "/librechat/exec/programmatic", {"lang": "py", "code": "1", name: HUGE}
+    for name in ("run_timeout", "run_cpu_time", "run_memory_limit", "compile_timeout", "compile_memory_limit"):
+        files = [{"content": "1"}]
+        yield "/piston/api/v2/execute", {"language": "python", "version": "*", "files": files, name: HUGE}
+    for name in ("run_timeout", "compile_timeout", "memory_limit_MB"):
+        yield "/sandboxfusion/run_code", {"language": "python", "code": "1", name: HUGE}
+    for name, arguments in (
+        ("run_code", {"language": "python", "code": "1", "wait_secs": HUGE}),
+        ("read_output", {"id": new_id(), "stream": "stdout", "offset": HUGE}),
+        ("read_output", {"id": new_id(), "stream": "stdout", "length": HUGE}),
+    ):
+        yield "/mcp", {**TOOL_CALL, "params": {"name": name, "arguments": arguments}}
+    yield "/mcp", {**TOOL_CALL, "id": HUGE}
+
+
+@pytest.mark.parametrize("sign", ["", "-"])
+@pytest.mark.parametrize(("path", "body"), _huge_numbers(), ids=lambda given: str(given)[:60])
+@pytest.mark.usefixtures("project_key")
+def test_no_number_is_a_fault_of_the_service(path: str, body: dict[str, Any], sign: str) -> None:
+    headers = {"X-API-Key": API_KEY, "Content-Type": "application/json"}
+    sent = json.dumps(body).replace(str(HUGE), sign + str(HUGE))
+    answer = call(event("POST", path, headers=headers, body=sent), Invocation(lambda: 0.0))
+    assert answer.status != 500, answer.raw

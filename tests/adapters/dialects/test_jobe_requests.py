@@ -81,6 +81,14 @@ def test_what_a_client_leaves_out_is_what_its_server_leaves_out(aws: Aws, parame
     assert message["limits"] == {"cpu_time_secs": 5, "wall_time_secs": 10}
 
 
+@pytest.mark.usefixtures("project_key")
+def test_more_than_a_ceiling_is_the_ceiling_however_large(aws: Aws) -> None:
+    names = ("memorylimit", "numprocs", "streamsize", "disklimit")
+    sent = [message_of(aws, RUN | {"parameters": dict.fromkeys(names, size)}) for size in (1e6, 10**400, "1e999")]
+    assert sent[0]["limits"] == sent[1]["limits"] == sent[2]["limits"]
+    assert len(sent[0]["limits"]) == 6
+
+
 @pytest.mark.parametrize(
     ("language", "parameters", "options"),
     [
@@ -128,6 +136,9 @@ def test_an_option_that_is_not_offered_is_a_compilation_error(aws: Aws) -> None:
         ({"parameters": "x"}, 400, "input must be a string"),
         ({"parameters": {"cputime": 16}}, 400, "cputime exceeds maximum allowed on this Jobe server (15 secs)"),
         ({"parameters": {"cputime": "151"}}, 400, "cputime exceeds maximum"),
+        ({"parameters": {"cputime": 10**400}}, 400, "cputime exceeds maximum"),
+        ({"parameters": {"cputime": "9" * 5_000}}, 400, "cputime exceeds maximum"),
+        ('{"run_spec": {"parameters": {"cputime": ' + "9" * 5_000 + "}}}", 400, "The JSON body has a number with too"),
         ({"parameters": {"runargs": "x"}}, 400, "runargs must be an array of strings"),
         ({"parameters": {"runargs": ["'"]}}, 400, "runargs has a quotation"),
         ({"parameters": {"runargs": ["x"] * 65}}, 400, "args: "),

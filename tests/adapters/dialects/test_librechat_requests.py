@@ -128,6 +128,12 @@ def test_a_program_is_an_ordinary_submission_of_the_agent_profile(aws: Aws) -> N
     assert [(one["path"], one["object"]["size"]) for one in message["files"]] == [("a.csv", len(CSV))]
 
 
+@pytest.mark.parametrize("timeout", [25_001, 10**400])
+def test_a_timeout_over_the_ceiling_is_the_ceiling(aws: Aws, timeout: int) -> None:
+    assert execute({"lang": "py", "code": "1", "timeout": timeout}).status == 503
+    assert aws.messages("InteractiveQueue")[0]["limits"]["wall_time_secs"] == 25
+
+
 def test_of_two_files_with_one_name_a_program_gets_the_last(aws: Aws) -> None:
     first, second = uploaded(), uploaded(content=b"newer")
     assert execute({"lang": "py", "code": "1", "files": [first, second]}).status == 503
