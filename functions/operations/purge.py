@@ -180,8 +180,9 @@ class Purge:
 
     def _delete_files(self) -> None:
         """Delete stored files, whatever holds them: checks and problems are gone, and runs still have their bytes."""
-        files = self._env[FileStore]
-        self._env[FileAliases].delete_all(self._project_id)
+        files, aliases = self._env[FileStore], self._env[FileAliases]
+        while self._has_time and aliases.delete_some(self._project_id):
+            pass
         while self._has_time and (rows := files.page(self._project_id, _PAGE, None).rows):
             for file in rows:
                 if not self._has_time:

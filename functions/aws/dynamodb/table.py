@@ -196,8 +196,11 @@ class Table:
         found = self._client.get_item(TableName=self.table_name, Key=key, ConsistentRead=True)
         return from_item(found["Item"]) if "Item" in found else None
 
-    def _list(self, pk: str, sk_prefix: str = "") -> list[Row]:
-        """Read the rows of a partition whose sort keys have this prefix, in the order of these keys."""
+    def _list(self, pk: str, sk_prefix: str = "", limit: int | None = None) -> list[Row]:
+        """Read the rows of a partition whose sort keys have this prefix, in the order of these keys.
+
+        `limit`: the first so many; None: all.
+        """
         condition, values = "pk = :pk", {":pk": pk}
         if sk_prefix:
             condition, values = "pk = :pk AND begins_with(sk, :prefix)", {":pk": pk, ":prefix": sk_prefix}
@@ -206,6 +209,7 @@ class Table:
             KeyConditionExpression=condition,
             ExpressionAttributeValues=to_item(values),
             ConsistentRead=True,
+            PaginationConfig={} if limit is None else {"MaxItems": limit, "PageSize": limit},
         )
         return [from_item(item) for page in pages for item in page["Items"]]
 

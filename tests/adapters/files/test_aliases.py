@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from functions.env import Env
-from functions.errors import RateLimitedError
+from functions.errors import RateLimitedError, TooLargeError
 from functions.files.aliases import FileAlias, FileAliases
 from functions.files.model import KEPT_MS, File, FileState
 from functions.files.objects import FileObjects
@@ -73,11 +73,43 @@ def test_an_alias_is_found_in_its_namespace_by_its_project_until_it_expires(file
     assert (aliases.get(PROJECT_ID, "jobe", "one"), aliases.find_all(PROJECT_ID, "jobe")) == (None, [])
 
 
+@both
+def test_a_project_writes_so_many_aliases_in_a_day(
+    files: Env, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("functions.files.aliases.WRITTEN_MAX", 3)
+    aliases, file = files[FileAliases], files[StoredFiles].store(PROJECT, b"a", "text/csv")
+    first, second, third, fourth = (alias(file, clock, alias_id=f"id{number}") for number in range(4))
+    aliases.put(PROJECT_ID, [first, second, second])
+    with pytest.raises(RateLimitedError) as refused:
+        aliases.put(PROJECT_ID, [third, fourth])
+    assert aliases.find_all(PROJECT_ID, "jobe") == [first, second]
+    assert 0 < refused.value.retry_after_secs <= 86_400
+    aliases.put(PROJECT_ID, [third])
+    for again in (first, fourth):
+        with pytest.raises(RateLimitedError):
+            aliases.put(PROJECT_ID, [again])
+    aliases.put("other", [fourth])
+    clock.now_ms += refused.value.retry_after_secs * 1000
+    aliases.put(PROJECT_ID, [fourth])
+
+
+@both
+def test_a_list_has_all_aliases_or_is_refused(files: Env, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
+    aliases, file = files[FileAliases], files[StoredFiles].store(PROJECT, b"a", "text/csv")
+    aliases.put(PROJECT_ID, [alias(file, clock, alias_id=f"{number:04}") for number in range(230)])
+    monkeypatch.setattr("functions.files.aliases.LISTED_MAX", 230)
+    assert len(aliases.find_all(PROJECT_ID, "jobe")) == 230
+    monkeypatch.setattr("functions.files.aliases.LISTED_MAX", 229)
+    with pytest.raises(TooLargeError):
+        aliases.find_all(PROJECT_ID, "jobe")
+
+
 def test_all_aliases_of_a_project_are_deleted_and_no_other(files: Env, clock: Clock) -> None:
     aliases, file = files[FileAliases], files[StoredFiles].store(PROJECT, b"a", "text/csv")
     aliases.put(PROJECT_ID, [alias(file, clock, f"s{number}", f"{number}") for number in range(130)])
     aliases.put("other", [alias(file, clock)])
-    aliases.delete_all(PROJECT_ID)
+    assert [aliases.delete_some(PROJECT_ID) for _ in range(3)] == [100, 30, 0]
     assert aliases.get(PROJECT_ID, "s7", "7") is None
     assert aliases.get("other", "jobe", "one") is not None
     assert files[StoredFiles].find(PROJECT_ID, file.sha256) is not None

@@ -12,7 +12,7 @@ from functions.files.model import ArtifactObject
 from functions.handlers import operations
 from functions.ids import new_id
 from functions.operations import purge
-from functions.operations.purge import QUEUE_NAMES
+from functions.operations.purge import QUEUE_NAMES, Purge
 from functions.projects.changes import ADMIN_LOG
 from functions.projects.store import ProjectStore
 from functions.webhooks.deliveries.publication import Hint
@@ -406,6 +406,20 @@ def test_a_purge_whose_time_is_over_continues_with_the_next_call(
     assert purge_project(admin_key).json["submissions_deleted"] == 0
     monkeypatch.undo()
     assert purge_project(admin_key).json["submissions_deleted"] == 3
+
+
+def test_a_purge_deletes_aliases_in_pages_while_it_has_time(aws: Aws, disabled: list[str]) -> None:
+    del disabled
+    aliases = operations.ENV[FileAliases]
+    named = ArtifactObject("0" * 64, 4, "text/csv", "files/0")
+    aliases.put(PROJECT_ID, [FileAlias.of("jobe", f"{number:04}", "a", named, now_ms()) for number in range(1_200)])
+    seconds = iter(range(1_000))
+    assert Purge(operations.ENV, PROJECT_ID, lambda: float(next(seconds))).run()["complete"] is False
+    left = len(aliases.find_all(PROJECT_ID, "jobe"))
+    assert 200 <= left < 1_200
+    while not Purge(operations.ENV, PROJECT_ID).run()["complete"]:
+        pass
+    assert aliases.find_all(PROJECT_ID, "jobe") == []
 
 
 def test_an_enabled_project_is_not_purged(aws: Aws, project_key: str, admin_key: str) -> None:
