@@ -38,7 +38,8 @@ _WALL_MS = 25_000
 _FILE_SIZE: Final = {"file_size_mb": 25}
 """As large as an artifact may be."""
 
-Id = Annotated[Text, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
+_ID: Final = r"[A-Za-z0-9_-]{1,64}"
+Id = Annotated[Text, Field(pattern=f"^{_ID}$")]
 
 
 class SessionFile(BaseModel):
@@ -76,6 +77,17 @@ def _token(*parts: str) -> str:
 
 _NAMESPACE: Final = "librechat/"
 _GONE: Final = "There is no such file in this session, or it has expired."
+
+
+def _checked_id(text: str) -> str:
+    """Return an id of a path, which is a part of a sort key. Raises BadRequestError."""
+    if not re.fullmatch(_ID, text):
+        raise BadRequestError("The id of a session or a file has 1 to 64 letters, digits, - and _.")
+    return text
+
+
+def _namespace(session_id: str) -> str:
+    return _NAMESPACE + _checked_id(session_id)
 
 
 def _in_session(session_id: str) -> dict[str, str]:
@@ -197,7 +209,8 @@ class LibreChatRoutes(DialectRoutes):
     def files(self, session_id: str) -> Response[str]:
         """Answer with the files of a session, the latest of each name; none for an unknown session."""
         shown = _DETAILS.get(self.app.current_event.query_string_parameters.get("detail", ""), _full)
-        latest = {alias.name: alias for alias in self._aliases(session_id)}
+        aliases = self.env[FileAliases].find_all(self.project.project_id, _namespace(session_id))
+        latest = {alias.name: alias for alias in aliases}
         return json_answer([shown(session_id, alias) for alias in latest.values()])
 
     def object(self, session_id: str, file_id: str) -> Response[str]:
@@ -276,12 +289,15 @@ class LibreChatRoutes(DialectRoutes):
 
     def _inputs(self, files: Sequence[SessionFile]) -> dict[str, FileAlias]:
         """Return the files of a request by their names, of several the last. Raises NotFoundError."""
-        sessions = {file.session_id for file in files}
-        known = {(session_id, one.alias_id): one for session_id in sessions for one in self._aliases(session_id)}
+        known, found = dict[tuple[str, str], FileAlias | None](), dict[str, FileAlias]()
         for file in files:
-            if (file.session_id, file.id) not in known:
+            place = _namespace(file.session_id), file.id
+            if place not in known:
+                known[place] = self.env[FileAliases].get(self.project.project_id, *place)
+            if (alias := known[place]) is None:
                 raise NotFoundError(f"{_GONE} Session {file.session_id}, file {file.id}.")
-        return {file.name: known[file.session_id, file.id] for file in files}
+            found[file.name] = alias
+        return found
 
     def _sent_files(self) -> tuple[SentFile, ...]:
         files = read_form(self.app.current_event)
@@ -299,11 +315,8 @@ class LibreChatRoutes(DialectRoutes):
     def _put(self, aliases: Iterable[FileAlias]) -> None:
         self.env[FileAliases].put(self.project.project_id, aliases)
 
-    def _aliases(self, session_id: str) -> list[FileAlias]:
-        return self.env[FileAliases].find_all(self.project.project_id, _NAMESPACE + session_id)
-
     def _alias(self, session_id: str, file_id: str) -> FileAlias:
-        alias = self.env[FileAliases].get(self.project.project_id, _NAMESPACE + session_id, file_id)
+        alias = self.env[FileAliases].get(self.project.project_id, _namespace(session_id), _checked_id(file_id))
         if alias is None:
             raise NotFoundError(_GONE)
         return alias

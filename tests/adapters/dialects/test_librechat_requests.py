@@ -11,11 +11,12 @@ import pytest
 
 from functions.aws.clients import Clients
 from functions.dialects.librechat.form import FORM_MAX_BYTES, PARTS_MAX
-from functions.files.model import KEPT_MS
+from functions.files.aliases import FileAlias, FileAliases
+from functions.files.model import KEPT_MS, ArtifactObject
 from functions.handlers import dialects
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
-from tests.adapters.aws_account import API_KEY, Aws
+from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
 from tests.adapters.http_calls import Answer, Invocation, call, event
 
 pytestmark = pytest.mark.usefixtures("project_key")
@@ -108,6 +109,29 @@ def test_nobody_sees_the_sessions_of_another_project(aws: Aws, other: str) -> No
     assert execute(body | {"files": []}, key=other).status == 503  # the id is a name in its own project
     assert aws.messages("InteractiveQueue")[0].get("files") is None
     assert get(f"/files/{session}").json[0]["id"] == id_
+
+
+@pytest.mark.parametrize("wrong", ["x" * 65, "x" * 2_000, "a#b", "a b", "ü" * 9, "%00", "..."])
+def test_an_id_that_no_session_and_no_file_has_is_refused(wrong: str) -> None:
+    file = uploaded()
+    session, id_ = file["storage_session_id"], file["id"]
+    for path in (f"/files/{wrong}", f"/download/{wrong}/{id_}", f"/download/{session}/{wrong}"):
+        answer = get(path)
+        assert (answer.status, list(answer.json)) == (400, ["error"]), answer.raw
+    assert [get(f"/sessions/{place}").status for place in (f"{wrong}/objects/x", f"x/objects/{wrong}")] == [400, 400]
+
+
+def test_a_session_of_many_files_loses_none(aws: Aws) -> None:
+    first = uploaded("first.csv")
+    session = first["storage_session_id"]
+    bytes_ = ArtifactObject("0" * 64, 1, "text/csv", "nowhere")
+    now = dialects.ENV.clock()
+    many = [FileAlias.of(f"librechat/{session}", f"{number:05}", f"f{number}", bytes_, now) for number in range(1_300)]
+    dialects.ENV[FileAliases].put(PROJECT_ID, many)
+    assert len(get(f"/files/{session}", detail="simple").json) == 1_301
+    assert execute({"lang": "py", "code": "1", "files": [first]}).status == 503
+    (message,) = aws.messages("InteractiveQueue")
+    assert [one["path"] for one in message["files"]] == ["first.csv"]
 
 
 def test_a_file_of_an_own_session_is_that_of_the_project_alone(other: str) -> None:
