@@ -59,6 +59,11 @@ class ServiceError(Exception):
             for problem in islice(problems, MAX_PROBLEMS)
         )
 
+    @property
+    def text(self) -> str:
+        """The wrong fields, each with its sentence; the message without any."""
+        return " ".join(f"{one.field}: {one.message}" for one in self.fields) or self.message
+
 
 class BadRequestError(ServiceError, status=400, code="bad_request"):
     """Broken JSON, a bad parameter, an unsupported language, code or stdin over its limit."""
@@ -120,7 +125,7 @@ class InvalidFieldsError(ServiceError, status=422, code="invalid"):
         super().__init__(f"Some fields are missing or wrong: {names}.", problems=problems)
 
 
-class _RetryLaterError(ServiceError, status=503, code="unavailable"):
+class RetryLaterError(ServiceError, status=503, code="unavailable"):
     """An error with Retry-After: the caller may repeat the request later."""
 
     def __init__(self, message: str, retry_after_secs: int = 2, rate_headers: Mapping[str, str] | None = None) -> None:
@@ -128,9 +133,9 @@ class _RetryLaterError(ServiceError, status=503, code="unavailable"):
         self.retry_after_secs = retry_after_secs
 
 
-class RateLimitedError(_RetryLaterError, status=429, code="rate_limited"):
+class RateLimitedError(RetryLaterError, status=429, code="rate_limited"):
     """A quota is used up. `rate_headers`: the RateLimit headers of the exceeded limit."""
 
 
-class UnavailableError(_RetryLaterError, status=503, code="unavailable"):
+class UnavailableError(RetryLaterError, status=503, code="unavailable"):
     """A queue is too long, or a dependency throttles. Nothing was accepted."""

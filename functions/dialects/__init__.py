@@ -6,7 +6,7 @@ rule of execution, a table or a quota of its own.
 dialect.py        one dialect: what its routes have, and the resolver: it is switched on, the request has one key
 jobe.py           Jobe at /jobe
 judge0/           Judge0 CE at /judge0
-librechat/        LibreChat's code API at /librechat
+librechat.py      LibreChat's code API at /librechat
 mcp/              MCP at /mcp
 piston.py         Piston v2 at /piston
 sandboxfusion.py  SandboxFusion at /sandboxfusion

@@ -4,20 +4,27 @@ import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final, NamedTuple
+from typing import Any, ClassVar, Final, Literal, NamedTuple
 
 from aws_lambda_powertools.event_handler import Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError as NoRouteError
 
-from events.vocabulary import Profile
+from events.vocabulary import Profile, Verdict
 from functions.aws.payloads import Payloads
 from functions.env import Env
-from functions.errors import NotFoundError, ServiceError, TooLargeError, UnauthorizedError
+from functions.errors import (
+    InvalidFieldsError,
+    NotFoundError,
+    ServiceError,
+    TooLargeError,
+    UnauthorizedError,
+    UnavailableError,
+)
 from functions.http.answers import JSON_TYPE
 from functions.http.http_event import BODY_MAX_BYTES, HttpEvent, json_body
 from functions.http.json_body import LIST_MAX_BYTES, body_text, escaped_bytes
 from functions.http.long_poll import SHORTEST_WAIT_SECS, long_poll
-from functions.http.parameters import key_of
+from functions.http.parameters import SUBMIT_MAX_SECS, key_of
 from functions.http.resolver import Resolver, Route, Wait
 from functions.http.rights import Right
 from functions.http.validation import Problems, read_json
@@ -65,6 +72,15 @@ class DialectRoutes:
         new = NewSubmission(self.project, request, None, secs, event.correlation_id, event.traceparent, source)
         return accept_and_wait(self.env, self.app, new, begun).submission
 
+    def finished(self, request: ValidSubmission) -> Submission:
+        """Accept a run, and return it when it has ended. Raises UnavailableError, also for a fault of the service."""
+        row = self.run(request, SUBMIT_MAX_SECS)
+        if not row.is_final:
+            raise UnavailableError(f"The run is not finished in time and continues as {row.submission_id}.")
+        if row.verdict == Verdict.IE:
+            raise UnavailableError(f"The run failed on our side: {row.result.get('error_message')}.")
+        return row
+
     def outputs(self, row: Submission) -> tuple[bytes, bytes]:
         """Return stdout and stderr of a final submission, nothing for a deleted one."""
         payloads = self.env[Payloads]
@@ -100,31 +116,33 @@ WITH_FILES_MAX_BYTES: Final = 5_242_880
 # One protocol of another service, as an adapter describes it, and the resolver of all of them.
 
 
+READS: Final[tuple[Right, ...]] = ("run", "read")
+"""A key with one of these rights opens a route that changes nothing."""
 _KEY_IN_PATH = "{key}"
 
 
-class DialectRoute(NamedTuple):
-    """One method of one path of a protocol: `GET /piston/api/v2/runtimes`. `serve`: the method that answers.
+def route(
+    key: str,
+    serve: Callable[..., Response[Any]],
+    rights: tuple[Right, ...],
+    waits: Wait = "never",
+    read_max_bytes: int | None = None,
+    security: Literal["ApiKey"] | None = "ApiKey",
+) -> Route[Any]:
+    """Return one method of one path, such as `GET /piston/api/v2/runtimes`, without the texts of an OpenAPI document.
 
-    A key needs one of the `rights`. A first variable `{key}` of the path is the API key, for clients that take nothing
-    but a URL; `serve` does not get it, and no log has it.
-
-    `is_open`: the route needs no key, and `serve` gets nothing. `read_max_bytes`: see `Route`.
+    A first variable `{key}` of the path is the API key, for clients that take nothing but a URL; `serve` does not get
+    it, and no log has it. Without `security` the route needs no key, and `serve` gets nothing.
     """
-
-    key: str
-    serve: Callable[..., Response[str]]
-    rights: tuple[Right, ...]
-    waits: Wait = "never"
-    read_max_bytes: int | None = None
-    is_open: bool = False
+    return Route(key, serve, "", "", {}, security=security, rights=rights, waits=waits, read_max_bytes=read_max_bytes)
 
 
 class Dialect(NamedTuple):
     """One protocol. All its paths are `/<name>` or below.
 
     `key_headers`: its own headers for the API key, in lower case. X-API-Key and `Authorization: Bearer` work as well.
-    `error`: turns our status and error body into those of the protocol. `retry_after_secs` is one of its fields.
+    `error`: turns our status and error body into those of the protocol. `retry_after_secs` is one of its fields, and
+    `message` names the wrong fields.
     `part`: its routes for one request.
     """
 
@@ -132,36 +150,24 @@ class Dialect(NamedTuple):
     key_headers: tuple[str, ...]
     error: Callable[[int, Mapping[str, Any]], tuple[int, Any]]
     part: type[DialectRoutes]
-    routes: Sequence[DialectRoute]
+    routes: Sequence[Route[Any]]
 
     def served(self) -> tuple[Route[Env], ...]:
-        """Return the routes as rows of the API's table, without what only the OpenAPI document says."""
-        return tuple(
-            Route(
-                row.key,
-                self._served(row),
-                "",
-                "",
-                {},
-                security=None if row.is_open else "ApiKey",
-                rights=row.rights,
-                waits=row.waits,
-                read_max_bytes=row.read_max_bytes,
-                has_secret=_KEY_IN_PATH in row.key,
-            )
-            for row in self.routes
-        )
+        """Return the routes as rows of the API's table."""
+        return tuple(row._replace(serve=self._served(row), has_secret=_KEY_IN_PATH in row.key) for row in self.routes)
 
-    def _served(self, row: DialectRoute) -> Callable[..., Response[str]]:
-        def answered(env: Env, app: Resolver, *variables: str) -> Response[str]:
+    def _served(self, row: Route[Any]) -> Callable[..., Response[Any]]:
+        serve: Callable[..., Response[Any]] = row.serve
+
+        def answered(env: Env, app: Resolver, *variables: str) -> Response[Any]:
             if self.name not in env.settings.dialects:
                 raise NotFoundError(f"/{self.name} is off: the parameter Dialects of this deployment is without it.")
-            if row.is_open:
-                return row.serve()
+            if row.security is None:
+                return serve()
             in_path = variables[0] if _KEY_IN_PATH in row.key else ""
             key = _sent_key(app.current_event, self.key_headers, in_path)
             project = authenticate_key(app.current_event, env, key)
-            return row.serve(self.part(env, app, project), *variables[bool(in_path) :])
+            return serve(self.part(env, app, project), *variables[bool(in_path) :])
 
         return answered
 
@@ -221,7 +227,10 @@ class DialectResolver(Resolver):
         if dialect is None:
             return answered
         later = {"retry_after_secs": int(str(answered.headers.get("retry-after", 1)))}
-        status, body = dialect.error(answered.status_code, later | json.loads(answered.body or "{}"))
+        said = later | json.loads(answered.body or "{}")
+        if isinstance(error, InvalidFieldsError):
+            said["message"] = error.text
+        status, body = dialect.error(answered.status_code, said)
         return Response(status_code=status, content_type=JSON_TYPE, headers=answered.headers, body=json.dumps(body))
 
 

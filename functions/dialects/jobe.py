@@ -17,8 +17,8 @@ from events.files import MAX_FILES
 from events.limits import Ceilings, ceilings
 from events.vocabulary import Cause, Language, Phase, Verdict
 from functions.dialects import without_heading
-from functions.dialects.dialect import WITH_FILES_MAX_BYTES, Dialect, DialectRoute, DialectRoutes, json_answer
-from functions.errors import BadRequestError, FilesMissingError, NotFoundError, RateLimitedError, UnavailableError
+from functions.dialects.dialect import READS, WITH_FILES_MAX_BYTES, Dialect, DialectRoutes, json_answer, route
+from functions.errors import BadRequestError, FilesMissingError, NotFoundError, RetryLaterError
 from functions.files.aliases import FileAlias, FileAliases
 from functions.files.model import DEFAULT_MEDIA_TYPE
 from functions.files.use import StoredFiles
@@ -118,7 +118,7 @@ def _number(spec: RunSpec, name: str) -> float:
         value = float(str(spec.parameters.get(name) or 0))  # of a text, because float(10**400) is an OverflowError
     except ValueError:
         return 0
-    return value if value > 0 else 0
+    return max(0, value)
 
 
 def _words(spec: RunSpec, name: str) -> list[str]:
@@ -230,7 +230,7 @@ class JobeRoutes(DialectRoutes):
             row = self.run(self.checked(body), SUBMIT_MAX_SECS)
         except FilesMissingError:
             raise NotFoundError(_MISSING) from None
-        except (RateLimitedError, UnavailableError) as full:
+        except RetryLaterError as full:
             return json_answer(_answer(_OVERLOAD, stderr=full.message))
         if not row.is_final:
             return json_answer(_answer(_OVERLOAD, run_id=row.submission_id, stderr="The run is not finished in time."))
@@ -269,14 +269,13 @@ class JobeRoutes(DialectRoutes):
         return known
 
 
-_INVALID, _UNAUTHORIZED = 422, 401
+_OTHER_STATUS: Final = {401: 403, 422: 400}
+"""CodeRunner takes a 401 for a used-up quota."""
 
 
 def _error(status: int, said: Mapping[str, Any]) -> tuple[int, str]:
-    """Return the message alone, as JSON. CodeRunner takes a 401 for a used-up quota: a wrong key is 403."""
-    if status == _INVALID:
-        return 400, " ".join(f"{one['field']}: {one['message']}" for one in said["fields"])
-    return 403 if status == _UNAUTHORIZED else status, said["message"]
+    """Return the message alone, as JSON."""
+    return _OTHER_STATUS.get(status, status), said["message"]
 
 
 _BASE: Final = "/jobe/index.php/restapi"
@@ -287,9 +286,9 @@ JOBE = Dialect(
     _error,
     JobeRoutes,
     (
-        DialectRoute(f"GET {_BASE}/languages", JobeRoutes.languages, ("run", "read")),
-        DialectRoute(f"POST {_BASE}/runs", JobeRoutes.run_program, ("run",), "by_default"),
-        DialectRoute(f"PUT {_BASE}/files/{{id}}", JobeRoutes.put_file, ("files",)),
-        DialectRoute(f"HEAD {_BASE}/files/{{id}}", JobeRoutes.has_file, ("read", "files")),
+        route(f"GET {_BASE}/languages", JobeRoutes.languages, READS),
+        route(f"POST {_BASE}/runs", JobeRoutes.run_program, ("run",), "by_default"),
+        route(f"PUT {_BASE}/files/{{id}}", JobeRoutes.put_file, ("files",)),
+        route(f"HEAD {_BASE}/files/{{id}}", JobeRoutes.has_file, ("read", "files")),
     ),
 )

@@ -15,9 +15,8 @@ from events.limits import Ceilings, RaisedCeilings, ceilings
 from events.vocabulary import LANGUAGES, Cause, Integrity, Language, Phase, Profile, Verdict, canonical
 from functions.clock import MS_PER_SEC
 from functions.dialects import without_heading
-from functions.dialects.dialect import Dialect, DialectRoute, DialectRoutes, answering, json_answer, refusing
-from functions.errors import BadRequestError, ForbiddenError, UnavailableError
-from functions.http.parameters import SUBMIT_MAX_SECS
+from functions.dialects.dialect import READS, Dialect, DialectRoutes, answering, json_answer, refusing, route
+from functions.errors import BadRequestError, ForbiddenError
 from functions.submissions.model import Submission
 from functions.submissions.runners.fleet import Fleet, ceilings_of_operator
 
@@ -306,26 +305,18 @@ class PistonRoutes(DialectRoutes):
         body = self.body
         runtime = chosen_runtime(body, self.env[Fleet])
         run = self.checked(translated(body, runtime, self.profile, self.env[ceilings_of_operator]))
-        row = self.run(run, SUBMIT_MAX_SECS)
-        if not row.is_final:
-            raise UnavailableError(f"The run is not finished in time and continues as {row.submission_id}.")
-        if row.verdict == Verdict.IE:
-            raise UnavailableError(f"The run failed on our side: {row.result.get('error_message')}.")
+        row = self.finished(run)
         return json_answer(executed(row, runtime, *self.outputs(row)))
 
 
-_INVALID = 422
+_OTHER_STATUS: Final = {422: 400}
 _NO_PACKAGES = "The languages of this service are part of its runners: no request installs or removes one."
 
 
 def _error(status: int, said: Mapping[str, Any]) -> tuple[int, dict[str, str]]:
-    if status == _INVALID:
-        return 400, {"message": " ".join(f"{one['field']}: {one['message']}" for one in said["fields"])}
     is_type = said["error"] == "unsupported_media_type"
-    return status, {"message": "requests must be of type application/json" if is_type else said["message"]}
-
-
-_READS: Final = ("run", "read")
+    message = "requests must be of type application/json" if is_type else said["message"]
+    return _OTHER_STATUS.get(status, status), {"message": message}
 
 
 PISTON = Dialect(
@@ -334,11 +325,11 @@ PISTON = Dialect(
     _error,
     PistonRoutes,
     (
-        DialectRoute("GET /piston", answering({"message": "Piston v3.1.1"}), _READS),
-        DialectRoute("POST /piston/api/v2/execute", PistonRoutes.execute, ("run",), "by_default"),
-        DialectRoute("GET /piston/api/v2/runtimes", PistonRoutes.runtimes, _READS),
-        DialectRoute("GET /piston/api/v2/packages", PistonRoutes.packages, _READS),
-        DialectRoute("POST /piston/api/v2/packages", refusing(ForbiddenError, _NO_PACKAGES), ("run",)),
-        DialectRoute("DELETE /piston/api/v2/packages", refusing(ForbiddenError, _NO_PACKAGES), ("run",)),
+        route("GET /piston", answering({"message": "Piston v3.1.1"}), READS),
+        route("POST /piston/api/v2/execute", PistonRoutes.execute, ("run",), "by_default"),
+        route("GET /piston/api/v2/runtimes", PistonRoutes.runtimes, READS),
+        route("GET /piston/api/v2/packages", PistonRoutes.packages, READS),
+        route("POST /piston/api/v2/packages", refusing(ForbiddenError, _NO_PACKAGES), ("run",)),
+        route("DELETE /piston/api/v2/packages", refusing(ForbiddenError, _NO_PACKAGES), ("run",)),
     ),
 )

@@ -20,27 +20,18 @@ from functions.aws.payloads import PayloadMissingError, Payloads
 from functions.clock import MS_PER_SEC
 from functions.dialects import without_heading
 from functions.dialects.dialect import (
+    READS,
     WITH_FILES_MAX_BYTES,
     Dialect,
-    DialectRoute,
     DialectRoutes,
     answering,
     json_answer,
-    refusing,
+    route,
 )
-from functions.errors import (
-    BadRequestError,
-    FieldProblem,
-    NotFoundError,
-    RateLimitedError,
-    ServiceError,
-    TooLargeError,
-    UnavailableError,
-)
+from functions.errors import BadRequestError, FieldProblem, RetryLaterError, ServiceError, TooLargeError
 from functions.files.model import DEFAULT_MEDIA_TYPE
 from functions.files.use import StoredFiles
 from functions.http.json_body import LIST_MAX_BYTES
-from functions.http.parameters import SUBMIT_MAX_SECS
 from functions.http.validation import Problems, Text, checked
 from functions.projects.authentication import require_right
 from functions.submissions.model import Submission
@@ -150,7 +141,7 @@ class SandboxFusionRoutes(DialectRoutes):
         """Run a program, and answer with its output."""
         try:
             return json_answer(self._run_code())
-        except (RateLimitedError, UnavailableError):
+        except RetryLaterError:
             raise
         except ServiceError as error:
             return json_answer(_failure(error))
@@ -168,17 +159,12 @@ class SandboxFusionRoutes(DialectRoutes):
         names = {_place(path): path for path in asked.fetch_files}
         body = self._translated(asked, language, list(names))
         files = {_place(path): text for path, text in asked.files.items() if text is not None and _IGNORED not in path}
-        if _bytes(files) > MAX_INLINE_BYTES:
+        if sum(map(len, files.values())) * 3 // 4 > MAX_INLINE_BYTES:  # about, because it is base64
             problems.refuse()
             body["files"] = self._stored(files)
         else:
             body["files"] = [{"path": path, "content_base64": text} for path, text in files.items()]
-        run = self.checked(body, problems)
-        row = self.run(run, SUBMIT_MAX_SECS)
-        if not row.is_final:
-            raise UnavailableError(f"The run is not finished in time and continues as {row.submission_id}.")
-        if row.verdict == Verdict.IE:
-            raise UnavailableError(f"The run failed on our side: {row.result.get('error_message')}.")
+        row = self.finished(self.checked(body, problems))
         answer = _ran(row, language, *self.outputs(row))
         return {**answer, "files": self._fetched(row, names)} if names else answer
 
@@ -199,14 +185,11 @@ class SandboxFusionRoutes(DialectRoutes):
         """Store files that are too large for a message, as the project's own. Raises ServiceError."""
         require_right(self.app.current_event, "files")
         try:
-            contents = {path: base64.b64decode(text, validate=True) for path, text in files.items()}
+            contents = [(path, base64.b64decode(text, validate=True)) for path, text in files.items()]
         except ValueError:
             raise BadRequestError("files: a content is not base64.") from None
         store = self.env[StoredFiles].store
-        return [
-            {"path": path, "sha256": store(self.project, content, DEFAULT_MEDIA_TYPE).sha256}
-            for path, content in contents.items()
-        ]
+        return [{"path": path, "sha256": store(self.project, raw, DEFAULT_MEDIA_TYPE).sha256} for path, raw in contents]
 
     def _fetched(self, row: Submission, names: Mapping[str, str]) -> dict[str, str]:
         """Return the files that the program left, in base64, by the names of the request. A missing one is left out."""
@@ -227,43 +210,19 @@ def _place(path: str) -> str:
     return path.removeprefix("./")
 
 
-def _bytes(files: Mapping[str, str]) -> int:
-    """Return about how many bytes the contents have together."""
-    return sum(map(len, files.values())) * 3 // 4
-
-
-_NO_JUPYTER = "run_jupyter is not offered: no interpreter stays alive between cells. Send one program to run_code."
-_NO_CELLS: Final[dict[str, Any]] = {
+_OTHER_STATUS: Final = {429: 504, 503: 504}
+_NO_JUPYTER: Final[dict[str, Any]] = {
     "status": "SandboxError",
-    "message": _NO_JUPYTER,
+    "message": "run_jupyter is not offered: no interpreter stays alive between cells. Send one program to run_code.",
     "driver": None,
     "cells": [],
     "executor_pod_name": None,
     "files": {},
 }
-_OTHERS = (
-    *("submit", "get_prompts", "get_prompt_by_id", "list_datasets", "list_ids"),
-    *("get_metrics", "get_metrics_function"),
-)
-_NO_DATASETS = "{} is not offered: this service has no data sets. run_code runs programs."
-_BUSY: Final = frozenset({429, 503})
 
 
 def _error(status: int, said: Mapping[str, Any]) -> tuple[int, dict[str, str]]:
-    return 504 if status in _BUSY else status, {"detail": said["message"]}
-
-
-def _routes(base: str) -> list[DialectRoute]:
-    others = [
-        DialectRoute(f"POST {base}/{name}", refusing(NotFoundError, _NO_DATASETS.format(name)), ("run",))
-        for name in _OTHERS
-    ]
-    return [
-        DialectRoute(f"POST {base}/run_code", SandboxFusionRoutes.run_code, ("run",), "by_default"),
-        DialectRoute(f"POST {base}/run_jupyter", answering(_NO_CELLS), ("run",)),
-        DialectRoute(f"GET {base}/v1/ping", answering("pong"), ("run", "read")),
-        *others,
-    ]
+    return _OTHER_STATUS.get(status, status), {"detail": said["message"]}
 
 
 SANDBOX_FUSION = Dialect(
@@ -271,5 +230,13 @@ SANDBOX_FUSION = Dialect(
     ("authorization",),
     _error,
     SandboxFusionRoutes,
-    (*_routes("/sandboxfusion"), *_routes("/sandboxfusion/{key}")),
+    [
+        row
+        for base in ("/sandboxfusion", "/sandboxfusion/{key}")
+        for row in (
+            route(f"POST {base}/run_code", SandboxFusionRoutes.run_code, ("run",), "by_default"),
+            route(f"POST {base}/run_jupyter", answering(_NO_JUPYTER), ("run",)),
+            route(f"GET {base}/v1/ping", answering("pong"), READS),
+        )
+    ],
 )

@@ -17,7 +17,7 @@ from functions.files.store import files_pk
 from functions.projects.model import DAY_MS, Rate, Window
 
 # FILES#<project>     ALIAS#<namespace>#<id>      a client's id of a file or an artifact
-# FILES#<project>     WRITTEN#<day>               how many aliases the project wrote in a day (UTC)
+# FILES#<project>     WRITTEN#<day>               how many aliases the project wrote in a day
 
 ALIAS: Final = "ALIAS#"
 LISTED_MAX = 5_000
@@ -81,7 +81,9 @@ class FileAliases(Table):
         )
         if not self._update_unread(counted, key(files_pk(project_id), f"WRITTEN#{day.number}")):
             secs = day.reset_secs(self._clock())
-            text = f"A project names {WRITTEN_MAX:,} files in a day (UTC) at most. Repeat the request in {secs} seconds."
+            text = (
+                f"A project names {WRITTEN_MAX:,} files in a day (UTC) at most. Repeat the request in {secs} seconds."
+            )
             raise RateLimitedError(text, secs, Rate(WRITTEN_MAX, 0, secs).headers)
 
     def get(self, project_id: str, namespace: str, alias_id: str) -> FileAlias | None:

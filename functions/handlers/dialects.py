@@ -6,7 +6,7 @@ from functions.checks.runs.hints import tell_checks
 from functions.dialects.dialect import DialectResolver
 from functions.dialects.jobe import JOBE
 from functions.dialects.judge0.api import JUDGE0
-from functions.dialects.librechat.api import LIBRECHAT
+from functions.dialects.librechat import LIBRECHAT
 from functions.dialects.mcp.api import MCP
 from functions.dialects.piston import PISTON
 from functions.dialects.sandboxfusion import SANDBOX_FUSION

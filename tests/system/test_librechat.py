@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from functions.dialects.librechat.form import FORM_MAX_BYTES
+from functions.files.form import FORM_MAX_BYTES
 from tests.commands import run_to_end
 from tests.system.local_stack import API_KEY, ROOT, LocalStack
 

@@ -6,26 +6,16 @@ import zipfile
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 
 from aws_lambda_powertools.event_handler import Response
 
 from events.limits import ceilings
 from events.vocabulary import LANGUAGES, Language
 from functions.aws.payloads import PayloadMissingError, Payloads
-from functions.dialects.dialect import Dialect, DialectRoute, DialectRoutes, answering, json_answer, refusing
+from functions.dialects.dialect import READS, Dialect, DialectRoutes, answering, json_answer, refusing, route
+from functions.dialects.judge0 import views
 from functions.dialects.judge0.requests import judge0_problems, read_submission
-from functions.dialects.judge0.views import (
-    LANGUAGE_OF,
-    MAX_BATCH,
-    PROGRAM,
-    STATUSES,
-    KeptRequest,
-    config_info,
-    requested_fields,
-    source_file,
-    submission_body,
-)
 from functions.errors import BadRequestError, ForbiddenError, InvalidFieldsError, NotFoundError, ServiceError
 from functions.http.parameters import SUBMIT_MAX_SECS, uuid
 from functions.http.validation import Problems
@@ -48,7 +38,7 @@ class Judge0Routes(DialectRoutes):
 
     def config_info(self) -> Response[str]:
         most = ceilings(Language.PYTHON, self.profile, self.env[ceilings_of_operator])
-        return json_answer(config_info(most, self.env.settings.max_queue_depth))
+        return json_answer(views.config_info(most, self.env.settings.max_queue_depth))
 
     def about(self) -> Response[str]:
         """Answer with the version whose API this is. Clients require the other fields, and know ids by the version."""
@@ -65,8 +55,9 @@ class Judge0Routes(DialectRoutes):
         """Answer with one language. Its commands are those of the runner, which the API does not show."""
         for one in self._languages:
             if str(one["id"]) == id_text:
-                more = {"source_file": source_file(LANGUAGE_OF[one["id"]]), "compile_cmd": None, "run_cmd": None}
-                return json_answer({**one, "is_archived": False, **more})
+                source = views.source_file(views.LANGUAGE_OF[one["id"]])
+                hidden = dict.fromkeys(("compile_cmd", "run_cmd"))
+                return json_answer({**one, "is_archived": False, "source_file": source, **hidden})
         raise NotFoundError("There is no such language.")
 
     def create(self) -> Response[str]:
@@ -131,14 +122,14 @@ class Judge0Routes(DialectRoutes):
         return self._query.get("base64_encoded") == "true"
 
     def _fields(self) -> tuple[str, ...]:
-        return requested_fields(self._query.get("fields"))
+        return views.requested_fields(self._query.get("fields"))
 
     def _accept(self, sent: Mapping[str, Any], wait_secs: float = 0) -> Submission:
         present = {name: value for name, value in sent.items() if value not in (None, "")}
         asked = read_submission(present, self.env[Fleet].languages(), is_base64=self._is_base64)
         if asked.redirect_stderr_to_stdout:
             present["redirect_stderr_to_stdout"] = True
-        kept = KeptRequest.of(present, asked.expected_output)
+        kept = views.KeptRequest.of(present, asked.expected_output)
         problems = Problems()
         problems.add(size_problems("stdin", asked.stdin, STDIN_MAX_BYTES))
         body = asked.body(self.profile, self.env[ceilings_of_operator])
@@ -157,14 +148,14 @@ class Judge0Routes(DialectRoutes):
         texts: dict[str, bytes | None] = {"compile_output": (row.compilation or {}).get("stderr", "").encode()}
         if row.is_final:
             texts["stdout"], texts["stderr"] = self.outputs(row)
-        if PROGRAM & set(fields):
+        if views.PROGRAM & set(fields):
             code, stdin, files = self._program(row)
             texts |= {"source_code": code, "stdin": stdin, "additional_files": archive(files)}
             if row.is_final:
-                files = ({} if code is None else {source_file(row.language): code}) | files
+                files = ({} if code is None else {views.source_file(row.language): code}) | files
                 texts["post_execution_filesystem"] = archive(files | self._left_files(row, most))
         shown = {**summary_body(row), "callback_url": row.webhook_url}
-        return submission_body(shown, texts, fields, is_base64=self._is_base64)
+        return views.submission_body(shown, texts, fields, is_base64=self._is_base64)
 
     def _program(self, row: Submission) -> tuple[bytes | None, bytes | None, dict[str, bytes]]:
         """Return code, stdin and files: of the row until the end, then as long as programs are kept."""
@@ -209,8 +200,8 @@ def languages(details: Iterable[LanguageDetail], *, is_extra: bool) -> list[dict
 
 
 def _check_batch(count: int) -> None:
-    if count > MAX_BATCH:
-        raise BadRequestError(f"number of submissions in a batch should be less than or equal to {MAX_BATCH}")
+    if count > views.MAX_BATCH:
+        raise BadRequestError(f"number of submissions in a batch should be less than or equal to {views.MAX_BATCH}")
     if count == 0:
         raise BadRequestError("there should be at least one submission in a batch")
 
@@ -221,7 +212,7 @@ _ABOUT = {
     "source_code": "https://github.com/judge0/judge0",
     "maintainer": "Herman Zvonimir Došilović <hermanz.dosilovic@gmail.com>",
 }
-_STATUSES = [{"id": id_, "description": text} for id_, text in STATUSES.items()]
+_STATUSES = [{"id": id_, "description": text} for id_, text in views.STATUSES.items()]
 _NO_LIST = "Submissions are not listed here. GET /api/results lists those of the project."
 
 
@@ -231,25 +222,22 @@ def _error(status: int, said: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
     return status, {"error": said["message"]}
 
 
-_READS: Final = ("run", "read")
-
-
 _ROUTES = (
-    DialectRoute("GET /judge0/about", Judge0Routes.about, _READS),
-    DialectRoute("POST /judge0/authenticate", answering({}), ("run",)),
-    DialectRoute("POST /judge0/authorize", answering({}), ("run",)),
-    DialectRoute("GET /judge0/config_info", Judge0Routes.config_info, _READS),
-    DialectRoute("GET /judge0/statuses", answering(_STATUSES), _READS),
-    DialectRoute("GET /judge0/languages", Judge0Routes.languages, _READS),
-    DialectRoute("GET /judge0/languages/all", Judge0Routes.all_languages, _READS),
-    DialectRoute("GET /judge0/languages/{id}", Judge0Routes.language, _READS),
+    route("GET /judge0/about", Judge0Routes.about, READS),
+    route("POST /judge0/authenticate", answering({}), ("run",)),
+    route("POST /judge0/authorize", answering({}), ("run",)),
+    route("GET /judge0/config_info", Judge0Routes.config_info, READS),
+    route("GET /judge0/statuses", answering(_STATUSES), READS),
+    route("GET /judge0/languages", Judge0Routes.languages, READS),
+    route("GET /judge0/languages/all", Judge0Routes.all_languages, READS),
+    route("GET /judge0/languages/{id}", Judge0Routes.language, READS),
     # As its server without an administrator's token, and by default.
-    DialectRoute("GET /judge0/submissions", refusing(ForbiddenError, _NO_LIST), _READS),
-    DialectRoute("POST /judge0/submissions", Judge0Routes.create, ("run",), "if_asked"),
-    DialectRoute("GET /judge0/submissions/batch", Judge0Routes.batch, _READS),
-    DialectRoute("POST /judge0/submissions/batch", Judge0Routes.create_batch, ("run",)),
-    DialectRoute("GET /judge0/submissions/{token}", Judge0Routes.one, _READS),
-    DialectRoute("DELETE /judge0/submissions/{token}", refusing(BadRequestError, "delete not allowed"), ("run",)),
+    route("GET /judge0/submissions", refusing(ForbiddenError, _NO_LIST), READS),
+    route("POST /judge0/submissions", Judge0Routes.create, ("run",), "if_asked"),
+    route("GET /judge0/submissions/batch", Judge0Routes.batch, READS),
+    route("POST /judge0/submissions/batch", Judge0Routes.create_batch, ("run",)),
+    route("GET /judge0/submissions/{token}", Judge0Routes.one, READS),
+    route("DELETE /judge0/submissions/{token}", refusing(BadRequestError, "delete not allowed"), ("run",)),
 )
 _POLLS = [row for row in _ROUTES if row.serve in {Judge0Routes.languages, Judge0Routes.language, Judge0Routes.one}]
 """Its IDE sends them without a header, so it has the key in an address."""

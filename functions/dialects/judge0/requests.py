@@ -16,16 +16,8 @@ from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
 from typing import Annotated, Any
 
-from pydantic import (
-    AfterValidator,
-    AliasPath,
-    BaseModel,
-    BeforeValidator,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidationInfo,
-)
+from pydantic import AfterValidator, AliasPath, BaseModel, BeforeValidator, ConfigDict, Field, ValidationInfo
+from pydantic_core import ValidationError
 
 from events.compile_args import PATTERNS
 from events.files import CHANGED, MAX_FILES, MAX_INLINE_BYTES

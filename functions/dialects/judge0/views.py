@@ -74,10 +74,6 @@ LANGUAGE_OF = {number: language.value for language, row in LANGUAGES.items() for
 MOST_PROCESSES = 1024
 
 
-def name_of(language: str) -> str:
-    return LANGUAGES[Language(language)].title
-
-
 def source_file(language: str) -> str:
     return "Main.java" if language == Language.JAVA else f"solution{LANGUAGES[Language(language)].suffixes[0]}"
 
@@ -222,7 +218,7 @@ def submission_body(
         "finished_at": times["completed_at"],
         "callback_url": one.get("callback_url"),
         "language_id": number,
-        "language": {"id": number, "name": name_of(one["language"])},
+        "language": {"id": number, "name": LANGUAGES[Language(one["language"])].title},
     }
     if kept.expected is not None or kept.sha256 is None:
         body["expected_output"] = kept.expected

@@ -12,40 +12,9 @@ from events.files import CHANGED
 from events.vocabulary import Profile, Verdict
 from functions import VERSION
 from functions.aws.payloads import PayloadMissingError, Payloads
-from functions.dialects.dialect import Dialect, DialectRoute, DialectRoutes, refusing
+from functions.dialects.dialect import Dialect, DialectRoutes, refusing, route
+from functions.dialects.mcp import message as rpc
 from functions.dialects.mcp import tools
-from functions.dialects.mcp.message import (
-    HANDSHAKE_VERSIONS,
-    INVALID_PARAMS,
-    METHOD_NOT_FOUND,
-    MISSING_CAPABILITY,
-    RELATED_TASK,
-    RESOURCE_NOT_FOUND,
-    SERVICE_ERROR,
-    STATELESS_VERSIONS,
-    TASKS_EXTENSION,
-    Message,
-    Revision,
-    RpcError,
-    error_body,
-    read_message,
-    result_body,
-    revision_of,
-    task_body,
-)
-from functions.dialects.mcp.tools import (
-    TOOLS,
-    URI_TEMPLATE,
-    WAIT_SECS,
-    CancelRun,
-    ReadArtifact,
-    ReadOutput,
-    RunCode,
-    open_text,
-    run_data,
-    run_text,
-    tool_list,
-)
 from functions.errors import BadRequestError, ForbiddenError, MethodNotAllowedError, NotFoundError, ServiceError
 from functions.http.answers import answer
 from functions.http.http_event import json_body
@@ -63,6 +32,7 @@ from functions.submissions.runners.fleet import Fleet
 # The tools. What a model did wrong is a result with `isError`, so that it reads the reason; never a protocol error.
 
 _CANCEL_WAIT_SECS = 2.0
+_OPEN = "The run {} has not ended yet. Call read_output with this id for its result, or cancel_run to stop it."
 _PICTURES_MAX_BYTES = 1_048_576
 _ARTIFACT_TEXT_MAX_BYTES = 16_384
 _TOO_LARGE = "The artifact has {:,} bytes, a resource at most 2 MiB. Let a program read the part that you need."
@@ -78,15 +48,15 @@ class Calls(DialectRoutes):
 
     def call(self, name: str, given: Mapping[str, Any]) -> dict[str, Any]:
         """Call any tool but run_code. Raises RpcError for an unknown one."""
-        if name not in TOOLS:
-            raise RpcError(INVALID_PARAMS, f"There is no such tool. The tools are {', '.join(TOOLS)}.")
+        if name not in tools.TOOLS:
+            raise rpc.RpcError(rpc.INVALID_PARAMS, f"There is no such tool. The tools are {', '.join(tools.TOOLS)}.")
         try:
-            match checked(TOOLS[name], given):
-                case ReadOutput() as read:
+            match checked(tools.TOOLS[name], given):
+                case tools.ReadOutput() as read:
                     return self._read_output(read)
-                case ReadArtifact() as read:
+                case tools.ReadArtifact() as read:
                     return self._read_artifact(read)
-                case CancelRun() as cancel:
+                case tools.CancelRun() as cancel:
                     row = self.env[Cancellation].cancel(self.run_of(cancel.id))
                     return self.show(self.waited(row, _CANCEL_WAIT_SECS))
                 case _:
@@ -97,7 +67,7 @@ class Calls(DialectRoutes):
     def run_code(self, given: Mapping[str, Any], most_secs: float) -> Submission:
         """Start a program, and wait for its end as long as the arguments say, but at most so. Raises ServiceError."""
         problems = Problems()
-        asked = checked(RunCode, given, problems=problems)
+        asked = checked(tools.RunCode, given, problems=problems)
         body = asked.model_dump(include={"language", "code", "stdin", "files", "artifacts"}, exclude_none=True)
         named = {"allow": asked.network, "secrets": asked.secrets}
         network = {"network": named} if asked.network or asked.secrets else {}
@@ -117,11 +87,11 @@ class Calls(DialectRoutes):
         """Return a run in any state as the result of a tool."""
         if not row.is_final:
             data = {"id": row.submission_id, "status": open_status(row)}
-            return {"content": [_text(open_text(row))], "structuredContent": data}
+            return {"content": [_text(_OPEN.format(row.submission_id))], "structuredContent": data}
         stdout, stderr = self.outputs(row)
         return {
-            "content": [_text(run_text(row, stdout, stderr)), *self._files(row)],
-            "structuredContent": run_data(row, stdout, stderr),
+            "content": [_text(tools.run_text(row, stdout, stderr)), *self._files(row)],
+            "structuredContent": tools.run_data(row, stdout, stderr),
             "isError": row.verdict != Verdict.AC,
         }
 
@@ -133,7 +103,7 @@ class Calls(DialectRoutes):
         row = self.run_of(found[0])
         file = _find(row, found[1])
         if file["size"] > tools.RESOURCE_MAX_BYTES:
-            raise RpcError(INVALID_PARAMS, _TOO_LARGE.format(file["size"]), {"uri": uri})
+            raise rpc.RpcError(rpc.INVALID_PARAMS, _TOO_LARGE.format(file["size"]), {"uri": uri})
         return tools.resource(uri, file, self._content(row, file))
 
     def _content(self, row: Submission, file: Mapping[str, Any]) -> bytes:
@@ -156,11 +126,11 @@ class Calls(DialectRoutes):
                 continue
         return shown
 
-    def _read_output(self, read: ReadOutput) -> dict[str, Any]:
+    def _read_output(self, read: tools.ReadOutput) -> dict[str, Any]:
         row = self.run_of(read.id)
         if read.stream is None:
-            return self.show(self.waited(row, WAIT_SECS))
-        secs = min(float(WAIT_SECS), self.env.settings.longest_wait_secs)
+            return self.show(self.waited(row, tools.WAIT_SECS))
+        secs = min(float(tools.WAIT_SECS), self.env.settings.longest_wait_secs)
         waiting = self.env[long_poll].within(self.app.secs_left)
         part = self.env[LiveOutput].read(row, read.stream, read.offset, secs, waiting)
         content = part.content[: read.length]
@@ -170,7 +140,7 @@ class Calls(DialectRoutes):
         heading = f"{whose}, bytes {read.offset} to {end}. " + ("The end." if is_end else f"More: offset={end}.")
         return {"content": [_text(heading), _text(content.decode(errors="replace"))]}
 
-    def _read_artifact(self, read: ReadArtifact) -> dict[str, Any]:
+    def _read_artifact(self, read: tools.ReadArtifact) -> dict[str, Any]:
         row = self.run_of(read.id)
         file = _find(row, read.path)
         if tools.is_picture(file):
@@ -191,9 +161,8 @@ class Calls(DialectRoutes):
 
 def failed(error: ServiceError) -> dict[str, Any]:
     """Return the refusal of a call as its result."""
-    lines = [f"{problem.field}: {problem.message}" for problem in error.fields] or [error.message]
     # No tool sends a file.
-    return {"content": [_text(_UPLOAD.sub(_KEEP, "\n".join(lines)))], "isError": True}
+    return {"content": [_text(_UPLOAD.sub(_KEEP, error.text))], "isError": True}
 
 
 def _find(row: Submission, path: str) -> Mapping[str, Any]:
@@ -214,13 +183,13 @@ def _text(text: str) -> dict[str, Any]:
 _INFO = {"name": "rustbox", "title": "Rustbox Serverless", "version": VERSION}
 _INSTRUCTIONS = "Runs programs in isolated sandboxes. run_code runs one; its description has the limits."
 _TEMPLATE = {
-    "uriTemplate": URI_TEMPLATE,
+    "uriTemplate": tools.URI_TEMPLATE,
     "name": "artifact",
     "title": "Artifact",
     "description": "A file that a run has left in its working directory.",
 }
 _CAPABILITIES: dict[str, Any] = {"tools": {}, "resources": {}}
-_TASKS: dict[str, Any] = {"extensions": {TASKS_EXTENSION: {}}}
+_TASKS: dict[str, Any] = {"extensions": {rpc.TASKS_EXTENSION: {}}}
 _TASK_AFTER_SECS = 5.0
 """A run that takes longer becomes a task of clients that know the extension."""
 _LOOPBACK = ("localhost", "127.0.0.1", "::1")
@@ -237,15 +206,15 @@ class McpRoutes(Calls):
         self._check_origin(event.headers.get("origin"))
         message, revision = None, None
         try:
-            message = read_message(json_body(event))
-            revision = revision_of(message, event.headers)
+            message = rpc.read_message(json_body(event))
+            revision = rpc.revision_of(message, event.headers)
             if message.is_notification:
                 return Response(status_code=202, body="")
-            return answer(result_body(message.id, _Request(self, message, revision).answer()))
-        except RpcError as error:
+            return answer(rpc.result_body(message.id, _Request(self, message, revision).answer()))
+        except rpc.RpcError as error:
             # Clients of earlier revisions expect the errors of methods in an answer with 200.
             is_of_method = revision is not None and not revision.is_stateless
-            body = error_body(message.id if message else None, error)
+            body = rpc.error_body(message.id if message else None, error)
             return answer(body, _OK if is_of_method else error.status)
 
     def _check_origin(self, origin: str | None) -> None:
@@ -265,15 +234,15 @@ class _Request:
     """A request with its calls. Methods return the result of JSON-RPC. Raise RpcError and ServiceError."""
 
     calls: Calls
-    message: Message
-    revision: Revision
+    message: rpc.Message
+    revision: rpc.Revision
 
     def answer(self) -> dict[str, Any]:
         """Call the method that the message names."""
         name, is_stateless = self.message.method, self.revision.is_stateless
         methods = _STATELESS if is_stateless else _HANDSHAKE
         if name not in methods:
-            raise RpcError(METHOD_NOT_FOUND, f"There is no method {name[:100]}.", status=404)
+            raise rpc.RpcError(rpc.METHOD_NOT_FOUND, f"There is no method {name[:100]}.", status=404)
         result = methods[name](self)
         if not is_stateless:
             return result
@@ -283,7 +252,7 @@ class _Request:
     def initialize(self) -> dict[str, Any]:
         asked = self.message.params.get("protocolVersion")
         return {
-            "protocolVersion": asked if asked in HANDSHAKE_VERSIONS else HANDSHAKE_VERSIONS[-1],
+            "protocolVersion": asked if asked in rpc.HANDSHAKE_VERSIONS else rpc.HANDSHAKE_VERSIONS[-1],
             "capabilities": _CAPABILITIES | {"tasks": {"cancel": {}, "requests": {"tools": {"call": {}}}}},
             "serverInfo": _INFO,
             "instructions": _INSTRUCTIONS,
@@ -291,7 +260,7 @@ class _Request:
 
     def discover(self) -> dict[str, Any]:
         return {
-            "supportedVersions": list(STATELESS_VERSIONS),
+            "supportedVersions": list(rpc.STATELESS_VERSIONS),
             "capabilities": _CAPABILITIES | _TASKS,
             "instructions": _INSTRUCTIONS,
         }
@@ -301,50 +270,50 @@ class _Request:
         may_use = "secrets" in self.calls.app.current_event.granted
         known = self.calls.env[SecretStore].list_all(project.project_id) if may_use else []
         secrets = {secret.name: secret.sealed.target for secret in known}
-        return {"tools": tool_list(fleet.languages(), project.network, fleet.packages, secrets)}
+        return {"tools": tools.tool_list(fleet.languages(), project.network, fleet.packages, secrets)}
 
     def read_resource(self) -> dict[str, Any]:
         uri = self.message.text("uri")
         try:
             return {"contents": [self.calls.resource(uri)]}
         except (BadRequestError, NotFoundError):
-            code = INVALID_PARAMS if self.revision.is_stateless else RESOURCE_NOT_FOUND
-            raise RpcError(code, "There is no such resource.", {"uri": uri}) from None
+            code = rpc.INVALID_PARAMS if self.revision.is_stateless else rpc.RESOURCE_NOT_FOUND
+            raise rpc.RpcError(code, "There is no such resource.", {"uri": uri}) from None
 
     def call_tool(self) -> dict[str, Any]:
         name, given = self.message.text("name"), self.message.params.get("arguments") or {}
         if not isinstance(given, dict):
-            raise RpcError(INVALID_PARAMS, "params.arguments must be an object.")
+            raise rpc.RpcError(rpc.INVALID_PARAMS, "params.arguments must be an object.")
         if name != "run_code":
             return self.calls.call(name, given)
         is_asked_task = not self.revision.is_stateless and isinstance(self.message.params.get("task"), dict)
-        secs = 0.0 if is_asked_task else _TASK_AFTER_SECS if self.revision.has_tasks else WAIT_SECS
+        secs = 0.0 if is_asked_task else _TASK_AFTER_SECS if self.revision.has_tasks else tools.WAIT_SECS
         try:
             row = self.calls.run_code(given, secs)
         except ServiceError as error:
             return failed(error)
         if is_asked_task:
-            return {"task": task_body(row, self.revision)}
+            return {"task": rpc.task_body(row, self.revision)}
         if self.revision.has_tasks and not row.is_final:
-            return {"resultType": "task", **task_body(row, self.revision)}
+            return {"resultType": "task", **rpc.task_body(row, self.revision)}
         return self.calls.show(row)
 
     def get_task(self) -> dict[str, Any]:
         row = self._task_row()
-        task = task_body(row, self.revision)
+        task = rpc.task_body(row, self.revision)
         if self.revision.is_stateless and task["status"] == "completed":
             task["result"] = self.calls.show(row)
         return task
 
     def task_result(self) -> dict[str, Any]:
-        row = self.calls.waited(self._task_row(), WAIT_SECS)
+        row = self.calls.waited(self._task_row(), tools.WAIT_SECS)
         if not row.is_final:
-            raise RpcError(SERVICE_ERROR, "The run has not ended yet. Ask again.")
-        return {**self.calls.show(row), "_meta": {RELATED_TASK: {"taskId": row.submission_id}}}
+            raise rpc.RpcError(rpc.SERVICE_ERROR, "The run has not ended yet. Ask again.")
+        return {**self.calls.show(row), "_meta": {rpc.RELATED_TASK: {"taskId": row.submission_id}}}
 
     def cancel_task(self) -> dict[str, Any]:
         row = self.calls.env[Cancellation].cancel(self._task_row())
-        return {} if self.revision.is_stateless else task_body(row, self.revision)
+        return {} if self.revision.is_stateless else rpc.task_body(row, self.revision)
 
     def update_task(self) -> dict[str, Any]:
         self._task_row()  # a run never asks for input
@@ -352,12 +321,12 @@ class _Request:
 
     def _task_row(self) -> Submission:
         if self.revision.is_stateless and not self.revision.has_tasks:
-            message = f"Declare the extension {TASKS_EXTENSION}."
-            raise RpcError(MISSING_CAPABILITY, message, {"requiredCapabilities": _TASKS})
+            message = f"Declare the extension {rpc.TASKS_EXTENSION}."
+            raise rpc.RpcError(rpc.MISSING_CAPABILITY, message, {"requiredCapabilities": _TASKS})
         try:
             return self.calls.run_of(self.message.text("taskId"))
         except (BadRequestError, NotFoundError):
-            raise RpcError(INVALID_PARAMS, "There is no such task.") from None
+            raise rpc.RpcError(rpc.INVALID_PARAMS, "There is no such task.") from None
 
 
 type _Methods = dict[str, Callable[[_Request], dict[str, Any]]]
@@ -376,7 +345,7 @@ _CACHEABLE = ("server/discover", "tools/list", "resources/list", "resources/temp
 
 
 def _error(status: int, said: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
-    return status, error_body(None, RpcError(SERVICE_ERROR, said["message"], {"error": said["error"]}))
+    return status, rpc.error_body(None, rpc.RpcError(rpc.SERVICE_ERROR, said["message"], {"error": said["error"]}))
 
 
 MCP = Dialect(
@@ -385,8 +354,8 @@ MCP = Dialect(
     _error,
     McpRoutes,
     (
-        DialectRoute("POST /mcp", McpRoutes.message, ("run",), "by_default"),
-        DialectRoute("GET /mcp", refusing(MethodNotAllowedError, ("POST",)), ("run",)),
-        DialectRoute("DELETE /mcp", refusing(MethodNotAllowedError, ("POST",)), ("run",)),
+        route("POST /mcp", McpRoutes.message, ("run",), "by_default"),
+        route("GET /mcp", refusing(MethodNotAllowedError, ("POST",)), ("run",)),
+        route("DELETE /mcp", refusing(MethodNotAllowedError, ("POST",)), ("run",)),
     ),
 )

@@ -172,12 +172,6 @@ def run_data(row: Submission, stdout: bytes, stderr: bytes) -> ShownRun:
     return cast("ShownRun", {name: known[name] for name in ShownRun.__annotations__ if known.get(name) is not None})
 
 
-def open_text(row: Submission) -> str:
-    """Return a run that has not ended as text."""
-    way_on = "Call read_output with this id for its result, or cancel_run to stop it."
-    return f"The run {row.submission_id} has not ended yet. {way_on}"
-
-
 def _verdict_sentence(row: Submission, stderr: bytes) -> str:
     result, metrics = row.result, row.metrics or {}
     if row.verdict == Verdict.AC:

@@ -303,7 +303,7 @@ def _huge_numbers() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 @pytest.mark.parametrize("sign", ["", "-"])
-@pytest.mark.parametrize(("path", "body"), _huge_numbers(), ids=lambda given: str(given)[:60])
+@pytest.mark.parametrize(("path", "body"), list(_huge_numbers()), ids=lambda given: str(given)[:60])
 @pytest.mark.usefixtures("project_key")
 def test_no_number_is_a_fault_of_the_service(path: str, body: dict[str, Any], sign: str) -> None:
     headers = {"X-API-Key": API_KEY, "Content-Type": "application/json"}

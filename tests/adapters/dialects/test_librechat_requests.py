@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from functions.aws.clients import Clients
-from functions.dialects.librechat.form import FORM_MAX_BYTES, PARTS_MAX
 from functions.files.aliases import FileAlias, FileAliases
+from functions.files.form import FORM_MAX_BYTES, PARTS_MAX
 from functions.files.model import KEPT_MS, ArtifactObject
 from functions.handlers import dialects
 from functions.projects.model import Project
@@ -111,7 +111,7 @@ def test_nobody_sees_the_sessions_of_another_project(aws: Aws, other: str) -> No
     assert get(f"/files/{session}").json[0]["id"] == id_
 
 
-@pytest.mark.parametrize("wrong", ["x" * 65, "x" * 2_000, "a#b", "a b", "ü" * 9, "%00", "..."])
+@pytest.mark.parametrize("wrong", ["x" * 65, "x" * 2_000, "a b", "ü" * 9, "%00", "..."])
 def test_an_id_that_no_session_and_no_file_has_is_refused(wrong: str) -> None:
     file = uploaded()
     session, id_ = file["storage_session_id"], file["id"]

@@ -74,9 +74,7 @@ def test_an_alias_is_found_in_its_namespace_by_its_project_until_it_expires(file
 
 
 @both
-def test_a_project_writes_so_many_aliases_in_a_day(
-    files: Env, clock: Clock, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_project_writes_so_many_aliases_in_a_day(files: Env, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("functions.files.aliases.WRITTEN_MAX", 3)
     aliases, file = files[FileAliases], files[StoredFiles].store(PROJECT, b"a", "text/csv")
     first, second, third, fourth = (alias(file, clock, alias_id=f"id{number}") for number in range(4))

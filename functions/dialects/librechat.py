@@ -1,4 +1,9 @@
-"""The routes of LibreChat's code API. A session is a name in a project: its files are aliases of stored bytes."""
+"""LibreChat's code API at /librechat: programs, and the files of a session.
+
+A session is a name in a project. Its files are aliases of stored bytes. They expire a day after they were last written:
+by an upload, by a run of the session that made them, or by one that was given them.
+Facts: the clients in LibreChat and @librechat/agents, and the tests of LibreCodeInterpreter, a server of this protocol.
+"""
 
 import base64
 import hashlib
@@ -16,14 +21,13 @@ from events.vocabulary import Cause, Phase, Profile, Verdict
 from functions import VERSION
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.dialects import without_heading
-from functions.dialects.dialect import Dialect, DialectRoute, DialectRoutes, answering, json_answer
-from functions.dialects.librechat.form import FORM_MAX_BYTES, SentFile, read_form
-from functions.errors import BadRequestError, NotFoundError, ServiceError, TooLargeError, UnavailableError
+from functions.dialects.dialect import READS, Dialect, DialectRoutes, answering, json_answer, route
+from functions.errors import BadRequestError, NotFoundError, ServiceError, TooLargeError
 from functions.files.aliases import FileAlias, FileAliases
+from functions.files.form import FORM_MAX_BYTES, SentFile, read_form
 from functions.files.model import ArtifactObject, File
 from functions.files.objects import FileObjects
 from functions.files.use import StoredFiles
-from functions.http.parameters import SUBMIT_MAX_SECS
 from functions.http.stored_content import DOWNLOAD_KEY, download_headers
 from functions.http.validation import Text, checked
 from functions.submissions.accept.requests import CODE_MAX_BYTES
@@ -178,8 +182,7 @@ class LibreChatRoutes(DialectRoutes):
         except ServiceError as error:
             if error.status not in _OF_REQUEST:
                 raise
-            said = "; ".join(f"{one.field}: {one.message}" for one in error.fields) or error.message
-            return json_answer({**_ROUND, "status": "error", "error": said, "stderr": said})
+            return json_answer({**_ROUND, "status": "error", "error": error.text, "stderr": error.text})
         reason = _reason(row)
         return json_answer({**_ROUND, **ran, "status": "error" if reason else "completed", "error": reason or None})
 
@@ -259,11 +262,7 @@ class LibreChatRoutes(DialectRoutes):
                 "limits": {"wall_time_secs": min(asked.timeout or _WALL_MS, _WALL_MS) / MS_PER_SEC, **_FILE_SIZE},
             }
         )
-        row = self.run(request, SUBMIT_MAX_SECS)
-        if not row.is_final:
-            raise UnavailableError(f"The run is not finished in time and continues as {row.submission_id}.")
-        if row.verdict == Verdict.IE:
-            raise UnavailableError(f"The run failed on our side: {row.result.get('error_message')}.")
+        row = self.finished(request)
         session_id = asked.session_id or (
             _token(self.project.project_id, asked.entity_id, asked.user_id or "") if asked.entity_id else _token()
         )
@@ -328,14 +327,12 @@ def _alias_of(bytes_: File | ArtifactObject | FileAlias, session_id: str, name: 
 
 
 _OF_REQUEST: Final = frozenset({400, 404, 409, 422})
-_READS: Final = ("run", "read")
 
 
 def _error(status: int, said: Mapping[str, Any]) -> tuple[int, dict[str, Any]]:
     if said["error"] == "rate_limited":  # its clients read these two fields
         return status, {**said, "retry_after_seconds": said["retry_after_secs"]}
-    fields = "; ".join(f"{one['field']}: {one['message']}" for one in said.get("fields", ()))
-    return status, {"error": fields or said["message"]}
+    return status, {"error": said["message"]}
 
 
 LIBRECHAT = Dialect(
@@ -344,16 +341,14 @@ LIBRECHAT = Dialect(
     _error,
     LibreChatRoutes,
     (
-        DialectRoute("GET /librechat/health", answering({"status": "healthy", "version": VERSION}), (), is_open=True),
-        DialectRoute("GET /librechat/health/detailed", LibreChatRoutes.health, _READS),
-        DialectRoute("POST /librechat/exec", LibreChatRoutes.exec, ("run",), "by_default"),
-        DialectRoute("POST /librechat/exec/programmatic", LibreChatRoutes.exec_programmatic, ("run",), "by_default"),
-        DialectRoute("POST /librechat/upload", LibreChatRoutes.upload, ("files",), read_max_bytes=FORM_MAX_BYTES),
-        DialectRoute(
-            "POST /librechat/upload/batch", LibreChatRoutes.upload_batch, ("files",), read_max_bytes=FORM_MAX_BYTES
-        ),
-        DialectRoute("GET /librechat/files/{session_id}", LibreChatRoutes.files, _READS),
-        DialectRoute("GET /librechat/sessions/{session_id}/objects/{file_id}", LibreChatRoutes.object, _READS),
-        DialectRoute("GET /librechat/download/{session_id}/{file_id}", LibreChatRoutes.download, _READS),
+        route("GET /librechat/health", answering({"status": "healthy", "version": VERSION}), (), security=None),
+        route("GET /librechat/health/detailed", LibreChatRoutes.health, READS),
+        route("POST /librechat/exec", LibreChatRoutes.exec, ("run",), "by_default"),
+        route("POST /librechat/exec/programmatic", LibreChatRoutes.exec_programmatic, ("run",), "by_default"),
+        route("POST /librechat/upload", LibreChatRoutes.upload, ("files",), read_max_bytes=FORM_MAX_BYTES),
+        route("POST /librechat/upload/batch", LibreChatRoutes.upload_batch, ("files",), read_max_bytes=FORM_MAX_BYTES),
+        route("GET /librechat/files/{session_id}", LibreChatRoutes.files, READS),
+        route("GET /librechat/sessions/{session_id}/objects/{file_id}", LibreChatRoutes.object, READS),
+        route("GET /librechat/download/{session_id}/{file_id}", LibreChatRoutes.download, READS),
     ),
 )
