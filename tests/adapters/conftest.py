@@ -18,7 +18,7 @@ from functions.projects.model import Project
 from functions.projects.store import ProjectStore
 from functions.telemetry import logger
 from tests.adapters.aws_account import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJECT_ID, Aws
-from tests.adapters.engine_account import engine_in
+from tests.adapters.engine_account import copied_account, engine_in
 from tests.adapters.new_account import new_account, set_credentials
 from tests.adapters.pipeline import pipeline, receiver
 from tests.submission_factory import GENEROUS, FakeTime
@@ -63,24 +63,19 @@ def aws(
     prepared_account: tuple[Path, dict[str, str]],
     memory_folder: Path,
 ) -> Iterator[Aws]:
-    """Make an empty account with all functions' environments set; where two differ, use `aws.environment`.
+    """Copy the prepared account, with all functions' environments set; where two differ, use `aws.environment`.
 
-    The engine answers. With `answered_by("moto")` moto does, over the wire format.
+    It is empty, unless a module prepares another one. The engine answers; with `answered_by("moto")` moto does, over
+    the wire format.
     """
     if getattr(request, "param", "engine") == "moto":
         monkeypatch.setattr("moto.kms.models.generate_private_key", _one_private_key)
         with mock_aws(), new_account(monkeypatch) as account:
             yield account
         return
-    prepared, names = prepared_account
-    folder = memory_folder / "account"
-    shutil.copytree(prepared, folder)
-    with (
-        engine_in(folder, prepare=False),
-        new_account(monkeypatch, lambda account: account.names.update(names)) as account,
-    ):
+    with copied_account(prepared_account, memory_folder / "account", monkeypatch) as account:
         yield account
-    shutil.rmtree(folder)
+    shutil.rmtree(memory_folder / "account")
 
 
 @pytest.fixture

@@ -1,11 +1,13 @@
 """The local stack's engine in place of AWS, for all clients of this process."""
 
 import json
-from collections.abc import Iterator
+import shutil
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, override
 
+import pytest
 from botocore.exceptions import ParamValidationError
 from botocore.validate import ParamValidator
 
@@ -13,6 +15,8 @@ from infra.embedded import services
 from infra.embedded.engine import Engine, open_engine
 from infra.embedded.errors import Answer, Params
 from infra.embedded.hook import Hook, Method
+from tests.adapters.aws_account import Aws
+from tests.adapters.new_account import new_account
 
 
 class SwitchedHook(Hook):
@@ -67,3 +71,16 @@ def engine_in(folder: Path, *, prepare: bool = True) -> Iterator[None]:
     finally:
         _HOOK.engine = None
         engine.close()
+
+
+@contextmanager
+def copied_account(
+    prepared: tuple[Path, Mapping[str, str]], folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Aws]:
+    """Answer from a copy of a prepared account, which stays in this folder. `prepared`: its folder and names."""
+    shutil.copytree(prepared[0], folder)
+    with (
+        engine_in(folder, prepare=False),
+        new_account(monkeypatch, lambda account: account.names.update(prepared[1])) as account,
+    ):
+        yield account

@@ -4,9 +4,11 @@ The table is held against ROUTES: a new route without a row here fails. Routes o
 their own (test_admin_tenancy).
 """
 
+import shutil
 from base64 import b64encode
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -21,8 +23,9 @@ from functions.projects.model import NetworkAccess, Project, ProjectNetwork
 from functions.projects.store import ProjectStore
 from functions.submissions.store import SubmissionStore
 from functions.webhooks.vocabulary import Reply
-from tests.adapters.aws_account import PROJECT_ID, Aws
+from tests.adapters.aws_account import API_KEY, PROJECT_ID, Aws
 from tests.adapters.delivery_factory import name_of, put_attempt, put_delivery
+from tests.adapters.engine_account import copied_account
 from tests.adapters.files.file_factory import some, stored
 from tests.adapters.final_rows import write_final
 from tests.adapters.http_calls import Answer, call, event, send
@@ -181,14 +184,44 @@ RIGHTS_OF = {
 CLOSED = ("no key", "empty key", "wrong key", "half a key", "revoked key", "expired key", "key of a disabled project")
 
 
+@pytest.fixture(scope="module")
+def filled(
+    prepared_account: tuple[Path, dict[str, str]], tmp_path_factory: pytest.TempPathFactory
+) -> tuple[Path, World]:
+    """Fill an account for all tests, each of which has a copy."""
+    folder = tmp_path_factory.mktemp("filled") / "account"
+    with pytest.MonkeyPatch.context() as patch, copied_account(prepared_account, folder, patch) as aws:
+        patch.setenv("LONGEST_WAIT_SECS", "0")
+        return folder, fill(aws)
+
+
 @pytest.fixture
-def world(aws: Aws, project_key: str) -> World:
+def aws(
+    monkeypatch: pytest.MonkeyPatch,
+    prepared_account: tuple[Path, dict[str, str]],
+    filled: tuple[Path, World],
+    memory_folder: Path,
+) -> Iterator[Aws]:
+    folder = memory_folder / "account"
+    with copied_account((filled[0], prepared_account[1]), folder, monkeypatch) as account:
+        yield account
+    shutil.rmtree(folder)
+
+
+@pytest.fixture
+def world(aws: Aws, filled: tuple[Path, World]) -> World:
+    """Give the world of the account, whose keys a test may add to."""
+    return replace(filled[1], keys=dict(filled[1].keys))
+
+
+def fill(aws: Aws) -> World:
     dynamodb, now = Clients.dynamodb(), now_ms()
     projects = ProjectStore(aws.names["ProjectsTable"], dynamodb)
     for project_id in (OTHER_ID, "disabled-project"):
         projects.create_project(Project(project_id, project_id))
     network = ProjectNetwork(NetworkAccess.PUBLIC)
     projects.create_project(Project(PROJECT_ID, "Tests", quotas=GENEROUS, network=network))
+    project_key = projects.issue_key(PROJECT_ID, api_key=API_KEY)
     keys: dict[str, str | None] = {
         "no key": None,
         "empty key": "",
