@@ -271,8 +271,11 @@ def _compile(tree: Path, name: Path, *, keep_sources: bool) -> None:
     Lambda's file system is read-only, so a function without compiled files compiles its sources at each cold start.
     """
     # A process of its own: the bytes depend on which strings the compiling process has seen before.
+    # Libraries have line numbers without columns, which only the marks below a line of their sources would show.
+    options = () if keep_sources else ("-X", "no_debug_ranges")
+    command = (sys.executable, *options, "-S", "-s", "-P", "-c", _COMPILER)
     done = subprocess.run(
-        [sys.executable, "-S", "-s", "-P", "-c", _COMPILER, str(tree), str(_TASK_ROOT / name), str(keep_sources)],
+        [*command, str(tree), str(_TASK_ROOT / name), str(keep_sources)],
         env={"PYTHONHASHSEED": "0"},
         capture_output=True,
         text=True,
