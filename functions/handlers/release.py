@@ -1,4 +1,8 @@
-"""Lambda entry point that CodeDeploy calls before a new version gets traffic: it uses the stage as the functions do."""
+"""Lambda entry point that CodeDeploy calls before a new version gets traffic: it tries this zip in its stage.
+
+It tries imports, the SDK and the stage's resources, with a role of its own. It does not try the rights, the network
+and the settings of the other functions, nor any request of a client.
+"""
 
 import importlib
 import pkgutil

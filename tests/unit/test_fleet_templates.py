@@ -157,6 +157,11 @@ def test_the_log_of_connections_has_every_subnet_with_a_way_out_and_is_off_by_de
     assert [flow["ResourceId"]["Ref"] for flow in flows] == [f"{n}EgressSubnet" for n in ("First", "Second", "Third")]
     assert {flow["TrafficType"] for flow in flows} == {"ALL"}
     assert read(INFRA / "network.yaml")["Parameters"]["FlowLogs"]["Default"] == "false"
+    (policy,) = logs["FlowLogsRole"]["Properties"]["Policies"]
+    # https://docs.aws.amazon.com/vpc/latest/userguide/flow-logs-iam-role.html, without the creation of a group
+    assert {action for statement in policy["PolicyDocument"]["Statement"] for action in statement["Action"]} == {
+        *("logs:CreateLogStream", "logs:PutLogEvents", "logs:DescribeLogStreams", "logs:DescribeLogGroups"),
+    }
 
 
 def test_only_the_subnets_of_runs_with_network_have_a_route_out() -> None:

@@ -71,6 +71,16 @@ def test_the_deployers_policy_covers_every_service_and_no_role_of_others(templat
         assert all("/rustbox-" in place or "aws-service-role" in place for place in statement["Resource"])
 
 
+def test_the_deployer_uses_a_key_of_the_customer_through_tables_and_functions_only() -> None:
+    policy = json.loads((ROOT / "infra" / "deployer_policy.json").read_text())
+    (statement,) = (item for item in policy["Statement"] if item["Sid"] == "KeyOfTheData")
+    # DynamoDB and Lambda make a grant in the deployer's name.
+    assert {"kms:CreateGrant", "kms:DescribeKey", "kms:Encrypt", "kms:Decrypt"} <= {*statement["Action"]}
+    assert statement["Condition"] == {
+        "StringLike": {"kms:ViaService": ["dynamodb.*.amazonaws.com", "lambda.*.amazonaws.com"]}
+    }
+
+
 def test_sam_build_says_what_to_do_and_makes_nothing(tmp_path: Path) -> None:
     for name in ("samconfig.toml", "template.yaml"):
         (tmp_path / name).write_bytes((ROOT / name).read_bytes())
