@@ -6,6 +6,7 @@ from pathlib import Path
 from infra.deploy.costs import (
     DEFAULT,
     DOLLARS,
+    DOLLARS_A_MONTH,
     EARLIER,
     LONG_POLL,
     METRIC_DOLLARS_A_MONTH,
@@ -19,6 +20,7 @@ from infra.deploy.costs import (
     busy_secs,
     idle_dollars,
     prices,
+    refused_dollars,
     watched_dollars,
 )
 from infra.sam_template import read, translate
@@ -33,6 +35,16 @@ NEW_TABLE_WRITES = 4_000
 CAPACITY_USED = 0.7
 """The target of the scaling policies in template.yaml."""
 _TEMPLATE = Path(__file__).parents[1] / "template.yaml"
+_INFRA = _TEMPLATE.parent / "infra"
+_ZONES = 3
+_HOURS_A_MONTH = 720
+_KEY_SECS = 300
+"""DynamoDB asks KMS again for the key of a table after so long, for each of its callers' connections.
+
+https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/encryption.usagenotes.html
+"""
+_REFUSED_RATE = 1_000
+"""Requests a second that the stage lets through: ThrottlingRateLimit."""
 
 
 def cost_tables(run_secs: float, host_dollars: float) -> str:
@@ -47,6 +59,7 @@ def cost_tables(run_secs: float, host_dollars: float) -> str:
         _by_wait(),
         _idle(),
         _stored(),
+        _beside(),
         _tables(),
     )
     return "\n\n".join(tables)
@@ -123,6 +136,31 @@ def _stored() -> str:
     lines.append(f"{'the same by language too, MetricsByLanguage (360)':<68}{360 * METRIC_DOLLARS_A_MONTH:>8.1f}$")
     lines.append(f"{'a million seconds of watched output through the bucket':<68}{watched_dollars():>8.1f}$")
     return "\n".join(lines)
+
+
+def _beside() -> str:
+    """Prices of a key, a firewall, a network, and of requests that nobody has a key for."""
+    resources = read(_TEMPLATE)["Resources"].values()
+    tables = sum(item["Type"] == "AWS::DynamoDB::Table" for item in resources)
+    calls = tables * _HOURS_A_MONTH * 3600 / _KEY_SECS * DOLLARS["KMS request"]
+    firewall = read(_INFRA / "edge.yaml")["Resources"]["Firewall"]["Properties"]
+    rules = len(firewall["Rules"]) * DOLLARS_A_MONTH["rule of a WebACL"]
+    network = read(_INFRA / "network.yaml")["Resources"].values()
+    endpoints = [item for item in network if item.get("Properties", {}).get("VpcEndpointType") == "Interface"]
+    always = sum("Condition" not in item for item in endpoints)
+    hours = _ZONES * _HOURS_A_MONTH * DOLLARS["interface endpoint, hour"]
+    refused = refused_dollars(_REFUSED_RATE * 86_400)
+    lines = {
+        "a key of yours (DataKeyArn)": DOLLARS_A_MONTH["AWS::KMS::Key"],
+        f"calls of KMS for {tables} tables, of each process that runs all the time": calls,
+        "the firewall of infra/edge.yaml": DOLLARS_A_MONTH["AWS::WAFv2::WebACL"] + rules,
+        "and a million requests through it": 1e6 * DOLLARS["firewall request"],
+        f"{always} interface endpoints of infra/network.yaml in {_ZONES} zones": always * hours,
+        f"{len(endpoints)} of them, with the direct path": len(endpoints) * hours,
+        f"{_REFUSED_RATE:,} requests a second with a wrong key, a day: HTTP API": refused["HTTP"],
+        "the same: function, read and log": sum(refused.values()) - refused["HTTP"],
+    }
+    return "\n".join([f"{'a month':<68}", *(f"{name:<68}{dollars:>8.2f}$" for name, dollars in lines.items())])
 
 
 def _idle() -> str:

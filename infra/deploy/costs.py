@@ -45,6 +45,10 @@ DOLLARS = {
     "S3 GET": 0.40e-6,
     # https://aws.amazon.com/kms/pricing: symmetric keys; a process keeps 1,000 opened secrets for five minutes
     "KMS request": 3.00e-6,
+    # https://aws.amazon.com/waf/pricing
+    "firewall request": 0.60e-6,
+    # https://aws.amazon.com/privatelink/pricing: in each zone
+    "interface endpoint, hour": 0.01,
 }
 
 STORED_DOLLARS_A_MONTH = {
@@ -61,6 +65,9 @@ DOLLARS_A_MONTH = {
     "AWS::CloudWatch::Alarm": 0.10,
     "AWS::CloudWatch::Dashboard": 3.0,
     "AWS::KMS::Key": 1.0,
+    # https://aws.amazon.com/waf/pricing
+    "AWS::WAFv2::WebACL": 5.0,
+    "rule of a WebACL": 1.0,
 }
 METRIC_DOLLARS_A_MONTH = 0.30
 """https://aws.amazon.com/cloudwatch/pricing: of each own metric, by name and dimensions, in a month with values."""
@@ -236,6 +243,13 @@ def watched_dollars() -> float:
     """
     wait = DOLLARS["Lambda GB-second, arm64"] * MEMORY_MB["Result"] / 1024
     return 1e6 * (DOLLARS["S3 PUT"] / 2 + DOLLARS["S3 GET"] + DOLLARS["DynamoDB read unit"] + wait)
+
+
+def refused_dollars(requests: float) -> dict[str, float]:
+    """Return the dollars of requests with a wrong key, by what is billed. Each reads one row."""
+    work = Work("Submit", 1, 1, calls=1)
+    run = Run("refused", requests=1, work=(work,), writes=0, reads=1, messages=0, busy_messages=0, events=0)
+    return {part: dollars * requests / 1e6 for part, dollars in prices(run, 0).items()}
 
 
 def polls(secs: float) -> int:
