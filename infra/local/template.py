@@ -88,10 +88,8 @@ class Template:
             case "Fn::Equals":
                 left, right = self._node(argument)
                 return str(left) == str(right)
-            case "Fn::Not":
-                return not self._node(argument[0])
-            case "Fn::And":
-                return all(self._node(argument))
+            case "Fn::Not" | "Fn::And":
+                return all(self._node(argument)) is (name == "Fn::And")  # a negation has one part
             case _:
                 raise StartError(
                     f"template.yaml: the local stack does not know {name}: add it to infra/local/template.py"
