@@ -92,6 +92,7 @@ from functions.webhooks.vocabulary import EVENT_REPORT
 
 NO_SUCH_DELIVERY = "There is no such delivery."
 _CANNOT_SIGN = "A final delivery to a run's own webhook has no secret any more. Repeat the request with webhook_secret."
+_NO_BODY = "It was delivered as the event itself, before its endpoint had a transform. Send transform: again."
 _WRONG_FORM = "The report of a run needs its token here: up to 255 visible ASCII characters."
 _REFUSALS = {
     ReplayResult.EVENT_GONE: "The event is gone: its submission was deleted, or the event is older than 14 days.",
@@ -125,7 +126,10 @@ class DeliveryRoutes:
         return self._show(self._own(app, id_text))
 
     def replay(self, app: Resolver, id_text: str) -> Response[str]:
-        """Send one delivery again: same id and bytes, new timestamp, new schedule; another body only if asked for."""
+        """Send one delivery again: same id and bytes, new timestamp, new schedule; another body only if asked for.
+
+        One that was delivered without a body by a program has none to repeat.
+        """
         delivery = self._own(app, id_text)
         if delivery.attempt >= MAX_ATTEMPTS:
             raise ConflictError(f"A delivery has at most {MAX_ATTEMPTS:,} attempts, and this one has used them.")
@@ -134,11 +138,15 @@ class DeliveryRoutes:
         endpoint = None
         if delivery.endpoint_id != RUN_ENDPOINT_ID:
             endpoint = self.env[EndpointStore].get(delivery.project_id, delivery.endpoint_id)
+        if asked.transform == "again":
+            delivery = delivery.without_body
+        elif delivery.state is DeliveryState.DELIVERED and first_state(delivery, endpoint) is not DeliveryState.PENDING:
+            raise ConflictError(_NO_BODY)
         is_kept = self._age_ms(delivery) < REPLAY_WINDOW_SECS * MS_PER_SEC
         replayed = ReplayResult.EVENT_GONE
         if is_kept:
             box = self._box(delivery, asked.webhook_secret)
-            replayed = replay(self.env, delivery, box, endpoint, again=asked.transform == "again")
+            replayed = replay(self.env, delivery, box, endpoint)
         if replayed is ReplayResult.CONTENDED:
             raise UnavailableError("Other requests keep changing this delivery. Repeat the request.", 1)
         if replayed is ReplayResult.ALREADY_DUE and _cannot_sign(delivery):
@@ -146,7 +154,7 @@ class DeliveryRoutes:
         if replayed is not ReplayResult.DONE:
             raise ConflictError(_REFUSALS[replayed])
         reach("replay.after_write")
-        send_hint(self.env, delivery if endpoint is None else replace(delivery, state=first_state(endpoint)))
+        send_hint(self.env, replace(delivery, state=first_state(delivery, endpoint)))
         return self._show(self._own(app, id_text), 202)
 
     def _endpoints(self, deliveries: Sequence[Delivery]) -> dict[str, Endpoint]:

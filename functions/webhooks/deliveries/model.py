@@ -12,12 +12,12 @@ A delivery without a free send slot is parked: it keeps its state, has no hint, 
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
 from functions.aws.dynamodb.row_codec import IN_KEY, OMIT_DEFAULT
 from functions.event_log.model import event_bytes
@@ -153,6 +153,11 @@ class Delivery:
         return {"correlation_id": self.correlation_id or self.submission_id or self.event_id, **run}
 
     @property
+    def without_body(self) -> Self:
+        """It, for a replay that makes another body. Without its digest, the event is read."""
+        return replace(self, is_transformed=False, body_digest=b"")
+
+    @property
     def scheduled_attempts(self) -> int:
         """Attempts since the schedule last started."""
         return self.attempt - self.attempts_before
@@ -286,9 +291,13 @@ def adjust_for_endpoint(planned: Transition, endpoint: Endpoint | None) -> Trans
     return Transition(DeliveryState.CANCELLED if endpoint is None else DeliveryState.PAUSED)
 
 
-def first_state(endpoint: Endpoint) -> DeliveryState:
-    """Return the state of a delivery that an enabled endpoint is to get now."""
-    return DeliveryState.PENDING if endpoint.transform is None else DeliveryState.TRANSFORMING
+def first_state(delivery: Delivery, endpoint: Endpoint | None) -> DeliveryState:
+    """Return the state of a delivery that is to be sent now. An endpoint with a transform never gets the event itself.
+
+    `endpoint`: its own, enabled; None for a run's own URL.
+    """
+    has_body = endpoint is None or endpoint.transform is None or delivery.is_transformed
+    return DeliveryState.PENDING if has_body else DeliveryState.TRANSFORMING
 
 
 def due_at(next_at_ms: int, now_ms: int) -> int:

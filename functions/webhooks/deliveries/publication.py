@@ -325,7 +325,7 @@ def _deliveries(
         yield replace(blank, **asdict(run_target))
     for endpoint in subscribers.endpoints:
         if endpoint.wants(event.type) and (endpoint.format is not BodyFormat.EMAIL or is_turn(event)):
-            state = first_state(endpoint) if endpoint.enabled else DeliveryState.PAUSED
+            state = first_state(blank, endpoint) if endpoint.enabled else DeliveryState.PAUSED
             ref = endpoint_ref(event.project_id, endpoint.endpoint_id)
             parked_ms = now_ms if state is DeliveryState.PENDING and _is_open(ref, now_ms) else None
             yield replace(blank, endpoint_id=endpoint.endpoint_id, state=state, lane_at_ms=parked_ms)

@@ -275,18 +275,15 @@ class ReplayStore(Table):
         secret_box: bytes | None = None,
         also: Sequence[Any] = (),
         endpoint: Endpoint | None = None,
-        *,
-        again: bool = False,
     ) -> ReplayResult:
         """Make one delivery due now. `secret_box`: a run's sealed secret that replaces the secret of the row.
 
-        `also`: actions without a condition, in the same transaction. `again`: let the transform of its endpoint write
-        another body.
+        `also`: actions without a condition, in the same transaction. `endpoint`: as in `recover`.
         """
         now = self._clock()
         actions = {
             "event": self._event_is_kept(delivery, now),
-            "delivery": self._due_again(delivery, now, secret_box, endpoint, again=again),
+            "delivery": self._due_again(delivery, now, secret_box, endpoint),
             "endpoint": [] if delivery.endpoint_id == RUN_ENDPOINT_ID else self._endpoint_is_on(delivery),
             "also": also,
         }
@@ -308,18 +305,16 @@ class ReplayStore(Table):
         `also`: actions without a condition, in the same transaction. `endpoint`: its own; if that has a transform, the
         delivery first gets a body, unless it has one. Raises RowsContendedError.
         """
-        update = self._again(due_at_ms, delivery.event_id, states, endpoint)
+        update = self._again(due_at_ms, delivery, states, endpoint)
         key = delivery_key(delivery.event_id, delivery.endpoint_id)
         if not also:
             return self._update_unread(update, key)
         actions = {"delivery": update.action(self.table_name, key), "also": also}
         return transact_or_raise(self._client, actions) is None
 
-    def _due_again(
-        self, delivery: Delivery, now_ms: int, secret_box: bytes | None, endpoint: Endpoint | None, *, again: bool
-    ) -> Any:
-        update = self._again(now_ms, delivery.event_id, tuple(REPLAYABLE), endpoint)
-        if again:  # without its digest, the event is read
+    def _due_again(self, delivery: Delivery, now_ms: int, secret_box: bytes | None, endpoint: Endpoint | None) -> Any:
+        update = self._again(now_ms, delivery, tuple(REPLAYABLE), endpoint)
+        if not delivery.body_digest:
             update = replace(update, removes=(*update.removes, "is_transformed", "body_digest"))
         if secret_box is not None:
             update = replace(update, sets={**update.sets, "secret_box": secret_box})
@@ -328,20 +323,20 @@ class ReplayStore(Table):
         return update.action(self.table_name, delivery_key(delivery.event_id, delivery.endpoint_id))
 
     def _again(
-        self, next_at_ms: int, event_id: str, states: tuple[DeliveryState, ...], endpoint: Endpoint | None
+        self, next_at_ms: int, delivery: Delivery, states: tuple[DeliveryState, ...], endpoint: Endpoint | None
     ) -> ConditionalUpdate:
         was_in, values = state_in(states)
-        state, computed = DeliveryState.PENDING, ["#attempts_before = #attempt"]
-        if endpoint is not None and endpoint.transform is not None:
+        state, computed = first_state(delivery, endpoint), ["#attempts_before = #attempt"]
+        if state is DeliveryState.TRANSFORMING:
             # A run that was begun before must not end this one.
-            state, values = DeliveryState.TRANSFORMING, values | {"zero": 0, "one": 1}
+            values |= {"zero": 0, "one": 1}
             computed.append("#transforms = if_not_exists(#transforms, :zero) + :one")
         return ConditionalUpdate(
             {
                 "state": state.value,
                 "next_at_ms": next_at_ms,
                 "due_at_ms": due_at(next_at_ms, self._clock()),
-                "due_shard": due_shard(event_id),
+                "due_shard": due_shard(delivery.event_id),
             },
             f"attribute_exists(#pk) AND #attempt < :most AND {was_in}",
             values | {"most": MAX_ATTEMPTS},
@@ -366,12 +361,10 @@ PER_SEC = 50
 """Deliveries that become due per second, so that a receiver is not overloaded after an outage."""
 
 
-def replay(
-    env: Env, delivery: Delivery, secret_box: bytes | None, endpoint: Endpoint | None, *, again: bool
-) -> ReplayResult:
+def replay(env: Env, delivery: Delivery, secret_box: bytes | None, endpoint: Endpoint | None) -> ReplayResult:
     """Make one delivery due now, and note it in the event log. The arguments are those of `ReplayStore.replay`."""
     also = env[LogWriter].replay_actions(delivery)
-    return env[ReplayStore].replay(delivery, secret_box, also, endpoint, again=again)
+    return env[ReplayStore].replay(delivery, secret_box, also, endpoint)
 
 
 def recover(env: Env, endpoint: Endpoint, since_ms: int, *, also_retrying: bool = False) -> Recovered:
@@ -406,7 +399,7 @@ def _recover_one(
     also = [env[LogWriter].replay_action(delivery)] if is_logged else []
     if not env[ReplayStore].recover(delivery, env.clock() + delay_secs * MS_PER_SEC, states, also, endpoint):
         return False
-    delivery = replace(delivery, state=first_state(endpoint))
+    delivery = replace(delivery, state=first_state(delivery, endpoint))
     reach("recover.after_write")
     if delay_secs * MS_PER_SEC <= MAX_HINT_DELAY_MS:
         send_hint(env, delivery, delay_secs)

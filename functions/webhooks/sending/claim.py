@@ -19,6 +19,7 @@ from functions.clock import MS_PER_SEC
 from functions.env import Env
 from functions.failpoint import reach
 from functions.webhooks.deliveries.model import (
+    FIRST_HINTED_MS,
     LEASE_MS,
     MAX_HINT_DELAY_MS,
     PARKED_MS,
@@ -27,6 +28,7 @@ from functions.webhooks.deliveries.model import (
     Delivery,
     DeliveryState,
     due_at,
+    first_state,
 )
 from functions.webhooks.deliveries.publication import DeliveryHints, Hint, note_open
 from functions.webhooks.deliveries.replay import ReplayStore
@@ -199,6 +201,18 @@ class Leases(Table):
         cancel = self._change(delivery, {"state": DeliveryState.CANCELLED.value}, (*LEASE, *DUE, *WAITING))
         return self._transact({"delivery": cancel}) is None
 
+    def wait_for_transform(self, delivery: Delivery) -> bool:
+        """Let a claimable delivery wait for the transform of its endpoint; False if it has changed."""
+        now = self._clock()
+        sets: dict[str, Value] = {
+            "state": DeliveryState.TRANSFORMING.value,
+            "transforms": delivery.transforms + 1,
+            "next_at_ms": now,
+            "due_at_ms": now + FIRST_HINTED_MS,
+            "due_shard": due_shard(delivery.event_id),
+        }
+        return self._transact({"delivery": self._change(delivery, sets, (*LEASE, *WAITING))}) is None
+
     def park(self, snapshot: DeliverySnapshot, hinted_for_ms: int | None = None) -> bool:
         """Park a delivery until a slot is free; False if a slot or the delivery has changed since.
 
@@ -294,11 +308,9 @@ class Claimer:
         for snapshot in self.following(claimed.delivery, slot.lane):
             if snapshot.lane.is_open:  # its probe is due later, and another sender may get it
                 return None
-            if snapshot.is_orphan:
-                self.leases.cancel(snapshot.delivery)
-            elif snapshot.is_off:
-                self.leases.pause(snapshot)
-            elif (following := self.leases.claim_for(slot, snapshot, owner)) is not None:
+            if self._set_aside(snapshot) is not None:
+                continue
+            if (following := self.leases.claim_for(slot, snapshot, owner)) is not None:
                 return following
         return None
 
@@ -310,10 +322,8 @@ class Claimer:
 
     def _settle(self, snapshot: DeliverySnapshot, owner: str, hint: Hint) -> tuple[ClaimedDelivery | None, bool]:
         """Claim, park, pause or cancel. Return the claim if any, and False if the rows have changed since."""
-        if snapshot.is_orphan:
-            return None, self.leases.cancel(snapshot.delivery)
-        if snapshot.is_off:
-            return None, self.leases.pause(snapshot)
+        if (is_aside := self._set_aside(snapshot)) is not None:
+            return None, is_aside
         if not self._has_free_slot(snapshot):
             return self._wait(snapshot, owner, hint)
         may_be_older = snapshot.lane.waiting_ms is not None and not snapshot.lane.is_ordered
@@ -326,6 +336,20 @@ class Claimer:
                 return None, True  # both wait, and the sender that took the slot will see them
         claimed = self.leases.claim(snapshot, owner, self.lane_waker.project_slots)
         return claimed, claimed is not None
+
+    def _set_aside(self, snapshot: DeliverySnapshot) -> bool | None:
+        """Cancel, pause or transform a delivery that must not be sent; False if it has changed. None if it may be."""
+        if snapshot.is_orphan:
+            return self.leases.cancel(snapshot.delivery)
+        if snapshot.is_off:
+            return self.leases.pause(snapshot)
+        if first_state(snapshot.delivery, snapshot.endpoint) is DeliveryState.PENDING:
+            return None
+        # The endpoint got its transform after the delivery was written.
+        is_written = self.leases.wait_for_transform(snapshot.delivery)
+        if is_written:
+            self.hints.send(Hint.of(replace(snapshot.delivery, state=DeliveryState.TRANSFORMING)))
+        return is_written
 
     def _has_free_slot(self, snapshot: DeliverySnapshot) -> bool:
         return snapshot.slots.count_free(snapshot.lane, self.lane_waker.project_slots, self.clock()) > 0
@@ -379,7 +403,7 @@ class Claimer:
         if is_paused:
             self.replays.recover(first, self.clock(), endpoint=snapshot.endpoint)
             reach("webhook.after_resume")
-            if snapshot.endpoint is not None and snapshot.endpoint.transform is not None:
+            if first_state(first, snapshot.endpoint) is DeliveryState.TRANSFORMING:
                 self.hints.send(Hint.of(replace(first, state=DeliveryState.TRANSFORMING)))
                 return None
         upcoming: DeliverySnapshot | None = snapshot
@@ -405,7 +429,9 @@ class Claimer:
             if (event_id, endpoint_id) == (snapshot.delivery.event_id, snapshot.delivery.endpoint_id):
                 return None
             older = self.read_claimable(Hint(event_id, endpoint_id, snapshot.slots.project_id, snapshot.lane.host))
-            if older is not None and older.lane.ref == snapshot.lane.ref and older.delivery.lane_at_ms is not None:
+            if older is None or older.lane.ref != snapshot.lane.ref or older.delivery.lane_at_ms is None:
+                continue
+            if self._set_aside(older) is None:
                 return older
         return None
 

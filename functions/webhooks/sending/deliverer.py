@@ -23,9 +23,11 @@ from functions.webhooks.deliveries.model import (
     NOT_SENT,
     RUN_ENDPOINT_ID,
     Delivery,
+    DeliveryState,
     Schedule,
     Transition,
     after_reply,
+    first_state,
 )
 from functions.webhooks.deliveries.publication import DeliveryHints, Hint
 from functions.webhooks.deliveries.store import DeliveryStore
@@ -100,6 +102,8 @@ class UnguardedSends:
         if delivery is None or not 0 < len(hint.body) <= MAX_BODY_BYTES:
             return None
         if abs(now - delivery.next_at_ms) > FRESH_HINT_MS or (target := self._target(delivery)).is_guarded(now):
+            return None
+        if first_state(delivery, target.endpoint) is not DeliveryState.PENDING:
             return None
         with self._turn(delivery.project_id) as may_send:
             request = sign(self._env, delivery, target.endpoint, hint.body, self._clock()) if may_send else None

@@ -247,7 +247,7 @@ def test_a_purge_leaves_nothing_that_transforms_wrote(aws: Aws, admin_key: str, 
         assert delivery is not None
         if delivery.is_transformed:
             now = pipeline.endpoints.get("written", endpoint.endpoint_id)
-            assert replay(pipeline.env, delivery, None, now, again=True).name == "DONE"
+            assert replay(pipeline.env, delivery.without_body, None, now).name == "DONE"
     assert bodies(aws) == 1
     assert "hidden-error" in repr(aws.items("DeliveriesTable"))
     assert admin(admin_key, "PATCH", "/api/projects/written", {"enabled": False}).status == 200

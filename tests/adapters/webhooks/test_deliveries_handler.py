@@ -8,6 +8,7 @@ from botocore.exceptions import ClientError
 
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.items import from_item, to_item
+from functions.aws.dynamodb.row_codec import write
 from functions.aws.dynamodb.table import TRIES
 from functions.clock import from_rfc3339, now_ms, to_rfc3339
 from functions.handlers import webhooks as endpoints
@@ -19,6 +20,8 @@ from functions.webhooks.deliveries.model import HINTED_MS, Delivery, DeliverySta
 from functions.webhooks.deliveries.publication import DeliveryHints
 from functions.webhooks.deliveries.replay import REPLAYABLE
 from functions.webhooks.deliveries.store import DeliveryStore, DueDelivery, queue_row
+from functions.webhooks.endpoints.model import Transform
+from functions.webhooks.endpoints.store import endpoint_key
 from functions.webhooks.sending.lanes import FAILURES_TO_OPEN, lane_key
 from functions.webhooks.vocabulary import Reply
 from tests.adapters.aws_account import PROJECT_ID, Aws
@@ -376,6 +379,25 @@ def test_a_finished_delivery_is_replayed(
     again = replay(project_key, before)
     assert (again.status, again.json["error"]) == (409, "conflict")
     assert hints(aws) == []
+
+
+def test_what_was_delivered_as_the_event_is_replayed_by_a_transform_only_if_asked_for(
+    aws: Aws, project_key: str, endpoint_id: str, deliveries: DeliveryStore
+) -> None:
+    key = endpoint_key(PROJECT_ID, endpoint_id)
+    row = aws.client("dynamodb").get_item(TableName=aws.names["DeliveriesTable"], Key=key)["Item"]
+    put_rows(aws, from_item(row) | {"transform": write(Transform("python", "print(1)"))})
+    before = put_delivery(aws, "delivered", endpoint_id=endpoint_id, attempt=1, body_digest=b"1")
+    refused = replay(project_key, before)
+    assert (refused.status, "transform: again" in refused.json["message"]) == (409, True)
+    assert stored(deliveries, before) == before
+    path = f"{PATH}/{name_of(before)}/replay"
+    assert send(project_key, "POST", path, {"transform": "again"}).json["state"] == "transforming"
+    failed = put_delivery(aws, "exhausted", endpoint_id=endpoint_id, attempt=1)
+    assert replay(project_key, failed).json["state"] == "transforming"
+    written = put_delivery(aws, "delivered", endpoint_id=endpoint_id, attempt=1, body_digest=b"1", is_transformed=True)
+    assert replay(project_key, written).json["state"] == "pending"
+    assert stored(deliveries, written).is_transformed
 
 
 @pytest.mark.parametrize("state", ["pending", "sending"])

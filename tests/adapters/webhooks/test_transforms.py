@@ -10,7 +10,7 @@ from functions import failpoint
 from functions.projects.model import Quota
 from functions.submissions.model import PENDING_MAX_MS
 from functions.submissions.results.list_store import SubmissionList
-from functions.webhooks.deliveries.model import DeliveryState, TransformedDelivery, TransformFailure
+from functions.webhooks.deliveries.model import DeliveryState, TransformedDelivery, TransformFailure, first_state
 from functions.webhooks.deliveries.replay import recover, replay, send_hint
 from functions.webhooks.deliveries.written_body import BodyStore
 from functions.webhooks.endpoints.model import Endpoint, Payload, Transform
@@ -27,6 +27,7 @@ from tests.adapters.transform_programs import (
     send_all,
     write_bodies,
 )
+from tests.adapters.webhooks.endpoint_runs import finish, hint_of, hold
 
 
 @pytest.fixture(autouse=True)
@@ -42,9 +43,9 @@ def again(pipeline: Pipeline, event_id: str, endpoint: Endpoint, *, transform: b
     """Replay as the API does."""
     delivery = pipeline.deliveries.get_delivery(event_id, endpoint.endpoint_id)
     assert delivery is not None
-    now = pipeline.at(endpoint)
-    assert replay(pipeline.env, delivery, None, now, again=transform).name == "DONE"
-    send_hint(pipeline.env, replace(delivery, state=DeliveryState.TRANSFORMING))
+    now, delivery = pipeline.at(endpoint), delivery.without_body if transform else delivery
+    assert replay(pipeline.env, delivery, None, now).name == "DONE"
+    send_hint(pipeline.env, replace(delivery, state=first_state(delivery, now)))
 
 
 def change_program(pipeline: Pipeline, endpoint: Endpoint, code: str) -> None:
@@ -179,7 +180,7 @@ def test_a_replay_takes_the_body_as_it_was_or_another_one(pipeline: Pipeline) ->
     again(pipeline, run.submission_id, endpoint, transform=False)
     send_all(pipeline)
     assert requests(pipeline) == []
-    send_all(pipeline)
+    assert len(pipeline.sent_to(endpoint)) == 2, "its hint is enough"
     again(pipeline, run.submission_id, endpoint, transform=True)
     send_all(pipeline)
     pipeline.record(completion(one_request(pipeline), b'{"body": ["second"]}'))
@@ -195,6 +196,52 @@ def test_without_its_transform_an_endpoint_gets_the_event(pipeline: Pipeline) ->
     send_all(pipeline)
     (sent,) = pipeline.sent_to(endpoint)
     assert json.loads(sent.body)["id"] == run.submission_id
+
+
+@pytest.mark.parametrize("late_secs", [0, 10])
+@pytest.mark.parametrize("ordered", [False, True])
+def test_an_event_that_waits_when_its_endpoint_gets_a_transform_is_not_sent_itself(
+    pipeline: Pipeline, late_secs: int, *, ordered: bool
+) -> None:
+    endpoint = pipeline.endpoint(ordered=ordered)
+    run = pipeline.run(webhook_url=None)
+    change_program(pipeline, endpoint, "late")
+    pipeline.time.advance(late_secs)
+    send_all(pipeline)
+    assert pipeline.state(run, endpoint.endpoint_id) is DeliveryState.TRANSFORMING
+    send_all(pipeline)
+    assert write_bodies(pipeline) == 1
+    send_all(pipeline)
+    assert [each.body for each in pipeline.sent_to(endpoint)] == [b'{"was":"submission.completed"}']
+
+
+def test_a_retry_of_an_event_passes_the_transform_that_its_endpoint_got_since(pipeline: Pipeline) -> None:
+    endpoint = pipeline.endpoint()
+    pipeline.receiver.answers = [(500, {}, b""), (200, {}, b"")]
+    run = pipeline.run(webhook_url=None)
+    send_all(pipeline)
+    change_program(pipeline, endpoint, "late")
+    for _ in range(3):
+        pipeline.sweep(after_secs=300)
+        send_all(pipeline)
+        write_bodies(pipeline)
+    first, second = pipeline.sent_to(endpoint)
+    assert json.loads(first.body)["id"] == run.submission_id
+    assert second.body == b'{"was":"submission.completed"}'
+
+
+def test_parked_events_pass_the_transform_that_their_endpoint_got_since(pipeline: Pipeline) -> None:
+    endpoint = pipeline.endpoint(max_concurrency=1)
+    hold(pipeline, endpoint, 1)
+    for _ in range(3):
+        pipeline.time.ms += 1
+        assert pipeline.webhook(hint_of(finish(pipeline), endpoint)) == []
+    change_program(pipeline, endpoint, "late")
+    for _ in range(6):
+        pipeline.sweep(after_secs=130)
+        send_all(pipeline)
+        write_bodies(pipeline)
+    assert [each.body for each in pipeline.sent_to(endpoint)] == [b'{"was":"submission.completed"}'] * 4
 
 
 def test_a_retry_sends_the_same_body_without_another_run(pipeline: Pipeline) -> None:
