@@ -329,15 +329,14 @@ class DeliveryStore(Table):
             ExpressionAttributeValues=to_item({":true": True, ":ttl": (self._clock() + TTL_MS) // MS_PER_SEC}),
         )
         cancel = cancelling((*LIVE, DeliveryState.PAUSED))
-        for row in self._list(f"EVENT#{event_id}", "DELIVERY#"):
+        pk = f"EVENT#{event_id}"
+        for row in self._list(pk, "DELIVERY#"):
+            reach("cancel.before_delivery")
             self._update_unread(cancel, delivery_key(*ids_of(row)))
-            if row.get("is_transformed") or row.get("transforms"):  # a later end finds the delivery cancelled
-                body = key(f"EVENT#{event_id}", f"BODY#{ids_of(row)[1]}")
-                self._update_unread(ConditionalUpdate({}, EXISTS, {}, ("body_zlib",)), body)
-            if "transform_failure" in row:  # what the program printed may be of the event
-                self._update_unread(
-                    ConditionalUpdate({}, EXISTS, {}, ("transform_failure",)), delivery_key(*ids_of(row))
-                )
+        # Read again: until its delivery is cancelled, a transform may end, and what it wrote may be of the event.
+        for row in (*self._list(pk, "DELIVERY#"), *self._list(pk, "BODY#")):
+            if removes := tuple({"transform_failure", "body_zlib"} & row.keys()):
+                self._update_unread(ConditionalUpdate({}, EXISTS, {}, removes), key(pk, row["sk"]))
 
     def delete_others(self, project_id: str) -> int:
         """Cancel some events of a project without a submission, and take them off its list; return how many.

@@ -458,6 +458,31 @@ def test_two_ends_at_once_write_one_body(pipeline: Pipeline) -> None:
     assert b"first" in pipeline.env[BodyStore].get(delivery)
 
 
+@pytest.mark.parametrize("verdict", ["AC", "RE"])
+def test_a_deletion_that_meets_an_end_removes_what_its_program_wrote(pipeline: Pipeline, verdict: str) -> None:
+    endpoint_of(pipeline)
+    run = pipeline.run(webhook_url=None)
+    send_all(pipeline)
+    request = one_request(pipeline)
+
+    def end_between(name: str) -> None:
+        if name == "cancel.before_delivery":
+            failpoint.set_hook(None)
+            written = completion(request, b'{"body": "hidden"}', verdict=verdict, stderr=b"hidden")
+            assert pipeline.record(written) == []
+
+    failpoint.set_hook(end_between)
+    try:
+        pipeline.deliveries.cancel_event(run.submission_id)
+    finally:
+        failpoint.set_hook(None)
+    rows = pipeline.aws.items("DeliveriesTable")
+    assert [item for item in rows if "body_zlib" in item or "transform_failure" in item] == []
+    pipeline.sweep(after_secs=300)
+    send_all(pipeline)
+    assert pipeline.receiver.received == []
+
+
 def test_an_end_that_meets_a_deletion_writes_no_body(pipeline: Pipeline) -> None:
     endpoint = endpoint_of(pipeline)
     run = pipeline.run(webhook_url=None)
