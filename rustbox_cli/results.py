@@ -104,7 +104,7 @@ def waiting_text(body: Result) -> str:
         "breaker_open": f"its target gave no answer: circuit breaker open until {until}",
         "scheduled": f"next attempt at {until}",
         "endpoint_disabled": "its endpoint is disabled",
-        "transform": "the transform of its endpoint runs",
+        "transform": "the transform of its endpoint " + (f"failed, and rests until {until}" if until else "runs"),
         "quota": f"no quota for the transform of its endpoint until {until}",
     }
     return plain(words.get(reason, reason))

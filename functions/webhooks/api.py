@@ -190,14 +190,15 @@ class DeliveryRoutes:
         """Return why a delivery waits. Only one that is due reads more than its row: see `_held`."""
         if delivery.state is DeliveryState.PAUSED:
             return {"reason": "endpoint_disabled"}
-        if delivery.state is DeliveryState.TRANSFORMING:
-            if delivery.next_at_ms <= self.env.clock() + SKEW_MS:
-                return {"reason": "transform"}
-            return {"reason": "quota", "until": to_rfc3339(delivery.next_at_ms)}
-        if delivery.state not in {DeliveryState.PENDING, DeliveryState.RETRYING}:
+        if delivery.state not in {DeliveryState.TRANSFORMING, DeliveryState.PENDING, DeliveryState.RETRYING}:
             return None
         if delivery.next_at_ms > self.env.clock() + SKEW_MS:
-            return {"reason": "scheduled", "until": to_rfc3339(delivery.next_at_ms)}
+            wait, until = delivery.transform_wait, to_rfc3339(delivery.next_at_ms)
+            if wait is None:
+                return {"reason": "scheduled", "until": until}
+            return {"reason": "quota" if wait.for_quota else "transform", "until": until}
+        if delivery.state is DeliveryState.TRANSFORMING:
+            return {"reason": "transform"}
         return self._held(delivery, endpoint)
 
     def _held(self, delivery: Delivery, endpoint: Endpoint | None) -> DeliveryWaiting | None:

@@ -103,7 +103,7 @@ export function waitingText({ waiting }) {
     breaker_open: `Its target gave no answer: the circuit breaker is open until ${until && localTime(until)}.`,
     scheduled: `Its next attempt is at ${until && localTime(until)}.`,
     endpoint_disabled: "Its endpoint is disabled.",
-    transform: "The transform of its endpoint runs.",
+    transform: until ? `The transform of its endpoint failed, and rests until ${localTime(until)}.` : "The transform of its endpoint runs.",
     quota: `No quota for the transform of its endpoint until ${until && localTime(until)}.`,
   };
   return texts[reason] ?? reason;

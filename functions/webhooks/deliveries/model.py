@@ -106,6 +106,14 @@ class TransformFailure:
 
 
 @dataclass(frozen=True, slots=True)
+class TransformWait:
+    """Since when a transform cannot begin: the project has no quota for it, or the program failed and rests."""
+
+    since_ms: int
+    for_quota: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Latency:
     """The first attempt of a delivery, which succeeded."""
 
@@ -142,6 +150,7 @@ class Delivery:
     is_transformed: Annotated[bool, OMIT_DEFAULT] = False  # a row has the body that it sends
     transforms: Annotated[int, OMIT_DEFAULT] = 0  # how often the transform was begun again
     transform_failure: TransformFailure | None = None
+    transform_wait: TransformWait | None = None
     only_attempt: RecordedAttempt | None = field(default=None, repr=False)  # the first one, if it ended the delivery
     correlation_id: Annotated[str, OMIT_DEFAULT] = ""
     traceparent: Annotated[str, OMIT_DEFAULT] = ""

@@ -340,7 +340,7 @@ class ReplayStore(Table):
             },
             f"attribute_exists(#pk) AND #attempt < :most AND {was_in}",
             values | {"most": MAX_ATTEMPTS},
-            removes=(*LEASE, *WAITING),
+            removes=(*LEASE, *WAITING, "transform_wait"),
             computed=tuple(computed),
         )
 

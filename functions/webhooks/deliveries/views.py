@@ -79,8 +79,8 @@ class DeliveryWaiting(TypedDict):
     reason: Annotated[
         Literal["transform", "quota", "scheduled", "endpoint_disabled", "order", "breaker_open", "slot"],
         Field(
-            description="transform: its program runs. quota: the project's quota has no run for its program, or "
-            "the program failed before and rests. "
+            description="transform: its program runs, or failed before and rests until `until`. "
+            "quota: the project's quota has no run for its program. "
             "scheduled: its next attempt is later. endpoint_disabled: enable the endpoint, then recover. "
             "order: others of its ordered endpoint come first. breaker_open: the target gave no answer three times, "
             "and gets one request at `until`. slot: all requests that its endpoint, host or project may have at a time "

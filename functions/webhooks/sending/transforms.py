@@ -15,7 +15,7 @@ from functions.aws.dynamodb.conditional import ConditionalUpdate, put
 from functions.aws.dynamodb.items import Value, to_item
 from functions.aws.dynamodb.row_codec import write
 from functions.aws.dynamodb.table import Table, due_shard
-from functions.clock import MS_PER_SEC, from_rfc3339
+from functions.clock import MS_PER_SEC
 from functions.env import Env
 from functions.errors import ConflictError
 from functions.failpoint import reach
@@ -25,10 +25,12 @@ from functions.webhooks.alerts import count_blocked
 from functions.webhooks.deliveries.model import (
     FIRST_HINTED_MS,
     MAX_HINT_DELAY_MS,
+    SKEW_MS,
     Delivery,
     DeliveryState,
     TransformedDelivery,
     TransformFailure,
+    TransformWait,
     due_at,
 )
 from functions.webhooks.deliveries.publication import DeliveryHints, Hint, Publication
@@ -144,10 +146,11 @@ class TransformStore(Table):
             return self._update_unread(*self._change(delivery, {"state": state.value, **sets}, ()))
         return self._update_unread(*self._change(delivery, {"state": state.value}, DUE))
 
-    def wait(self, delivery: Delivery, until_ms: int) -> bool:
-        """Let a delivery wait, as for the quota of its project."""
+    def wait(self, delivery: Delivery, until_ms: int, wait: TransformWait) -> bool:
+        """Let a delivery wait."""
         sets: dict[str, Value] = {"next_at_ms": until_ms, "due_at_ms": due_at(until_ms, self._clock())}
-        return self._update_unread(*self._change(delivery, sets, ()))
+        update, row_key = self._change(delivery, {**sets, "transform_wait": write(wait)}, ())
+        return self._update_unread(update.only_if("#next_at_ms = :was", {"was": delivery.next_at_ms}), row_key)
 
     def end(self, delivery: Delivery, body: WrittenBody | TransformFailure | None) -> list[Any]:
         """Return the actions that end a transform: its body, or the state of a delivery that has none."""
@@ -179,7 +182,8 @@ class TransformStore(Table):
     ) -> tuple[ConditionalUpdate, dict[str, Any]]:
         """Return the update of a delivery that still waits for this transform, and the key of its row."""
         condition, values = "#state = :transforming", {"transforming": DeliveryState.TRANSFORMING.value}
-        update = ConditionalUpdate(sets, condition, values, removes)
+        waits = "transform_wait" in sets
+        update = ConditionalUpdate(sets, condition, values, removes if waits else (*removes, "transform_wait"))
         if delivery.transforms:
             update = update.only_if("#transforms = :transforms", {"transforms": delivery.transforms})
         else:
@@ -203,8 +207,8 @@ class Transforms:
         delivery = hint.new if is_fresh else self._deliveries.get_delivery(hint.event_id, hint.endpoint_id)
         if delivery is None or delivery.project_id != hint.project_id:
             return
-        if delivery.state is not DeliveryState.TRANSFORMING:
-            return
+        if delivery.state is not DeliveryState.TRANSFORMING or delivery.next_at_ms > self._clock() + SKEW_MS:
+            return  # or a hint that came twice: the one of its wait is on its way
         endpoint, turn = self._target(delivery, is_fresh=is_fresh)
         if endpoint is None or not endpoint.enabled:
             self._store.settle(delivery, DeliveryState.CANCELLED if endpoint is None else DeliveryState.PAUSED)
@@ -216,7 +220,8 @@ class Transforms:
             if turn is None or self._turns.take(*ids, turn, run_id):
                 self._run(delivery, endpoint, endpoint.transform, event, turn, is_new=is_fresh)
             else:
-                self._wait(delivery, self._wait_secs(delivery, turn))
+                rest_ms = MS_PER_SEC if turn.run_id else turn.until_ms - self._clock()
+                self._wait(delivery, -(-rest_ms // MS_PER_SEC), for_quota=False)
         else:  # the submission was deleted
             self._store.settle(delivery, DeliveryState.CANCELLED)
 
@@ -247,19 +252,18 @@ class Transforms:
         )
         reach("transform.after_begin")
         if wait_secs:
-            self._wait(delivery, wait_secs)
+            self._wait(delivery, wait_secs, for_quota=True)
 
-    def _wait_secs(self, delivery: Delivery, turn: Turn) -> int:
-        """Return when to try again: each time later, so that many waiting deliveries cost few hints."""
+    def _wait(self, delivery: Delivery, asked_secs: int, *, for_quota: bool) -> None:
+        """Try again later. Each wait is half as long as all before it, so that many waiting deliveries cost few hints.
+
+        At most MAX_HINT_DELAY_MS: the administrator may raise a quota.
+        """
         now = self._clock()
-        rest_ms = MS_PER_SEC if turn.run_id else turn.until_ms - now
-        waited_ms = 0 if delivery.transforms else now - from_rfc3339(delivery.created_at)
-        return min(max(rest_ms, waited_ms // 2, 1) + MS_PER_SEC - 1, MAX_HINT_DELAY_MS) // MS_PER_SEC
-
-    def _wait(self, delivery: Delivery, wait_secs: int) -> None:
-        until_ms = self._clock() + wait_secs * MS_PER_SEC
-        if self._store.wait(delivery, until_ms) and until_ms - self._clock() <= MAX_HINT_DELAY_MS:
-            self._hints.send(Hint.of(delivery), delay_ms=wait_secs * MS_PER_SEC)
+        since_ms = delivery.transform_wait.since_ms if delivery.transform_wait else now
+        wait_ms = min(max(asked_secs * MS_PER_SEC, (now - since_ms) // 2, MS_PER_SEC), MAX_HINT_DELAY_MS)
+        if self._store.wait(delivery, now + wait_ms, TransformWait(since_ms, for_quota)):
+            self._hints.send(Hint.of(delivery), delay_ms=wait_ms)
 
     def input_of(self, of: TransformedDelivery) -> tuple[Transform, bytes] | None:
         """Return program and input of a run that is begun again; None if its event or its transform is gone."""

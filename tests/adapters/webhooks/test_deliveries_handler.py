@@ -16,7 +16,7 @@ from functions.http.parameters import write_cursor
 from functions.ids import new_id
 from functions.webhooks.deliveries import replay as deliveries_found
 from functions.webhooks.deliveries import store
-from functions.webhooks.deliveries.model import HINTED_MS, Delivery, DeliveryState, RecordedAttempt
+from functions.webhooks.deliveries.model import HINTED_MS, Delivery, DeliveryState, RecordedAttempt, TransformWait
 from functions.webhooks.deliveries.publication import DeliveryHints
 from functions.webhooks.deliveries.replay import REPLAYABLE
 from functions.webhooks.deliveries.store import DeliveryStore, DueDelivery, queue_row
@@ -96,6 +96,23 @@ def test_a_delivery_says_what_its_row_knows(
     assert (None if found is None else found["reason"]) == reason
     if reason == "scheduled":
         assert found["until"] == to_rfc3339(at_ms)
+
+
+@pytest.mark.parametrize(
+    ("in_ms", "wait", "reason"),
+    [
+        (0, None, "transform"),
+        (60_000, None, "scheduled"),
+        (60_000, TransformWait(0, for_quota=True), "quota"),
+        (60_000, TransformWait(0, for_quota=False), "transform"),
+    ],
+)
+def test_a_delivery_says_why_its_transform_does_not_run(
+    aws: Aws, project_key: str, endpoint_id: str, in_ms: int, wait: TransformWait | None, reason: str
+) -> None:
+    row: dict[str, Any] = {"next_at_ms": now_ms() + in_ms, "transform_wait": wait}
+    found = waiting_of(project_key, put_delivery(aws, "transforming", endpoint_id=endpoint_id, **row))
+    assert found == {"reason": reason, **({"until": to_rfc3339(row["next_at_ms"])} if in_ms else {})}
 
 
 @pytest.mark.parametrize("probe_in_ms", [90_000, -1_000])

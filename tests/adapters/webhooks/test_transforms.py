@@ -10,7 +10,13 @@ from functions import failpoint
 from functions.projects.model import Quota
 from functions.submissions.model import PENDING_MAX_MS
 from functions.submissions.results.list_store import SubmissionList
-from functions.webhooks.deliveries.model import DeliveryState, TransformedDelivery, TransformFailure, first_state
+from functions.webhooks.deliveries.model import (
+    MAX_HINT_DELAY_MS,
+    DeliveryState,
+    TransformedDelivery,
+    TransformFailure,
+    first_state,
+)
 from functions.webhooks.deliveries.replay import recover, replay, send_hint
 from functions.webhooks.deliveries.written_body import BodyStore
 from functions.webhooks.endpoints.model import Endpoint, Payload, Transform
@@ -328,6 +334,38 @@ def test_without_quota_a_delivery_waits_and_then_goes_on(pipeline: Pipeline) -> 
     assert write_bodies(pipeline) == 1
     send_all(pipeline)
     assert len(pipeline.sent_to(endpoint)) == 3
+
+
+@pytest.mark.parametrize("replayed", [False, True])
+def test_waits_for_quota_grow_up_to_a_bound_and_a_hint_that_comes_twice_changes_nothing(
+    pipeline: Pipeline, *, replayed: bool
+) -> None:
+    add_project(pipeline, "small", Quota(per_minute=100, per_day=100, in_flight=1))
+    endpoint = endpoint_of(pipeline, project_id="small")
+    late = pipeline.run(webhook_url=None, project_id="small")
+    if replayed:
+        send_all(pipeline)
+        write_bodies(pipeline)
+        send_all(pipeline)
+    else:
+        pipeline.hints()
+    pipeline.run(webhook_url=None, project_id="small")
+    send_all(pipeline)
+    one_request(pipeline)  # and it does not end
+    if replayed:
+        pipeline.time.advance(50_000)
+        again(pipeline, late.submission_id, endpoint, transform=True)
+    names = {"event_id": late.submission_id, "endpoint_id": endpoint.endpoint_id, "project_id": "small"}
+    hint, waits = json.dumps({**names, "transforms": True}), list[int]()
+    for _ in range(30):
+        assert pipeline.webhook(hint, hint) == []
+        delivery = pipeline.delivery(late, endpoint.endpoint_id)
+        assert delivery is not None
+        waits.append(delivery.next_at_ms - pipeline.time())
+        pipeline.time.ms += waits[-1]
+    assert requests(pipeline) == []
+    assert waits == sorted(waits)
+    assert (waits[0], waits[-1]) == (1_000, MAX_HINT_DELAY_MS)
 
 
 def test_the_runs_are_released_from_the_quota(pipeline: Pipeline) -> None:
