@@ -62,7 +62,10 @@ _NOT_TRANSFORMED = "The transform of the endpoint failed, so nothing was sent."
 
 @dataclass(frozen=True, slots=True)
 class TransformRun:
-    """A run to begin. `created_at_ms`: the same for each hint of it. `is_new`: it was surely not begun before."""
+    """A run to begin. `created_at_ms`: now, or the same for a fresh hint that comes twice.
+
+    `is_new`: it was surely not begun before.
+    """
 
     project_id: str
     delivery: TransformedDelivery
@@ -245,7 +248,7 @@ class Transforms:
                 replace(TransformedDelivery.of(delivery), program=program_digest(program), has_turn=turn is not None),
                 program,
                 content,
-                delivery.next_at_ms,
+                delivery.next_at_ms if is_new else self._clock(),
                 delivery.correlation_id or delivery.submission_id or delivery.event_id,
                 is_new,
             )

@@ -464,6 +464,19 @@ def test_a_run_that_never_starts_blocks_its_delivery(pipeline: Pipeline) -> None
     )
 
 
+def test_a_run_that_begins_late_has_its_whole_time(pipeline: Pipeline) -> None:
+    endpoint = endpoint_of(pipeline)
+    pipeline.run(webhook_url=None)
+    pipeline.hints()
+    pipeline.sweep(after_secs=PENDING_MAX_MS // 1000 + 60)
+    send_all(pipeline)
+    assert len(requests(pipeline)) == 1
+    pipeline.sweep(after_secs=130)
+    write_bodies(pipeline)
+    send_all(pipeline)
+    assert [each.body for each in pipeline.sent_to(endpoint)] == [b'{"was":"submission.completed"}']
+
+
 def test_an_earlier_build_sends_no_delivery_that_waits_for_its_transform(pipeline: Pipeline) -> None:
     """It knows `new` of a hint only, and reads the row otherwise, whose state it does not know."""
     endpoint_of(pipeline)
