@@ -72,8 +72,8 @@ class _NewDelivery(msgspec.Struct, omit_defaults=True):
 class _Message(msgspec.Struct, omit_defaults=True):
     """A message of the queue. Bytes are base64, because SQS refuses some characters that a program may print.
 
-    `transforms`: the delivery waits for its transform. Then `waiting` is in the place of `new`, so that an earlier
-    build never sends it.
+    `transforms`: the delivery waits for its transform. Then, and with a body by one, `waiting` and `written` are in the
+    place of `new` and `body`, so that an earlier build never sends either as the event.
     """
 
     event_id: str
@@ -84,6 +84,7 @@ class _Message(msgspec.Struct, omit_defaults=True):
     body: bytes = b""
     transforms: bool = False
     waiting: _NewDelivery | None = None
+    written: bytes = b""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,19 +113,23 @@ class Hint:
     @classmethod
     def of(cls, delivery: Delivery, body: bytes = b"") -> Hint:
         """Return a hint that names a delivery, with the event's bytes if they are known and not too large."""
-        kept = body if len(body) <= MAX_BODY_BYTES else b""
+        kept = body if len(body) <= MAX_BODY_BYTES and not delivery.is_transformed else b""
         ids, transforms = (delivery.event_id, delivery.endpoint_id, delivery.project_id), DeliveryState.TRANSFORMING
         return cls(*ids, host_of(delivery.url), None, kept, transforms=delivery.state is transforms)
 
     @classmethod
     def of_new(cls, delivery: Delivery, body: bytes) -> Hint:
-        """Return the first hint of a new delivery."""
-        return replace(cls.of(delivery, body), new=delivery)
+        """Return the first hint of a new delivery, or of one with a new body."""
+        return replace(cls.of(delivery), new=delivery, body=body if len(body) <= MAX_BODY_BYTES else b"")
 
     @property
     def without_new(self) -> Hint:
         """The hint for a sender that must read the row."""
-        return replace(self, new=None)
+        return replace(self, new=None, body=b"" if self._is_written else self.body)
+
+    @property
+    def _is_written(self) -> bool:
+        return self.new is not None and self.new.is_transformed
 
     def body_of(self, delivery: Delivery) -> bytes:
         """Return the bytes if they are those of the delivery, which may be an older one of the same lane; else b""."""
@@ -140,9 +145,10 @@ class Hint:
             raise MessageInvalidError("", "the hint has no event_id, endpoint_id and project_id") from None
         ids: dict[str, Any] = {name: getattr(message, name) for name in ("event_id", "endpoint_id", "project_id")}
         new, state = None, DeliveryState.TRANSFORMING if message.transforms else DeliveryState.PENDING
-        if (given := message.waiting if message.transforms else message.new) is not None:
+        if (given := message.waiting or message.new) is not None:
             new = Delivery(**ids, state=state, attempt=0, **msgspec.structs.asdict(given))
-        return cls(**ids, host=message.host, new=new, body=message.body, transforms=message.transforms)
+        body = message.body or message.written
+        return cls(**ids, host=message.host, new=new, body=body, transforms=message.transforms)
 
     @property
     def text(self) -> str:
@@ -150,9 +156,11 @@ class Hint:
         new = None
         if self.new is not None:
             new = _NewDelivery(*(getattr(self.new, name) for name in _NewDelivery.__struct_fields__))
-        message = _Message(self.event_id, self.endpoint_id, self.project_id, self.host, new, self.body)
-        if self.transforms:
-            message.new, message.waiting, message.transforms = None, new, True
+        message = _Message(self.event_id, self.endpoint_id, self.project_id, self.host, new, self.body, self.transforms)
+        if self.transforms or self._is_written:
+            message.new, message.waiting = None, new
+        if self._is_written:
+            message.body, message.written = b"", self.body
         return msgspec.json.encode(message).decode()
 
 

@@ -301,7 +301,7 @@ class Transforms:
             is_transformed=True,
             body_digest=sha256(body.stored).digest(),
         )
-        hint = Hint.of(ready, body.stored) if delivery.attempt else Hint.of_new(ready, body.stored)
+        hint = Hint.of(ready) if delivery.attempt else Hint.of_new(ready, body.stored)
         return Publication(actions, (hint,))
 
     def _next_turn(

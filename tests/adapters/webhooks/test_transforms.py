@@ -17,6 +17,7 @@ from functions.webhooks.deliveries.model import (
     TransformFailure,
     first_state,
 )
+from functions.webhooks.deliveries.publication import Hint
 from functions.webhooks.deliveries.replay import recover, replay, send_hint
 from functions.webhooks.deliveries.written_body import BodyStore
 from functions.webhooks.endpoints.model import Endpoint, Payload, Transform
@@ -484,6 +485,25 @@ def test_an_earlier_build_sends_no_delivery_that_waits_for_its_transform(pipelin
     (hint,) = map(json.loads, pipeline.hints())
     assert hint["transforms"] is True
     assert "new" not in hint
+
+
+def test_a_hint_gives_an_earlier_build_no_body_of_a_transform(pipeline: Pipeline) -> None:
+    """It would send the form in which we store it."""
+    endpoint = endpoint_of(pipeline)
+    pipeline.receiver.answers = [(500, {}, b""), (200, {}, b"")]
+    pipeline.run(webhook_url=None)
+    send_all(pipeline)
+    write_bodies(pipeline)
+    (first,) = pipeline.hints()
+    assert {"new", "body"}.isdisjoint(json.loads(first))
+    without_new = Hint.parse(first).without_new.text
+    assert {"new", "body", "waiting", "written"}.isdisjoint(json.loads(without_new))
+    assert pipeline.webhook(first) == []
+    pipeline.sweep(after_secs=300)
+    (retry,) = pipeline.hints()
+    assert {"new", "body"}.isdisjoint(json.loads(retry))
+    assert pipeline.webhook(retry) == []
+    assert [each.body for each in pipeline.sent_to(endpoint)] == [b'{"was":"submission.completed"}'] * 2
 
 
 def test_two_ends_at_once_write_one_body(pipeline: Pipeline) -> None:
