@@ -1,8 +1,12 @@
 """What a program prints becomes a body, or a reason why there is none."""
 
 import json
+from contextlib import suppress
+from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from functions.webhooks.deliveries.model import TransformFailure
 from functions.webhooks.deliveries.written_body import (
@@ -33,6 +37,7 @@ TEXT = {"content-type": "text/plain; charset=utf-8"}
         (b'{"body": "a", "skip": false}', b"a", TEXT),
         (b'{"text": "no field of ours"}\n', b'{"text": "no field of ours"}', JSON),
         (b"two\nlines\n", b"two\nlines", TEXT),
+        (b"NaN values\n", b"NaN values", TEXT),
         (b"[" * 100_000, b"[" * 100_000, TEXT),
     ],
 )
@@ -57,9 +62,16 @@ def test_a_program_may_skip_an_event() -> None:
         (b'{"skip": 1}', "skip must be"),
         (b'{"headers": {}}', "has no body"),
         (b'{"body": 1, "header": {}}', "unknown field 'header'"),
-        (b'{"body": NaN}', "cannot have"),
+        (b'{"body": NaN}', "has NaN, which JSON cannot have"),
+        (b'{"a": [-Infinity]}', "has -Infinity, which JSON cannot have"),
+        (b'{"skip": Infinity}', "has Infinity, which JSON cannot have"),
+        (b'{"body": "[NaN]"}', "cannot have"),
+        (b'{"body": 1e999}', "cannot have"),
         (b'{"body": "\\ud800"}', "cannot have"),
         (b'{"body": 1, "headers": [1]}', "must be an object"),
+        (b'{"body": 1, "headers": []}', "must be an object"),
+        (b'{"body": 1, "headers": null}', "must be an object"),
+        (b'{"body": 1, "headers": {"\\ud800": "x"}}', "HTTP token"),
         (b'{"body": 1, "headers": {"a": 1}}', "must be an object"),
         (b'{"body": 1, "headers": {"content-type": "a\\r\\nx: y"}}', "content-type"),
         (b'{"body": 1, "headers": {"content-type": ""}}', "content-type"),
@@ -74,6 +86,24 @@ def test_a_program_may_skip_an_event() -> None:
 def test_another_output_is_refused_with_its_problem(stdout: bytes, problem: str) -> None:
     with pytest.raises(OutputInvalidError, match=problem):
         read_output(stdout)
+
+
+_NAMES = st.sampled_from(["body", "headers", "skip", "\ud800", "x-a"])
+_VALUES = st.recursive(
+    st.none() | st.booleans() | st.floats() | st.integers() | st.text(st.characters(codec=None)),
+    lambda inner: st.lists(inner) | st.dictionaries(_NAMES, inner),
+    max_leaves=8,
+)
+
+
+@given(_VALUES)
+def test_each_value_of_python_is_a_body_that_is_json_or_has_a_problem(value: Any) -> None:
+    written = None
+    with suppress(OutputInvalidError):
+        written = read_output(json.dumps(value).encode())
+    if written is not None and written.headers == JSON:
+        json.loads(written.content.decode(), parse_constant=pytest.fail)
+        assert WrittenBody.of(written.stored) == written
 
 
 def test_a_failed_program_has_its_verdict_and_the_end_of_its_errors() -> None:

@@ -65,14 +65,19 @@ def read_output(stdout: bytes) -> WrittenBody | None:
         return None
     if "body" not in answer:
         raise OutputInvalidError("The object has no body.")
-    return _body(*_content(answer["body"]), _headers(answer.get("headers") or {}))
+    return _body(*_content(answer["body"]), _headers(answer.get("headers", {})))
 
 
 def _parsed(text: str) -> tuple[Any, bool]:
+    """Return the value of a text, and whether it is JSON. Raises OutputInvalidError for what only Python takes."""
+    constants: list[str] = []
     try:
-        return json.loads(text), True
+        value = json.loads(text, parse_constant=constants.append)
     except (ValueError, RecursionError):
         return None, False
+    if constants:
+        raise OutputInvalidError(f"The output has {constants[0]}, which JSON cannot have.")
+    return value, True
 
 
 def _content(body: Any) -> tuple[bytes, str]:
