@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 from events.vocabulary import Profile, Verdict
+from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.aws.payloads import PayloadMissingError, Payloads
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.env import Env
@@ -15,6 +16,7 @@ from functions.failpoint import reach
 from functions.http.long_poll import long_poll
 from functions.ids import new_id
 from functions.projects.model import Project
+from functions.projects.quota_store import QuotaStore
 from functions.projects.store import ProjectStore
 from functions.submissions.accept.acceptance import QuotaAdmission
 from functions.submissions.completed_event import PlanTransformEnd
@@ -62,15 +64,23 @@ class QueuedTransforms:
     def test(self, project_id: str, program: Transform, event: bytes) -> TransformEnd:
         """Run a program now, and wait for its end. Raises RateLimitedError, UnavailableError."""
         row = replace(self._row(project_id, new_id(), program, self._env.clock()), priority="interactive")
-        self._start(row, program, event)
+        row = self._start(row, program, event)
         poll = self._env[long_poll]
         ended = poll.wait(row, lambda: self._store.get(row.submission_id), lambda seen: seen.is_final, _TEST_SECS)
+        if ended is not None and not ended.is_final and not self._remove(row):
+            ended = self._store.get(row.submission_id)
         if ended is None or not ended.is_final:
-            raise UnavailableError(_NOT_IN_TIME, 5)  # its row expires
+            raise UnavailableError(_NOT_IN_TIME, 5)
         end = _end_of(self._env, ended)
         self._env[Payloads].delete_outputs(ended.submission_id, (ended.stdout_key, ended.stderr_key))
         self._store.delete(ended)
         return end
+
+    def _remove(self, row: Submission) -> bool:
+        """Remove a run that nobody waits for any more: its late end deletes its output. False if it has ended."""
+        release = self._env[QuotaStore].release_action(row.quota_claim)
+        actions = {"row": self._store.transform_end(row), "quota": release}
+        return transact_or_raise(self._env.dynamodb, actions) is None
 
     def languages(self) -> Collection[str]:
         """Return the languages that runners offer, as of a few seconds ago."""
@@ -95,8 +105,8 @@ class QueuedTransforms:
             summary={"kind": Kind.TRANSFORM.value},
         )
 
-    def _start(self, row: Submission, program: Transform, event: bytes) -> None:
-        """Charge and queue a run. Its row has neither program nor input, which the delivery leads to.
+    def _start(self, row: Submission, program: Transform, event: bytes) -> Submission:
+        """Charge and queue a run; return its row. It has neither program nor input, which the delivery leads to.
 
         Raises RateLimitedError, UnavailableError and the errors of the tables.
         """
@@ -113,6 +123,7 @@ class QueuedTransforms:
             self._env[Queues].send_execution(execution_requested(whole, row.created_at), row.correlation_id)
         except Exception as error:  # noqa: BLE001 - the row is due, so the sweeper sends it
             warn(self._env.log, "Transform not queued; the sweeper will send it", row.log_ids, error)
+        return row
 
     def _project(self, project_id: str) -> Project:
         """Return a project. Raises UnavailableError while it is disabled."""

@@ -7,6 +7,8 @@ from typing import Any
 import pytest
 
 from functions import failpoint
+from functions.errors import UnavailableError
+from functions.http.long_poll import LongPoll, long_poll
 from functions.projects.model import Quota
 from functions.submissions.model import PENDING_MAX_MS
 from functions.submissions.results.list_store import SubmissionList
@@ -22,7 +24,9 @@ from functions.webhooks.deliveries.replay import recover, replay, send_hint
 from functions.webhooks.deliveries.written_body import BodyStore
 from functions.webhooks.endpoints.model import Endpoint, Payload, Transform
 from functions.webhooks.endpoints.store import changed_attributes
+from functions.webhooks.sending.transforms import transform_runs
 from tests.adapters.pipeline import Crash, Pipeline, crash_at
+from tests.adapters.quota_usage import whole_usage
 from tests.adapters.transform_programs import (
     PROGRAM,
     add_project,
@@ -573,6 +577,32 @@ def test_an_end_that_meets_a_deletion_writes_no_body(pipeline: Pipeline) -> None
     assert pipeline.state(run, endpoint.endpoint_id) is DeliveryState.CANCELLED
     left = {item["pk"]["S"] for item in pipeline.aws.items("SubmissionsTable")}
     assert f"SUBMISSION#{request['submission_id']}" not in left
+
+
+def test_a_test_that_nobody_waits_for_any_more_leaves_nothing(pipeline: Pipeline) -> None:
+    clock = LongPoll(sleep=pipeline.time.advance, monotonic=lambda: pipeline.time() / 1000)
+    pipeline.env.provide(long_poll, lambda _: clock)
+    with pytest.raises(UnavailableError):
+        pipeline.env[transform_runs].test("dev", PROGRAM, b"{}")
+    assert pipeline.aws.items("SubmissionsTable") == []
+    assert whole_usage(pipeline.aws, "dev").in_flight == 0
+    (request,) = pipeline.aws.messages("InteractiveQueue")
+    assert pipeline.record(completion(request, b"a" * 100_000)) == []
+    assert pipeline.aws.items("SubmissionsTable") == []
+    assert pipeline.aws.client("s3").list_objects_v2(Bucket=pipeline.env.settings.payloads_bucket)["KeyCount"] == 0
+
+
+def test_a_test_that_ends_in_the_last_moment_is_answered(pipeline: Pipeline) -> None:
+    class Late(LongPoll):
+        def wait(self, row: Any, *_: Any) -> Any:
+            (request,) = pipeline.aws.messages("InteractiveQueue")
+            assert pipeline.record(completion(request, b'{"body": 1}')) == []
+            return row
+
+    pipeline.env.provide(long_poll, lambda _: Late())
+    end = pipeline.env[transform_runs].test("dev", PROGRAM, b"{}")
+    assert (end.verdict, end.stdout) == ("AC", b'{"body": 1}')
+    assert pipeline.aws.items("SubmissionsTable") == []
 
 
 def endless(request: dict[str, Any]) -> str:
