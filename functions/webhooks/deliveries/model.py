@@ -195,6 +195,7 @@ class TransformedDelivery:
     """The delivery that a run is for, as the row of the run names it. `transforms`: as in the delivery then.
 
     `program`: its digest. `has_turn`: the run has the turn of its endpoint (`transform_turns`).
+    `is_ordered`: others may wait for this delivery.
     """
 
     event_id: str
@@ -202,6 +203,7 @@ class TransformedDelivery:
     transforms: int = 0
     program: Annotated[bytes, OMIT_DEFAULT] = b""
     has_turn: Annotated[bool, OMIT_DEFAULT] = False
+    is_ordered: Annotated[bool, OMIT_DEFAULT] = False
 
     @classmethod
     def of(cls, delivery: Delivery) -> "TransformedDelivery":

@@ -242,10 +242,16 @@ class Transforms:
             self._env.settings.public_base_url, endpoint, delivery.event_id, delivery.submission_id, event
         )
         reach("transform.before_begin")
+        of = replace(
+            TransformedDelivery.of(delivery),
+            program=program_digest(program),
+            has_turn=turn is not None,
+            is_ordered=endpoint.ordered,
+        )
         wait_secs = self._env[transform_runs].begin(
             TransformRun(
                 delivery.project_id,
-                replace(TransformedDelivery.of(delivery), program=program_digest(program), has_turn=turn is not None),
+                of,
                 program,
                 content,
                 delivery.next_at_ms if is_new else self._clock(),
@@ -282,7 +288,7 @@ class Transforms:
     def plan_end(self, of: TransformedDelivery, end: TransformEnd) -> Publication:
         """Return what the end of a run changes, and the hint that follows; nothing if its delivery does not wait.
 
-        The hint of a delivery that has no body lets an ordered endpoint go on.
+        Without a body, only an ordered endpoint gets a hint, so that it goes on.
         """
         delivery = self._deliveries.get_delivery(of.event_id, of.endpoint_id)
         if delivery is None or delivery.state is not DeliveryState.TRANSFORMING:
@@ -293,7 +299,8 @@ class Transforms:
         has_failed = isinstance(body, TransformFailure)
         actions = (*self._store.end(delivery, body), *self._next_turn(of, delivery, end, has_failed=has_failed))
         if not isinstance(body, WrittenBody):
-            return Publication(actions, (Hint.of(replace(delivery, state=DeliveryState.BLOCKED)),))
+            hint = Hint.of(replace(delivery, state=DeliveryState.BLOCKED))
+            return Publication(actions, (hint,) if of.is_ordered else ())
         ready = replace(
             delivery,
             state=DeliveryState.PENDING,
