@@ -20,6 +20,10 @@ def folder(tmp_path: Path) -> Path:
     built = tmp_path / "site"
     (built / "_static").mkdir(parents=True)
     (built / "index.html").write_text(f"<body><script>{SCRIPT}</script>start</body>")
+    (built / "link.txt").symlink_to(tmp_path / "secret.txt")
+    (built / "linked").symlink_to(tmp_path)
+    (built / ".doctrees").mkdir()
+    (built / ".doctrees" / "x").write_text("of the builder")
     (built / "_static" / "theme.css").write_text("a{}")
     return built
 
@@ -60,7 +64,8 @@ def test_the_policy_allows_the_inline_scripts_of_the_theme_and_no_other_host(cli
     "path",
     [
         *("/docs/../secret.txt", "/docs/%2e%2e/secret.txt", "/docs/..%2fsecret.txt", "/docs//etc/passwd"),
-        *("/docs/_static", "/docs/%00"),
+        *("/docs/_static", "/docs/_static/", "/docs/%00", "/docs/_static/%2e%2e/index.html", "/docs/.doctrees/x"),
+        *("/docs/link.txt", "/docs/linked/secret.txt", "/docs/index.html/", "/docs/index.html/x", "/docs/%ff"),
     ],
 )
 def test_no_path_leads_out_of_the_site(client: httpx.Client, path: str) -> None:
@@ -84,6 +89,12 @@ def test_the_address_of_the_reference_leads_to_the_site_once_it_is_built(folder:
         answer = httpx.get(address, timeout=60)
         assert (answer.status_code, answer.headers["location"]) == (307, "/docs/")
         assert "start" in httpx.get(f"{address}/", timeout=60).text
+
+
+def test_a_page_that_comes_after_the_index_is_served(client: httpx.Client, folder: Path) -> None:
+    assert client.get("/docs/late.html").status_code == 404
+    (folder / "late.html").write_text("late")
+    assert client.get("/docs/late.html").text == "late"
 
 
 def test_without_a_site_the_gateway_answers(tmp_path: Path) -> None:

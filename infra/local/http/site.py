@@ -30,6 +30,8 @@ _OTHER_HOST: Final = (
     "or add the host's name to RUSTBOX_HOSTS and start the service again."
 )
 _SHOWN_CHARS: Final = 100
+_NO_NAME: Final = re.compile(r"/(?:[./]|$)")
+"""A part of a path that is empty or begins with a dot."""
 _TO_THE_SITE: Final = HttpAnswer(
     HTTPStatus.TEMPORARY_REDIRECT, [("location", _ROOT), ("cache-control", "no-cache")], b""
 )
@@ -94,54 +96,48 @@ def _shown(text: str) -> str:
 class Site:
     """An ASGI application: the documentation that `make site` has built; all other paths from another application.
 
-    Only files that were there when the site was built are served, each at its own path. `/docs` leads to the site.
+    A file of the site is served at its own path. `/docs` leads to the site.
     """
 
     def __init__(self, folder: Path, app: App) -> None:
         self._app = app
         self._folder = folder
         self._built_ns = 0
-        self._files: dict[str, Path] = {}
         self._policy = ""
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         path, is_head = scope["path"], scope["method"] == "HEAD"
         if scope["method"] in {"GET", "HEAD"} and (path == _ROOT[:-1] or path.startswith(_ROOT)):
-            self._read_folder()
-            if path == _ROOT[:-1] and self._files:
-                await send_whole(_TO_THE_SITE, send, is_head=is_head)
-                return
-            if file := self._files.get(path):
-                await send_whole(await asyncio.to_thread(self._answer, file), send, is_head=is_head)
+            found = await asyncio.to_thread(self._find, path)
+            if found is not None:
+                await send_whole(found, send, is_head=is_head)
                 return
         await self._app(scope, receive, send)
 
-    def _read_folder(self) -> None:
-        """List the files of the site, if it was built since the last time."""
+    def _find(self, path: str) -> HttpAnswer | None:
+        """Return the answer of a path, None if the site has no such file, or is being built."""
         index = self._folder / "index.html"
         try:
             built_ns = index.stat().st_mtime_ns
-            if built_ns == self._built_ns:
-                return
-            policy = _policy(index.read_bytes())
-        except OSError:  # there is no site, or it is being built again
-            return
-        files = {_ROOT + file.relative_to(self._folder).as_posix(): file for file in self._folder.rglob("*")}
-        self._files = {path: file for path, file in files.items() if file.is_file()} | {_ROOT: index}
-        self._built_ns, self._policy = built_ns, policy
+            if built_ns != self._built_ns:
+                self._built_ns, self._policy = built_ns, _policy(index.read_bytes())
+            if path == _ROOT[:-1]:
+                return _TO_THE_SITE
+            name = path.removeprefix(_ROOT) or index.name
+            file = (self._folder / name).resolve()
+            is_outside = _NO_NAME.search(f"/{name}") or not file.is_relative_to(self._folder.resolve())
+            return None if is_outside else self._answer(file)
+        except (OSError, ValueError):  # such as of a folder, or of a NUL character
+            return None
 
     def _answer(self, file: Path) -> HttpAnswer:
-        try:
-            body = file.read_bytes()
-        except OSError:  # the site is being built again
-            return gateway_answer(HTTPStatus.NOT_FOUND, "Not Found")
         headers = [
             ("content-type", _content_type(file)),
             ("content-security-policy", self._policy),
             ("cache-control", "no-cache"),
             ("x-content-type-options", "nosniff"),
         ]
-        return HttpAnswer(HTTPStatus.OK, headers, body)
+        return HttpAnswer(HTTPStatus.OK, headers, file.read_bytes())
 
 
 def _content_type(file: Path) -> str:
