@@ -30,17 +30,14 @@ TYPES: Final = {
 
 _BASE = b"BASE/"
 """Stands in the page for the folder of the other files."""
-_PRELOADS = b"<!-- modules of the shell -->"
-SHELL: Final = "app.js"
-_STATIC_IMPORT = re.compile(r'^import [^;]*from "\./([^"]+)";', re.MULTILINE)
 _VERSION_CHARS = 16
 
 
 @functools.cache
 def console_version() -> str:
-    """Return the version of all files together."""
+    """Return the version of all files together, and of this module, which joins them."""
     digest = hashlib.sha256()
-    for file in sorted(FOLDER.iterdir()):
+    for file in (Path(__file__), *sorted(FOLDER.iterdir())):
         content = file.read_bytes()
         digest.update(f"{file.name} {len(content)}\n".encode() + content)
     return digest.hexdigest()[:_VERSION_CHARS]
@@ -50,29 +47,87 @@ def page_of(raw_path: str) -> bytes:
     """Return the page, with addresses relative to the path of its request: `/`, `/prod/` or `/prod`."""
     folder = raw_path.rpartition("/")[2]
     base = f"{folder}/" if folder else ""
-    page = (FOLDER / PAGE).read_bytes().replace(_PRELOADS, _preloads())
-    return page.replace(_BASE, f"{base}console/{console_version()}/".encode())
+    return (FOLDER / PAGE).read_bytes().replace(_BASE, f"{base}console/{console_version()}/".encode())
+
+
+# The modules, joined: a script of the shell, and one of each view with the modules that the shell lacks. So a browser
+# waits for the page, the shell and the view, and not for each level of imports. Nobody builds anything.
+
+SHELL: Final = "app.js"
+_IMPORT = re.compile(r'^import (.+) from "\./([^"]+)";$', re.MULTILINE)
+_LATE_IMPORT = re.compile(r'\bimport\("\./([^"]+)"\)')
+_EXPORT = re.compile(r"\bexport (default )?((?:async )?function|class|const) ?(\w*)|\bexport ?\{([^}]*)\};")
+"""A declaration, or a list of names. Minified modules have theirs within a line."""
+_DESCRIPTION = re.compile(r"^ */\*\*.*?\*/\n", re.MULTILINE | re.DOTALL)
+"""Comments that are read where they are written: a tenth of the shell."""
 
 
 @functools.cache
-def _preloads() -> bytes:
-    """Return links to all modules of the shell, so that a browser asks for them together and not one level a time."""
-    found, waiting = {SHELL}, [SHELL]
-    while waiting:
-        names = set(_STATIC_IMPORT.findall((FOLDER / waiting.pop()).read_text("utf-8"))) - found
-        found |= names
-        waiting += names
-    return b"\n".join(b'<link rel="modulepreload" href="BASE/%s">' % name.encode() for name in sorted(found - {SHELL}))
+def _source(name: str) -> str:
+    return (FOLDER / name).read_text("utf-8")
+
+
+@functools.cache
+def _needed(name: str) -> tuple[str, ...]:
+    """Return the names of the modules that a module imports, each behind its own imports, and its own name last."""
+    early = (each for _, other in _IMPORT.findall(_source(name)) for each in _needed(other))
+    return tuple(dict.fromkeys((*early, name)))
+
+
+@functools.cache
+def scripts() -> frozenset[str]:
+    """Return the modules that a browser asks for: that of the shell, and those that others import late."""
+    sources = (_source(path.name) for path in FOLDER.glob("*.js"))
+    return frozenset([SHELL, *(name for source in sources for name in _LATE_IMPORT.findall(source))])
+
+
+@functools.cache
+def joined(name: str) -> str:
+    """Return the script of the shell or of a view, one module behind the other."""
+    if name == SHELL:
+        return "".join(["export const modules = {};\n", *map(_scoped, _needed(SHELL))])
+    rest = [each for each in _needed(name) if each not in _needed(SHELL)]
+    head = f'import {{ modules }} from "./{SHELL}";\n'
+    return "".join([head, *map(_scoped, rest), f'export default modules["{name}"].default;\n'])
+
+
+def _scoped(name: str) -> str:
+    """Return a module as a function that runs once in a page. Its exports are in `modules`, for all scripts."""
+    exports: dict[str, str] = {}
+
+    def declare(found: re.Match[str]) -> str:
+        default, kind, own, names = found.groups()
+        if names is None:
+            exports["default" if default else own] = own or "unnamed"
+            return f"{kind} {own}" if own else f"const unnamed = {kind}"
+        for each in names.split(","):
+            local, _, public = each.strip().partition(" as ")
+            exports[public or local] = local
+        return ""
+
+    def take(found: re.Match[str]) -> str:
+        names = found[1] if found[1].startswith("{") else f"{{ default: {found[1]} }}"
+        return f'const {names.replace(" as ", ": ")} = modules["{found[2]}"];'
+
+    text = _EXPORT.sub(declare, _IMPORT.sub(take, _DESCRIPTION.sub("", _source(name))))
+    given = ", ".join(f"{public}: {local}" for public, local in exports.items())
+    return f'modules["{name}"] ??= (() => {{\n{text}\nreturn {{ {given} }};\n}})();\n'
 
 
 @functools.cache
 def file_names() -> frozenset[str]:
-    return frozenset(path.name for path in FOLDER.iterdir() if path.suffix in TYPES)
+    """Return what is served beside the page."""
+    return scripts() | {path.name for path in FOLDER.iterdir() if path.suffix in TYPES and path.suffix != ".js"}
+
+
+def text_of(name: str) -> str:
+    """Return one of these files."""
+    return joined(name) if name in scripts() else _source(name)
 
 
 @functools.cache
 def compressed(name: str) -> bytes:
-    return gzip.compress((FOLDER / name).read_bytes(), mtime=0)
+    return gzip.compress(text_of(name).encode(), mtime=0)
 
 
 POLICY = (
@@ -96,18 +151,15 @@ class ConsoleRoutes:
 
     def icon(self, _app: Resolver) -> Response[str]:
         """Answer with the icon, for browsers that show another page of this host."""
-        text = (FOLDER / ICON).read_text("utf-8")
-        return Response(status_code=200, content_type=TYPES[".svg"], headers=_ICON_HEADERS, body=text)
+        return Response(status_code=200, content_type=TYPES[".svg"], headers=_ICON_HEADERS, body=_source(ICON))
 
     def file(self, app: Resolver, version: str, name: str) -> Response[bytes] | Response[str]:
         """Answer with one file, compressed for clients that accept gzip. Raises NotFoundError."""
         if version != console_version() or name not in file_names():
             raise NotFoundError("The console has no such file. After an update of the service, reload the page.")
-        path = FOLDER / name
-        content_type = TYPES[path.suffix]
+        content_type = TYPES[Path(name).suffix]
         if "gzip" not in (app.current_event.headers.get("accept-encoding") or ""):
-            text = path.read_text("utf-8")
-            return Response(status_code=200, content_type=content_type, headers=_FILE_HEADERS, body=text)
+            return Response(status_code=200, content_type=content_type, headers=_FILE_HEADERS, body=text_of(name))
         headers = {**_FILE_HEADERS, "content-encoding": "gzip"}
         return Response(status_code=200, content_type=content_type, headers=headers, body=compressed(name))
 

@@ -52,7 +52,7 @@ def test_a_module_of_ours_makes_no_code_or_html_from_text_and_knows_no_other_hos
     assert not re.search(r"https?://\w", text)
     for name in imported(path):
         assert name.startswith("./")
-        assert name[2:] in console.file_names()
+        assert (console.FOLDER / name).exists()
 
 
 def test_the_form_of_an_endpoint_offers_every_event_format_and_kind() -> None:
@@ -69,15 +69,11 @@ def test_the_form_of_an_endpoint_offers_every_event_format_and_kind() -> None:
 
 
 def test_the_page_with_its_heading_stays_small() -> None:
-    page = (console.FOLDER / console.PAGE).read_text()
-    shell, found = {console.PAGE}, set(re.findall(r'(?:href|src)="BASE/([^"]+)"', page))
-    while found:
-        shell |= found
-        texts = [(console.FOLDER / name).read_text() for name in found if name.endswith(".js")]
-        early = {name for text in texts for name in re.findall(r'^import [^;]*from "\./([^"]+)";', text, re.MULTILINE)}
-        found = early - shell
-    assert {"app.js", "base.css", "dom.js"} <= shell
-    assert sum(len(gzip.compress((console.FOLDER / name).read_bytes())) for name in shell) <= MOST_SHELL_BYTES
+    page = console.page_of("/")
+    named = re.findall(rb'(?:href|src)="console/\w+/([^"]+)"', page)
+    assert b"app.js" in named
+    files = sum(len(console.compressed(name.decode())) for name in named)
+    assert files + len(gzip.compress(page)) <= MOST_SHELL_BYTES
 
 
 def test_every_module_is_used() -> None:
@@ -85,14 +81,38 @@ def test_every_module_is_used() -> None:
     assert {path.name for path in OWN} - used == {"app.js"}
 
 
-def test_the_page_names_every_module_that_its_shell_waits_for() -> None:
-    named = set(re.findall(r'href="console/\w+/([\w.-]+\.js)"', console.page_of("/").decode()))
-    waited = {console.SHELL}
-    for _ in OWN:  # as deep as imports may go
-        early = {name for path in OWN if path.name in waited for name, _ in _IMPORT.findall(path.read_text()) if name}
-        waited |= {name[2:] for name in early}
-    assert named == waited - {console.SHELL}
-    assert "run.js" not in named
+_MODULE = re.compile(r'^modules\["([^"]+)"\] \?\?= ', re.MULTILINE)
+_USED = re.compile(r'^(?:const .+ = |export default )modules\["([^"]+)"\]', re.MULTILINE)
+
+
+@pytest.mark.parametrize("name", sorted(console.scripts()))
+def test_a_script_has_each_module_once_behind_those_that_it_imports(name: str) -> None:
+    script = console.joined(name)
+    known = set() if name == console.SHELL else set(_MODULE.findall(console.joined(console.SHELL)))
+    head, *parts = re.split(r"^(?=modules\[)", script, flags=re.MULTILINE)
+    assert head.startswith("export const modules" if name == console.SHELL else "import { modules } from")
+    for part in parts:
+        (own,) = _MODULE.findall(part)
+        assert own not in known
+        known.add(own)
+        assert set(_USED.findall(part)) <= known
+        assert not re.search(r'^import .* from "\./|^export (?!default modules)', part, re.MULTILINE)
+    assert own == name
+
+
+_FORMS = (
+    r'import [^;]+ from "\./[\w.-]+";$',
+    r'.*\bimport\("\./[\w.-]+"\)',
+    r"export (default )?(async )?(function|class|const) \w+",
+    r"export \{ .+ \};$",
+    r"import \w+(\.\w+)?$",  # Python of an example
+)
+
+
+def test_every_import_and_export_of_ours_is_of_a_form_that_is_joined() -> None:
+    for path in OWN:
+        for line in re.findall(r"^(?:import|export)\b.*|.*\bimport\(.*", path.read_text(), re.MULTILINE):
+            assert any(re.match(form, line) for form in _FORMS), line
 
 
 def test_the_page_has_no_script_or_style_of_its_own() -> None:

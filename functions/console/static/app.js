@@ -37,18 +37,6 @@ function place() {
   };
 }
 
-let lists = null;
-
-/** The styles of lists, which neither the sign-in nor the first heading needs. */
-function listStyles() {
-  lists ??= new Promise((resolve) => {
-    const link = document.createElement("link");
-    Object.assign(link, { rel: "stylesheet", href: new URL("lists.css", import.meta.url).href, onload: resolve, onerror: resolve });
-    document.head.append(link);
-  });
-  return lists;
-}
-
 class SignIn extends Component {
   state = { error: this.props.error ?? null, isBusy: false, isAdmin: location.hash.startsWith("#/admin") };
 
@@ -147,7 +135,7 @@ class Shell extends Component {
     const before = this.state.shown?.at;
     this.nameView();
     try {
-      const [{ default: View }] = await Promise.all([VIEWS[at.name].load(), listStyles()]);
+      const { default: View } = await VIEWS[at.name].load();
       if (this.at !== at) return; // the user has gone on while this view was loading
       const isMove = before && (before.name !== at.name || before.id !== at.id);
       this.setState({ shown: { at, View }, error: null }, () => isMove && this.focusHeading());
