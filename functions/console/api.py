@@ -54,6 +54,8 @@ def page_of(raw_path: str) -> bytes:
 # waits for the page, the shell and the view, and not for each level of imports. Nobody builds anything.
 
 SHELL: Final = "app.js"
+START: Final = "start.js"
+"""Asks for the view before the shell is there, so it stays alone."""
 _IMPORT = re.compile(r'^import (.+) from "\./([^"]+)";$', re.MULTILINE)
 _LATE_IMPORT = re.compile(r'\bimport\("\./([^"]+)"\)')
 _EXPORT = re.compile(r"\bexport (default )?((?:async )?function|class|const) ?(\w*)|\bexport ?\{([^}]*)\};")
@@ -117,7 +119,9 @@ def _scoped(name: str) -> str:
 @functools.cache
 def file_names() -> frozenset[str]:
     """Return what is served beside the page."""
-    return scripts() | {path.name for path in FOLDER.iterdir() if path.suffix in TYPES and path.suffix != ".js"}
+    return (
+        scripts() | {START} | {path.name for path in FOLDER.iterdir() if path.suffix in TYPES and path.suffix != ".js"}
+    )
 
 
 def text_of(name: str) -> str:
