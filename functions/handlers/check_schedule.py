@@ -18,6 +18,7 @@ from functions.clock import MS_PER_SEC
 from functions.env import Env
 from functions.handlers.batches import handle_batch
 from functions.submissions.direct import direct_run
+from functions.submissions.results.overview import RunCounts
 from functions.submissions.sweeper import round_robin
 from functions.telemetry import metrics
 
@@ -81,8 +82,13 @@ def serve(env: Env, row: Due) -> None:
 
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Start the runs of due checks on an event of the schedule; do what messages of the queue say."""
-    if "Records" in event:
-        return handle_batch(event, partial(_hinted, context))
+    try:
+        return handle_batch(event, partial(_hinted, context)) if "Records" in event else _serve_due(context)
+    finally:
+        ENV[RunCounts].write_due()
+
+
+def _serve_due(context: LambdaContext) -> dict[str, Any]:
     _repair_clock()
     now = ENV.clock()
     due = sorted(ENV[RunStore].due(now), key=lambda row: row.due_at_ms)

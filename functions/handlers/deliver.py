@@ -11,6 +11,7 @@ from functions.env import Env
 from functions.handlers.batches import handle_batch
 from functions.handlers.chat_cards import chat_cards
 from functions.settings import refuse_insecure_stage
+from functions.submissions.results.overview import RunCounts
 from functions.submissions.transforms import QueuedTransforms
 from functions.telemetry import Metric, logger, metrics
 from functions.webhooks.cards import cards
@@ -40,8 +41,9 @@ ENV.provide(transform_runs, QueuedTransforms)
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """Attempt the deliveries of the hints. A failed hint is received again, and its row stays due."""
     until_ms = ENV.clock() + context.get_remaining_time_in_millis() - SEND_MS
-    deliver = partial(_deliver, until_ms=until_ms)
-    return handle_batch(event, deliver)
+    failures = handle_batch(event, partial(_deliver, until_ms=until_ms))
+    ENV[RunCounts].write_due()
+    return failures
 
 
 def _deliver(record: SQSRecord, until_ms: int) -> None:
@@ -68,6 +70,8 @@ def _report(attempted: Attempted) -> None:
     delivery, reply = attempted.delivery, attempted.reply
     if otlp.is_on():
         keep_attempt(delivery, reply, SERVICE, ENV.clock())
+    if attempted.recorded and not reply.is_success:
+        ENV[RunCounts].count(delivery.project_id, {"failed_attempts": 1})
     outcome = attempted.transition.state.value if attempted.recorded else "lease_lost"
     values = [Metric("DeliveryAttempted", dimensions={"outcome": outcome})]
     if outcome == DeliveryState.EXHAUSTED:

@@ -158,6 +158,30 @@ class NetworkQuota(Table):
         return quota_key(project_id, f"network#{now_ms // DAY_MS}")
 
 
+SEARCHES_PER_MINUTE = 60
+
+
+class SearchQuota(Table):
+    """The searches of a project in a minute. Each reads many rows to show a few, and must not slow other projects."""
+
+    table_setting = "quotas_table"
+
+    def charge(self, project_id: str) -> None:
+        """Count a search. Raises RateLimitedError."""
+        now = self._clock()
+        update = ConditionalUpdate(
+            sets={"ttl": now // MS_PER_SEC + KEPT_SECS},
+            condition="attribute_not_exists(#searches) OR #searches < :most",
+            condition_values={"zero": 0, "one": 1, "most": SEARCHES_PER_MINUTE},
+            computed=("#searches = if_not_exists(#searches, :zero) + :one",),
+        )
+        if not self._update_unread(update, quota_key(project_id, f"search#{now // MINUTE_MS}")):
+            secs = Window(MINUTE_MS, now // MINUTE_MS, SEARCHES_PER_MINUTE).reset_secs(now)
+            text = f"A project may search {SEARCHES_PER_MINUTE} times a minute, with q or metadata."
+            text += f" Repeat the request in {secs} seconds."
+            raise RateLimitedError(text, secs, Rate(SEARCHES_PER_MINUTE, 0, secs).headers)
+
+
 def network_bytes(evidence: Any) -> int:
     """Return the bytes of a run in both directions, from its evidence."""
     return int((evidence or {}).get("network_bytes") or 0)

@@ -39,7 +39,7 @@ from functions.submissions.model import (
     Status,
     Submission,
 )
-from functions.submissions.results.run_counts import RunCounts
+from functions.submissions.results.overview import RunCounts
 from functions.submissions.runners.store import ControlObjects, RunnerStore
 from functions.submissions.store import SubmissionStore, with_completion
 from functions.telemetry import warn
@@ -235,6 +235,7 @@ class Completer:
         except (ClientError, BotoCoreError) as error:
             warn(self._log, "Hints not sent; the sweeper will send them", hints[0].log_ids, error)
         reach("complete.after_hint")
+        self._env[RunCounts].write_due()
 
     def completion(self, message: Completed, row: Submission) -> Completion:
         return completion_of(self._env[judge_runs], self._payloads, message, row)

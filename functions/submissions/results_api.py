@@ -12,16 +12,17 @@ from functions.errors import BadRequestError
 from functions.http.answers import answer, page_answer
 from functions.http.long_poll import long_poll
 from functions.http.openapi.bodies import Error
-from functions.http.openapi.operation import BAD, ID, KEYED, PAGE, Answer, path, query
+from functions.http.openapi.operation import BAD, ID, KEYED, LIMITED, PAGE, Answer, path, query
 from functions.http.parameters import LONG_POLL_MAX_SECS, Parameters, page_limit, since_ms, start_after, uuid, wait_secs
 from functions.http.resolver import Resolver, Route
 from functions.projects.authentication import authenticate
+from functions.projects.quota_store import SEARCHES_PER_MINUTE, SearchQuota
 from functions.submissions.cancellation import Cancellation
 from functions.submissions.live_output import LiveOutput
 from functions.submissions.model import Kind, Status, Submission
 from functions.submissions.queues import Queues
 from functions.submissions.results.list_store import ListFilter, SubmissionList, list_position
-from functions.submissions.results.overview import Overview, overview
+from functions.submissions.results.overview import Overview, RunCounts, overview
 from functions.submissions.results.results import (
     SHAPE,
     SLOW,
@@ -33,7 +34,6 @@ from functions.submissions.results.results import (
     result_shape,
     wait_parameter,
 )
-from functions.submissions.results.run_counts import RunCounts
 from functions.submissions.results.short_views import (
     CompactFinal,
     CompactOpen,
@@ -156,6 +156,8 @@ class ResultRoutes:
         query = app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, self.env).project_id
         limit, only, after = page_limit(query), list_filter(query), start_after(query, project_id)
+        if only.text is not None or only.metadata is not None:
+            self.env[SearchQuota].charge(project_id)
         if only.text is None:
             page = self.env[SubmissionList].page(project_id, limit=limit, after=after, only=only)
             return page_answer(project_id, page, summary_body, list_position)
@@ -245,7 +247,7 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
         ResultRoutes.page,
         "listResults",
         "The project's submissions, newest first",
-        {200: ("One page.", (ResultPage,)), 400: BAD, **KEYED},
+        {200: ("One page.", (ResultPage,)), 400: BAD, **KEYED, 429: LIMITED},
         (
             query("status", {"enum": list(Status)}, "Only these."),
             query("verdict", {"enum": list(Verdict)}, "Only these."),
@@ -257,7 +259,12 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
                 "Only those that were created at this time or later.",
             ),
             query("until", {"type": "string", "format": "date-time"}, "Only those that were created before this time."),
-            query("metadata", {"type": "string"}, "Only those with this name and value, such as build=1042."),
+            query(
+                "metadata",
+                {"type": "string"},
+                "Only those with this name and value, such as build=1042. With `metadata` or `q`, a list counts as one "
+                f"of {SEARCHES_PER_MINUTE} searches that a project may send in a minute.",
+            ),
             query(
                 "q",
                 {"type": "string", "maxLength": 100},

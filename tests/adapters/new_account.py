@@ -8,7 +8,7 @@ import pytest
 
 from functions.aws import clients
 from functions.env import Env
-from functions.submissions.results import run_counts
+from functions.submissions.results import overview
 from tests.adapters.aws_account import ADMIN_KEY_PARAMETER, Aws, create_all, load_template
 
 
@@ -16,7 +16,7 @@ from tests.adapters.aws_account import ADMIN_KEY_PARAMETER, Aws, create_all, loa
 def new_account(monkeypatch: pytest.MonkeyPatch, make_resources: Callable[[Aws], None] = create_all) -> Iterator[Aws]:
     """Make the template's resources in whatever answers botocore's calls."""
     set_credentials(monkeypatch)
-    monkeypatch.setattr(run_counts, "_in_thread", lambda *_: None)  # no timer outlives its account
+    monkeypatch.setattr(overview, "_in_thread", lambda *_: None)  # no timer outlives its account
     template = load_template()
     parameters = {name: str(entry.get("Default", "")) for name, entry in template["Parameters"].items()}
     forget()

@@ -10,7 +10,7 @@ from infra.sam_template import read
 ROOT = Path(__file__).parents[2]
 OWNERS = (
     ("functions/submissions/runners/", "RunnersTable"),
-    ("functions/submissions/results/run_counts", "QuotasTable"),
+    ("functions/submissions/results/overview", "QuotasTable"),
     ("functions/submissions/", "SubmissionsTable"),
     ("functions/judging/", "SubmissionsTable"),
     ("functions/files/", "SubmissionsTable"),

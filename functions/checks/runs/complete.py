@@ -18,6 +18,7 @@ from functions.env import Env
 from functions.event_log.model import Event
 from functions.failpoint import reach
 from functions.submissions.model import Submission
+from functions.submissions.results.overview import RunCounts
 from functions.submissions.results.results import output_if_kept
 from functions.webhooks.deliveries.model import Report
 from functions.webhooks.deliveries.publication import Outbox, RunTarget
@@ -33,6 +34,7 @@ _SENTENCES: Final = {
     RunStatus.ERROR: "The platform could not run the check.",
 }
 _NOT_STARTED = "The check did not start."
+_FAILURES: Final = frozenset({RunStatus.FAILED, RunStatus.ERROR, RunStatus.MISSED})
 
 
 def send_report(env: Env, check: Check, run: Run) -> None:
@@ -84,6 +86,7 @@ class RunCompleter:
         self._checks, self._runs, self._quiet = env[CheckStore], env[RunStore], env[QuietStore]
         self._groups, self._hints = env[GroupStore], env[CheckHints]
         self._payloads, self._base_url, self._clock = env[Payloads], env.settings.public_base_url, env.clock
+        self._counts = env[RunCounts]
 
     def finish(self, check: Check, run: Run, submission: Submission | None) -> Run | None:
         """End a run whose submission is final, or None if that was deleted. None if another process was faster."""
@@ -176,6 +179,8 @@ class RunCompleter:
             group = self._groups.release(check, final)
             if self._runs.settle(run, final, check, after, good if affects else None, group.actions):
                 reach("check.after_settle")
+                if final.status in _FAILURES:
+                    self._counts.count(final.project_id, {"failed_checks": 1})
                 self._hints.try_send_next(final, group.next)
                 return final
             latest = self._checks.get(check.project_id, check.check_id)

@@ -3,32 +3,25 @@ import { get } from "./api.js";
 import { html } from "./dom.js";
 import { Badge } from "./result.js";
 import { Foreign, Loaded } from "./parts.js";
-import { duration, VERDICTS } from "./words.js";
+import { countsToday, duration, sum, VERDICTS } from "./words.js";
 
-const HOUR_MS = 3_600_000;
 const HEIGHT = 32;
 const STEP = 8;
+const PAGE = 100;
 const BAD_CHECKS = ["failing", "error", "late"];
 
-/** Return what a key may read of it all: a list that it may not read is null. */
+/** Read it all: a key that reads the overview reads the lists too. */
 async function readAll(signal) {
-  const optional = async (path, query) => {
-    try {
-      return (await get(path, query, signal)).items;
-    } catch (error) {
-      if (error.status === 403) return null;
-      throw error;
-    }
-  };
   const [overview, endpoints, ...checks] = await Promise.all([
     get("api/overview", {}, signal),
-    optional("api/webhooks", { limit: 100 }),
-    ...BAD_CHECKS.map((state) => optional("api/checks", { state, limit: 100 })),
+    get("api/webhooks", { limit: PAGE }, signal),
+    ...BAD_CHECKS.map((state) => get("api/checks", { state, limit: PAGE }, signal)),
   ]);
-  return { overview, endpoints, checks: checks.flat().filter(Boolean) };
+  return { overview, endpoints, checks };
 }
 
-const sum = (counts) => counts.reduce((total, count) => total + count, 0);
+/** How many items these pages have, with a plus if there are more. */
+const howMany = (items, pages) => `${items.length}${pages.some((page) => page.next_cursor) ? "+" : ""}`;
 
 /** Bars of 24 hours. `values`: one an hour, the newest last; null: none. `say`: a value in words. */
 function Hours({ values, say, label }) {
@@ -50,30 +43,32 @@ function Card({ title, value, href, children }) {
 function Overview({ overview, endpoints, checks }) {
   const midnight = new Date().setHours(0, 0, 0, 0);
   const since = encodeURIComponent(new Date(midnight).toISOString());
-  const today = {};
-  // Midnight may lie within an hour of UTC: that hour counts.
-  for (const hour of overview.hours.filter(({ at }) => Date.parse(at) + HOUR_MS > midnight))
-    for (const [verdict, count] of Object.entries(hour.verdicts)) today[verdict] = (today[verdict] ?? 0) + count;
+  const today = countsToday(overview.hours);
   const { judged = 0, ...byVerdict } = today;
-  const perHour = overview.hours.map(({ verdicts }) => sum(Object.values(verdicts)));
-  const failing = endpoints?.filter(({ health }) => health !== "active");
+  const perHour = overview.hours.map(({ verdicts }) => sum(verdicts));
+  const bad = checks.flatMap(({ items }) => items);
+  const failing = endpoints.items.filter(({ health }) => health !== "active");
+  const bars = (name, label, say) => html`<${Hours} values=${overview.hours.map((hour) => hour[name])} say=${say} label=${label} />`;
   return html`<ul class="cards">
-      <${Card} title="Runs today" value=${sum(Object.values(today))} href=${`#/runs?since=${since}`}>
+      <${Card} title="Runs today" value=${sum(today)} href=${`#/runs?since=${since}`}>
         <${Hours} values=${perHour} say=${(count) => `${count} runs`} label="Runs" />
         <ul class="tallies">${Object.entries(byVerdict).map(([verdict, count]) => html`<li><a href=${`#/runs?verdict=${verdict}&since=${since}`}>
           <${Badge} verdict=${verdict} /> ${count} <span class="sr">${VERDICTS[verdict]}</span></a></li>`)}
           ${judged > 0 && html`<li><a href=${`#/runs?kind=judge&since=${since}`}>${judged} judge runs</a></li>`}</ul>
       <//>
       <${Card} title="95 of 100 runs ended within" value=${duration(overview.p95_ms)} href="#/runs?status=completed">
-        <${Hours} values=${overview.hours.map(({ p95_ms: ms }) => ms)} say=${duration} label="Time within which 95 of 100 runs ended" />
+        ${bars("p95_ms", "Time within which 95 of 100 runs ended", duration)}
         <p class="quiet">from acceptance to end, in the last 24 hours</p>
       <//>
       <${Card} title="Waiting or running" value=${overview.queued} href="#/runs?status=pending">
-        <p class="quiet">in the queues of the service, all projects together</p><//>
-      <${Card} title="Failing checks" value=${checks.length} href="#/checks">
-        <ul>${checks.slice(0, 5).map(({ id, name, state }) => html`<li><a href=${`#/checks/${id}`}><${Foreign} text=${name} /></a> <span class="quiet">${state}</span></li>`)}</ul><//>
-      ${failing && html`<${Card} title="Failing endpoints" value=${failing.length} href="#/webhooks">
-        <ul>${failing.slice(0, 5).map(({ id, url, health }) => html`<li><a href=${`#/webhooks/${id}`}><${Foreign} text=${url} /></a> <span class="quiet">${health}</span></li>`)}</ul><//>`}
+        ${bars("wait_ms", "Mean wait of the project's runs for their start", duration)}
+        <p class="quiet">in the queues of the service, all projects together; bars: how long runs of this project waited</p><//>
+      <${Card} title="Failing checks" value=${howMany(bad, checks)} href="#/checks">
+        ${bars("failed_checks", "Failed runs of checks", (count) => `${count} failed`)}
+        <ul>${bad.slice(0, 5).map(({ id, name, state }) => html`<li><a href=${`#/checks/${id}`}><${Foreign} text=${name} /></a> <span class="quiet">${state}</span></li>`)}</ul><//>
+      <${Card} title="Failing endpoints" value=${howMany(failing, [endpoints])} href="#/webhooks">
+        ${bars("failed_attempts", "Failed attempts of webhooks", (count) => `${count} failed`)}
+        <ul>${failing.slice(0, 5).map(({ id, url, health }) => html`<li><a href=${`#/webhooks/${id}`}><${Foreign} text=${url} /></a> <span class="quiet">${health}</span></li>`)}</ul><//>
     </ul>`;
 }
 

@@ -85,6 +85,19 @@ export function localTime(time) {
   return time ? new Date(time).toLocaleString(undefined, { dateStyle: "medium", timeStyle: "medium" }) : "–";
 }
 
+export const localDay = (time) => new Date(time).toLocaleDateString(undefined, { dateStyle: "full" });
+
+/** Counts by verdict since the reader's midnight. It may lie within an hour of UTC: that hour counts. */
+export function countsToday(hours) {
+  const midnight = new Date().setHours(0, 0, 0, 0);
+  const counts = {};
+  for (const { verdicts } of hours.filter(({ at }) => Date.parse(at) + 3_600_000 > midnight))
+    for (const [verdict, count] of Object.entries(verdicts)) counts[verdict] = (counts[verdict] ?? 0) + count;
+  return counts;
+}
+
+export const sum = (counts) => Object.values(counts).reduce((total, count) => total + count, 0);
+
 export const utcTime = (time) => `${new Date(time).toISOString().slice(0, 19).replace("T", " ")} UTC`;
 
 /** `submission.completed` and `no_new_privileges` as people write them. */

@@ -4,6 +4,5 @@ results.py      query parameters; a submission of a project, its streams and art
 views.py        the bodies of results
 short_views.py  compact results, items of lists, parts of an output
 list_store.py   lists of a project's submissions
-run_counts.py   the ends of runs by hour, verdict and duration
-overview.py     the body that shows them
+overview.py     counts of a project by hour, and the body that shows them
 """

@@ -19,6 +19,7 @@ from functions.handlers import result
 from functions.http.long_poll import LongPoll, long_poll
 from functions.http.parameters import write_cursor
 from functions.ids import new_id
+from functions.projects import quota_store
 from functions.projects.model import Project
 from functions.projects.store import ProjectStore
 from functions.submissions import cancellation
@@ -33,7 +34,7 @@ from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.store import Subscribers
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.final_rows import write_final
-from tests.adapters.http_calls import REQUEST_ID, Invocation, call, event, get, post
+from tests.adapters.http_calls import REQUEST_ID, Answer, Invocation, call, event, get, post
 from tests.submission_factory import EVENTS, EXECUTION_ID, GENEROUS, SUBMISSION_ID, FakeTime, completion, new_submission
 
 MIB = 1_048_576
@@ -521,6 +522,23 @@ def test_a_search_finds_text_of_lines_and_metadata_and_says_what_it_read(
     created = get(project_key, f"/api/result/{other}").json["timestamps"]["created_at"]
     assert other in found(since=created)
     assert other not in found(until=created)
+
+
+def test_a_project_searches_so_often_in_a_minute_and_lists_as_often_as_it_likes(aws: Aws, project_key: str) -> None:
+    aws.monkeypatch.setattr(quota_store, "SEARCHES_PER_MINUTE", 3)
+
+    def search(number: int) -> Answer:  # the minute may end once
+        return get(project_key, "/api/results", query={"q": "x"} if number % 2 else {"metadata": "a=b", "limit": "1"})
+
+    answers = [search(number) for number in range(7)]
+    assert [answer.status for answer in answers[:3]] == [200] * 3
+    refused = next(answer for answer in answers if answer.status != 200)
+    assert (refused.status, refused.json["error"]) == (429, "rate_limited")
+    assert 0 < int(refused.headers["retry-after"]) <= 60
+    assert get(project_key, "/api/results", query={"verdict": "AC"}).status == 200
+    projects = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb())
+    projects.create_project(Project("other", "other"))
+    assert get(projects.issue_key("other"), "/api/results", query={"q": "x"}).status == 200
 
 
 def test_an_unknown_parameter_is_ignored(project_key: str) -> None:

@@ -35,6 +35,7 @@ def test_each_number_of_home_leads_to_its_list(browser: Browser, stack: LocalSta
         endpoint.raise_for_status()
         overview = "/api/overview"
         wait_until(lambda: fresh.get(overview).json()["verdicts"].get("RE", 0) >= 2, 40, "the runs are counted")
+        wait_until(lambda: '"failed_checks":1' in fresh.get(overview).text, 40, "the failed check is counted")
         page.get_by_role("button", name="Refresh").click()
         expect(runs.locator(".number")).to_have_text("3")
         expect(runs.get_by_role("link", name="RE 2")).to_be_visible()
@@ -43,16 +44,30 @@ def test_each_number_of_home_leads_to_its_list(browser: Browser, stack: LocalSta
         expect(cards.filter(has_text="95 of 100").locator(".number")).to_contain_text("s")
         expect(cards.filter(has_text="Waiting or running").locator(".number")).to_have_text("0")
         expect(cards.filter(has_text="Failing checks")).to_contain_text(shown(check["name"]))
+        failing = re.compile(r"^Failed runs of checks, by hour: (0 failed, ){23}(0 failed, 1|1 failed, 0) failed$")
+        expect(cards.filter(has_text="Failing checks").get_by_role("img")).to_have_attribute("aria-label", failing)
+        waits = cards.filter(has_text="Waiting or running").get_by_role("img")
+        expect(waits).to_have_attribute("aria-label", re.compile(r", \d+(\.\d+)? (ms|s)(, \u2013)?$"))
         expect(cards.filter(has_text="Failing endpoints")).to_contain_text("http://127.0.0.1:9/x")
         assert page.locator("main img, main script").count() == 0
         assert_sound(console)
         runs.get_by_role("link", name="RE 2").click()
         expect(page.get_by_role("heading", name="Runs", exact=True)).to_be_focused()
         expect(page.locator(f"a[href='#/runs/{failed['id']}']")).to_be_visible()
-        expect(page.locator("tbody tr")).to_have_count(2)
+        expect(page.locator("tbody tr:not(.day)")).to_have_count(2)
         page.go_back()
         runs.locator(".number").click()
-        expect(page.locator("tbody tr")).to_have_count(3)
+        expect(page.locator("tbody tr:not(.day)")).to_have_count(3)
+
+
+def test_a_count_of_a_list_that_goes_on_says_so(browser: Browser, stack: LocalStack, fresh: httpx.Client) -> None:
+    with open_console(browser, stack, api_key=fresh.headers["X-API-Key"]) as console:
+        page = console.page
+        cut = {"items": [{"id": "a", "url": "http://127.0.0.1:9/x", "health": "disabled"}], "next_cursor": "more"}
+        page.route("**/api/webhooks?*", lambda route: route.fulfill(json=cut))
+        console.open("home")
+        endpoints = page.get_by_role("listitem").filter(has=page.get_by_role("heading", name="Failing endpoints"))
+        expect(endpoints.locator(".number")).to_have_text("1+")
 
 
 def test_a_key_without_the_right_to_read_has_no_home(browser: Browser, stack: LocalStack) -> None:
