@@ -1,9 +1,11 @@
 // A text area with syntax colours: the coloured copy lies behind it, in the same grid cell, and gives it its size.
 import { html } from "./dom.js";
-import { tokens } from "./languages.js";
+import { keywordsOf, tokens } from "./languages.js";
 
 let leaves = false; // after Escape, the next Tab leaves the editor: no key may trap a user of the keyboard
 
+const WORD = /[\p{L}_$][\p{L}\p{N}_$]*/gu;
+const MOST_WORDS = 8;
 const PAIRS = { "(": ")", "[": "]", "{": "}" };
 const CLOSING = Object.values(PAIRS);
 const insert = (text) => document.execCommand("insertText", false, text); // the browser's own insertion keeps undo
@@ -60,8 +62,50 @@ function breakLine({ target }, line, rest) {
   return true;
 }
 
-function press(event) {
+let completion = null; // the word that the last key completed, as `{ target, value, at, start, words, index }`
+
+/** The words that begin like `typed`: those of the program, nearest first, then keywords; last, `typed` itself. */
+function wordsLike(typed, before, behind, language) {
+  const ofProgram = [...before.matchAll(WORD)].reverse().concat([...behind.matchAll(WORD)]);
+  const all = new Set([...ofProgram.map(([word]) => word), ...keywordsOf(language)]);
+  const fits = (word) => word.length > typed.length && word.startsWith(typed);
+  return [...[...all].filter(fits).slice(0, MOST_WORDS), typed];
+}
+
+/** Complete the word before the cursor. The same key again takes the next word that begins so. */
+function complete(target, language) {
+  const { value, selectionStart: at } = target;
+  if (completion?.target !== target || completion.value !== value || completion.at !== at) {
+    const typed = value.slice(0, at).match(/[\p{L}_$][\p{L}\p{N}_$]*$/u)?.[0];
+    if (!typed) return;
+    const start = at - typed.length;
+    completion = { target, start, words: wordsLike(typed, value.slice(0, start), value.slice(at), language), index: -1 };
+  }
+  const { start, words } = completion;
+  const index = (completion.index + 1) % words.length;
+  target.setSelectionRange(start, at);
+  insert(words[index]);
+  completion = { ...completion, value: target.value, at: target.selectionStart, index };
+  const others = words.slice(index + 1, -1);
+  say(target, words.length === 1 ? "No word begins so." : `${words[index]}${others.length > 0 ? `, then ${others.join(", ")}` : ""}`);
+}
+
+/** Say something below the editor. */
+const say = (target, text) => {
+  target.closest(".editor").querySelector(".completions").textContent = text;
+};
+
+function press(event, language) {
   const { key, target } = event;
+  if (event.ctrlKey && event.code === "Space") {
+    event.preventDefault();
+    complete(target, language);
+    return;
+  }
+  if (completion && key !== "Control") {
+    completion = null;
+    say(target, "");
+  }
   const isPlain = !event.ctrlKey && !event.altKey && !event.metaKey && !event.isComposing;
   const mayIndent = !leaves;
   leaves = key === "Escape" || (leaves && key === "Shift");
@@ -94,7 +138,8 @@ export function Editor({ id, label, code, language, onChange, marked = [] }) {
     <pre class="colours" aria-hidden="true">${tokens(code, language).map(([kind, text]) =>
       kind ? html`<span class=${`tok-${kind}`}>${text}</span>` : text,
     )}${"\n"}</pre>
-    <textarea id=${id} aria-label=${label} title="Tab indents. Escape, then Tab leaves the editor." value=${code} onInput=${(event) => onChange(event.target.value)}
-      onKeyDown=${press} spellcheck=${false} autocomplete="off" autocapitalize="off" autocorrect="off" wrap="off"></textarea>
+    <textarea id=${id} aria-label=${label} title="Tab indents, Ctrl Space completes a word. Escape, then Tab leaves the editor." value=${code} onInput=${(event) => onChange(event.target.value)}
+      onKeyDown=${(event) => press(event, language)} spellcheck=${false} autocomplete="off" autocapitalize="off" autocorrect="off" wrap="off"></textarea>
+    <p class="completions" aria-live="polite"></p>
   </div>`;
 }

@@ -8,6 +8,7 @@ const TYPING = "input, textarea, select, dialog, [contenteditable]";
 const OF_VIEWS = [
   ["Ctrl K", "Go to a view, check, endpoint, problem or id"],
   ["Ctrl Enter", "Run the program"],
+  ["Ctrl Space", "Complete the word in the editor"],
   ["Esc, then Tab", "Leave the editor"],
 ];
 

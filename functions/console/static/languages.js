@@ -139,6 +139,9 @@ export const isSource = (name) => name.includes(".") && ENDS.includes(name.split
 /** The ending of files with programs in a language. */
 export const endOf = (language) => LANGUAGES[language]?.ends[0] ?? "txt";
 
+/** The words that a language reserves. */
+export const keywordsOf = (language) => LANGUAGES[language]?.colours[1] ?? [];
+
 const MOST_CHARS = 30_000;
 
 /** Split code into `[kind, text]`; kind is "" for everything without a colour. The texts together are the code. */

@@ -2,7 +2,7 @@
 import { get, key, newId } from "./api.js";
 import { Component, html } from "./dom.js";
 import { Empty, Loading, Problem, Table } from "./parts.js";
-import { plain } from "./words.js";
+import { localDay, plain } from "./words.js";
 
 const MOST_REFRESHES = 60;
 const PAGE = 100;
@@ -42,10 +42,20 @@ export function TimeFilter({ name, title, query }) {
   return html`<label>${title} <input type="datetime-local" value=${local} onChange=${set} /></label>`;
 }
 
+/** Days of the reader as headings of their rows, with totals. Of the last one more may come: then `totals` may have it. */
+const byDay = (items, timeOf, row, columns, isCut, totals) =>
+  Object.entries(Object.groupBy(items, (item) => localDay(timeOf(item)))).map(([day, some], index, { length }) => {
+    const more = totals?.[day] > some.length ? ` of ${totals[day]}` : ", more below"; // totals come ten seconds late
+    return [
+      html`<tr class="day" key=${day}><th colspan=${columns} scope="rowgroup">${day} <span class="quiet">${some.length}${isCut && index === length - 1 && ` shown${more}`}</span></th></tr>`,
+      some.map(row),
+    ];
+  });
+
 /**
- * Rows of `path` with `filters`. `row(item, change)` draws one, and `change(item)` shows its new state. While `isMoving(item)` is true of one of the first page,
- * the first page is read again, less and less often, and only in a tab that is seen. At the end of the page more rows
- * come; the back button finds the rows and the place that the user left. `searched`: how many items a search has read.
+ * Rows of `path` with `filters`. `row(item, change)` draws one, and `change(item)` shows its new state. With `timeOf(item)` each day has a heading; `totals`: of days.
+ * While `isMoving(item)` is true of one of the first page, that page is read again, less and less often, and only in a tab that is seen; a search is not.
+ * At the end of the page more rows come; the back button finds the rows and the place that the user left. `searched`: how many items a search has read.
  */
 export class Pages extends Component {
   state = { items: null, cursor: null, error: null, searched: null };
@@ -66,7 +76,7 @@ export class Pages extends Component {
     }
     this.list = history.state.list;
     this.setState(before.shown);
-    if (before.shown.items.length <= PAGE) this.refreshLater(before.shown.items);
+    this.refreshLater(before.shown.items, before.shown.searched);
     requestAnimationFrame(() => {
       document.querySelector(`main a[href="${CSS.escape(before.link)}"]`)?.focus({ preventScroll: true });
       window.scrollTo(0, before.top);
@@ -104,7 +114,8 @@ export class Pages extends Component {
 
   more = () => this.load(this.state.cursor);
 
-  load = async (cursor = null) => {
+  /** Read the first page, or the one at `cursor`. A refresh keeps the rows behind the first page. */
+  load = async (cursor = null, isRefresh = false) => {
     this.stop?.abort();
     clearTimeout(this.timer);
     this.stop = new AbortController();
@@ -114,11 +125,14 @@ export class Pages extends Component {
     this.list = history.state.list;
     try {
       const page = await get(this.props.path, { ...this.props.filters, limit: PAGE, cursor }, signal);
-      const items = cursor ? [...this.state.items, ...page.items] : page.items;
+      const before = this.state.items ?? [];
+      const at = isRefresh && page.next_cursor ? before.findIndex(({ id }) => id === page.items.at(-1)?.id) : -1;
+      const rest = at < 0 ? [] : before.slice(at + 1);
+      const items = cursor ? [...before, ...page.items] : [...page.items, ...rest];
       const searched = page.searched === undefined ? null : page.searched + ((cursor && this.state.searched) || 0);
       this.isBusy = false;
-      this.setState({ items, cursor: page.next_cursor, error: null, searched });
-      if (!cursor) this.refreshLater(page.items);
+      this.setState({ items, cursor: rest.length > 0 ? this.state.cursor : page.next_cursor, error: null, searched });
+      this.refreshLater(items, searched);
     } catch (error) {
       if (error.name === "AbortError") return;
       this.isBusy = false;
@@ -130,24 +144,30 @@ export class Pages extends Component {
   change = (changed) => {
     const items = this.state.items.map((item) => (item.id === changed.id ? { ...item, ...changed } : item));
     this.setState({ items });
-    this.refreshLater(items);
+    this.refreshLater(items, this.state.searched);
   };
 
-  refreshLater(items) {
-    if (!this.props.isMoving || !items.some(this.props.isMoving) || this.refreshes >= MOST_REFRESHES) return;
-    this.refreshes += 1;
+  refreshLater(items, searched) {
+    clearTimeout(this.timer);
+    const isMoving = this.props.isMoving && searched === null && items.slice(0, PAGE).some(this.props.isMoving);
+    if (!isMoving || this.refreshes >= MOST_REFRESHES) return;
     this.timer = setTimeout(
-      () => (document.hidden ? this.refreshLater(items) : this.load()),
-      1000 + 250 * this.refreshes,
+      () => {
+        if (document.hidden) return this.refreshLater(items, searched);
+        this.refreshes += 1;
+        return this.load(null, true);
+      },
+      1250 + 250 * this.refreshes,
     );
   }
 
-  render({ what, row, heads, empty }, { items, cursor, error, searched }) {
+  render({ what, row, heads, empty, timeOf, totals }, { items, cursor, error, searched }) {
     if (items === null)
       return error ? html`<${Problem} error=${error} again=${() => this.load()} />` : html`<${Loading} what=${what} />`;
+    const draw = (item) => row(item, this.change);
     return html`
       ${error && html`<${Problem} error=${error} again=${() => this.load()} />`}
-      ${items.length === 0 ? html`<${Empty} title=${empty.title}>${empty.hint}<//>` : html`<${Table} heads=${heads} items=${items} row=${(item) => row(item, this.change)} />`}
+      ${items.length === 0 ? html`<${Empty} title=${empty.title}>${empty.hint}<//>` : html`<${Table} heads=${heads} items=${timeOf ? byDay(items, timeOf, draw, heads.length, cursor, totals) : items} row=${timeOf ? (day) => day : draw} />`}
       <div class="row after-list">
         <button class="small" onClick=${() => this.load()}>Refresh</button>
         ${cursor && html`<button class="small" ref=${this.watchEnd} onClick=${this.more}>${searched === null ? "Show more" : "Search further"}</button>`}

@@ -9,7 +9,7 @@ import { Action, Copy, Facts, Foreign, Loaded, metadataFacts, Time, Title } from
 import { Program } from "./program.js";
 import { Badge, Result } from "./result.js";
 import { SAMPLES } from "./languages.js";
-import { bytes, seconds, shortId, VERDICTS, verdictTitle, waitingText } from "./words.js";
+import { bytes, countsToday, localDay, seconds, shortId, sum, VERDICTS, verdictTitle, waitingText } from "./words.js";
 
 const STATUSES = ["pending", "running", "completed", "error"];
 const METADATA_CHARS = 80;
@@ -51,24 +51,35 @@ function Row(run) {
 
 const FILTERS = ["status", "verdict", "language", "kind", "since", "until", "metadata", "q"];
 
-function List({ query }) {
-  const filters = Object.fromEntries(FILTERS.map((name) => [name, query.get(name)]));
-  return html`<h1 tabindex="-1">Runs</h1><${Find} isFirst=${query.has("find")} />
-    <div class="row filters" role="group" aria-label="Filters">
-      <${Filter} name="verdict" title="Verdict" values=${Object.keys(VERDICTS)} query=${query} />
-      <${Filter} name="status" title="Status" values=${STATUSES} query=${query} />
-      <${Filter} name="language" title="Language" values=${Object.keys(SAMPLES)} query=${query} />
-      <${Filter} name="kind" title="Kind" values=${["run", "judge"]} query=${query} />
-      <${TimeFilter} name="since" title="From" query=${query} />
-      <${TimeFilter} name="until" title="Until" query=${query} />
-      <${TextFilter} name="q" title="Text" hint="line, id, metadata" query=${query} />
-      <${TextFilter} name="metadata" title="Metadata" hint="build=1042" query=${query} />
-    </div>
-    <${Pages} path="api/results" filters=${filters} what="runs" row=${Row}
-      heads=${["Verdict", "Run", "Language", "Time or points", "Memory", "Source", "Created"]}
-      isMoving=${(run) => run.status === "pending" || run.status === "running"}
-      empty=${{ title: "No such runs", hint: html`<p>Change the filters, or <a href="#/run">run a program</a>.</p>` }} />
-    <p class="after"><a href="#/problems">Problems that this project keeps</a></p>`;
+class List extends Component {
+  state = { totals: {} };
+
+  componentDidMount() {
+    get("api/overview").then(
+      ({ hours }) => this.setState({ totals: { [localDay(Date.now())]: sum(countsToday(hours)) } }),
+      () => {}, // the list goes without it
+    );
+  }
+
+  render({ query }, { totals }) {
+    const filters = Object.fromEntries(FILTERS.map((name) => [name, query.get(name)]));
+    return html`<h1 tabindex="-1">Runs</h1><${Find} isFirst=${query.has("find")} />
+      <div class="row filters" role="group" aria-label="Filters">
+        <${Filter} name="verdict" title="Verdict" values=${Object.keys(VERDICTS)} query=${query} />
+        <${Filter} name="status" title="Status" values=${STATUSES} query=${query} />
+        <${Filter} name="language" title="Language" values=${Object.keys(SAMPLES)} query=${query} />
+        <${Filter} name="kind" title="Kind" values=${["run", "judge"]} query=${query} />
+        <${TimeFilter} name="since" title="From" query=${query} />
+        <${TimeFilter} name="until" title="Until" query=${query} />
+        <${TextFilter} name="q" title="Text" hint="line, id, metadata" query=${query} />
+        <${TextFilter} name="metadata" title="Metadata" hint="build=1042" query=${query} />
+      </div>
+      <${Pages} path="api/results" filters=${filters} what="runs" row=${Row}
+        heads=${["Verdict", "Run", "Language", "Time or points", "Memory", "Source", "Created"]}
+        timeOf=${(run) => run.timestamps.created_at} totals=${Object.values(filters).some(Boolean) ? null : totals} isMoving=${(run) => run.status === "pending" || run.status === "running"}
+        empty=${{ title: "No such runs", hint: html`<p>Change the filters, or <a href="#/run">run a program</a>.</p>` }} />
+      <p class="after"><a href="#/problems">Problems that this project keeps</a></p>`;
+  }
 }
 
 class One extends Component {

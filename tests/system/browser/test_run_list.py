@@ -17,6 +17,7 @@ from tests.system.local_stack import LocalStack, run
 
 RUNS = 10_000
 PAGE = 100
+ROWS = "tbody tr:not(.day)"
 
 
 def test_a_row_says_what_a_run_printed_where_it_came_from_and_its_metadata(
@@ -36,6 +37,10 @@ def test_a_row_says_what_a_run_printed_where_it_came_from_and_its_metadata(
     other = page.get_by_role("row").filter(has_text="of the console").first
     expect(other.locator("[data-name=from]")).to_have_text("console")
     assert page.locator("main img, main b, main script").count() == 0
+    day = page.locator("tr.day")
+    expect(day.first).to_contain_text(re.compile(r"^\w+,? \d+ \w+ \d{4} \d+$"))
+    totals = [int(text.split()[-1]) for text in day.all_inner_texts()]
+    assert sum(totals) == page.locator(ROWS).count()
     assert_sound(own_console)
     page.get_by_label("Text").fill("KEYERROR")
     page.keyboard.press("Enter")
@@ -79,8 +84,9 @@ def test_ten_thousand_runs_come_by_pages_and_back_finds_the_place(
 ) -> None:
     with open_console(browser, stack, api_key=busy_key, screen=screen) as console:
         page = console.open("runs?verdict=AC")
-        rows = page.locator("tbody tr")
+        rows = page.locator(ROWS)
         expect(rows).to_have_count(PAGE)
+        expect(page.locator("tr.day").last).to_contain_text("shown, more below")
         for pages in (2, 3):
             page.get_by_role("button", name="Show more").scroll_into_view_if_needed()
             expect(rows).to_have_count(pages * PAGE)
@@ -104,6 +110,37 @@ def test_ten_thousand_runs_come_by_pages_and_back_finds_the_place(
         assert console.accessibility_problems() == []
 
 
+def test_a_list_that_refreshes_itself_keeps_the_rows_of_further_pages_and_rests_in_a_hidden_tab(
+    browser: Browser, stack: LocalStack, busy_key: str
+) -> None:
+    with open_console(browser, stack, api_key=busy_key) as console, stack.client(busy_key) as client:
+        page, asked = console.page, list[str]()
+        page.add_init_script(
+            "Object.defineProperty(document, 'hidden', {get: () => window.isHidden ?? false, configurable: true})"
+        )
+        page.on("request", lambda request: asked.append(request.url) if "/api/results" in request.url else None)
+        program = "import sys\nprint(sys.stdin.read())\nimport time\ntime.sleep(6)"
+        started = client.post("/api/submit", json={"language": "python", "code": program, "stdin": "slow"}).json()["id"]
+        console.open("runs")
+        rows = page.locator(ROWS)
+        expect(rows).to_have_count(PAGE)
+        page.evaluate("window.isHidden = true")
+        page.get_by_role("button", name="Show more").scroll_into_view_if_needed()
+        expect(rows).to_have_count(2 * PAGE)
+        before = len(asked)
+        page.wait_for_timeout(2_500)
+        assert len(asked) == before
+        page.evaluate("window.isHidden = false")
+        row = page.locator(f"tr:has(a[href='#/runs/{started}'])")
+        expect(row.locator(".verdict-AC")).to_be_visible()
+        expect(rows).to_have_count(2 * PAGE)
+        assert 1 <= len(asked) - before <= 8  # one after the other, and each a little later
+        page.get_by_role("button", name="Show more").scroll_into_view_if_needed()
+        expect(rows).to_have_count(3 * PAGE)
+        ids = rows.locator("td.said > a").evaluate_all("(links) => links.map((link) => link.hash)")
+        assert len(set(ids)) == 3 * PAGE
+
+
 def test_a_search_says_how_far_it_read_and_goes_on(browser: Browser, stack: LocalStack, busy_key: str) -> None:
     with open_console(browser, stack, api_key=busy_key) as console:
         page = console.open("runs?q=line+of+1500")
@@ -113,7 +150,7 @@ def test_a_search_says_how_far_it_read_and_goes_on(browser: Browser, stack: Loca
         expect(status).to_have_text("1 found in 2000 runs, newest first.")
         console.open("runs?metadata=number%3D9876")
         for _ in range(50):
-            if page.locator("tbody tr").count():
+            if page.locator(ROWS).count():
                 break
             page.get_by_role("button", name="Show more").click()
             page.wait_for_timeout(300)
@@ -125,7 +162,7 @@ def test_another_user_of_the_tab_gets_a_list_of_his_own(
 ) -> None:
     with open_console(browser, stack, api_key=busy_key) as console:
         page = console.open("runs")
-        expect(page.locator("tbody tr")).to_have_count(PAGE)
+        expect(page.locator(ROWS)).to_have_count(PAGE)
         page.get_by_role("navigation").get_by_role("link", name="Checks").click()
         expect(page.get_by_role("heading", name="Checks", exact=True)).to_be_visible()
         page.get_by_role("button", name="Sign out").click()

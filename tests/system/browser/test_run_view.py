@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Route, expect
 
 from functions.projects.model import Quota
 from tests.submission_factory import golden
-from tests.system.browser.console import HOSTILE, PHONE, Console, open_console, shown
+from tests.system.browser.console import HOSTILE, PHONE, Console, assert_sound, open_console, shown
 from tests.system.local_stack import API_KEY, LocalStack
 
 
@@ -328,6 +328,29 @@ def test_an_error_marks_its_lines_and_leads_there(console: Console) -> None:
     assert page.evaluate(selected) == [len("import sys\n"), "code"]
     page.keyboard.type("x")
     expect(marked).to_have_count(0)  # the lines may have moved
+
+
+def test_control_and_space_complete_a_word_of_the_program_or_the_language(console: Console) -> None:
+    page = console.open("run")
+    editor = page.get_by_label("Program", exact=True).and_(page.locator("textarea"))
+    said = page.locator(".completions")
+    editor.fill("total = 1\ntotals = [total]\nt")
+    page.keyboard.press("Control+Space")
+    expect(editor).to_have_value("total = 1\ntotals = [total]\ntotal")
+    expect(said).to_have_text("total, then totals, try")
+    assert_sound(console)
+    page.keyboard.press("Control+Space")
+    page.keyboard.press("Control+Space")
+    expect(editor).to_have_value("total = 1\ntotals = [total]\ntry")
+    page.keyboard.press("Control+Space")
+    expect(editor).to_have_value("total = 1\ntotals = [total]\nt")  # as it was typed
+    page.keyboard.type("x")
+    expect(said).to_be_empty()
+    page.keyboard.press("Control+Space")
+    expect(said).to_have_text("No word begins so.")
+    page.keyboard.type(" = <b>x")
+    page.keyboard.press("Control+z")
+    expect(editor).not_to_be_empty()  # the browser's own undo
 
 
 def test_the_editor_closes_brackets_and_indents_lines(console: Console) -> None:
