@@ -109,15 +109,16 @@ export const shortId = (id) => String(id).slice(0, 8);
 export function waitingText({ waiting }) {
   if (!waiting) return "";
   const { reason, until, behind } = waiting;
+  const at = until && localTime(until);
   const texts = {
     queue: `At most ${behind} before it in the queue.`,
     order: `${behind} before it in the order of its endpoint.`,
     slot: `${behind} before it, and no free send slot.`,
-    breaker_open: `Its target gave no answer: the circuit breaker is open until ${until && localTime(until)}.`,
-    scheduled: `Its next attempt is at ${until && localTime(until)}.`,
+    breaker_open: `Its target gave no answer: its circuit breaker is open until ${at}.`,
+    scheduled: `Its next attempt is at ${at}.`,
     endpoint_disabled: "Its endpoint is disabled.",
-    transform: until ? `The transform of its endpoint failed, and rests until ${localTime(until)}.` : "The transform of its endpoint runs.",
-    quota: `No quota for the transform of its endpoint until ${until && localTime(until)}.`,
+    transform: `Its transform runs ${at ?? "now"}.`,
+    quota: `No quota for its transform until ${at}.`,
   };
   return texts[reason] ?? reason;
 }
