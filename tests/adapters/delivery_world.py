@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from functions.aws.dynamodb.items import from_item
+from functions.aws.dynamodb.row_codec import write
 from functions.aws.dynamodb.table import Table
 from functions.clock import from_rfc3339, to_rfc3339
 from functions.ids import new_id
@@ -114,6 +115,7 @@ class DeliveryWorld:
     """`hints` are messages that the queue holds; `sends` is what arrived, by target.
 
     `transforming`: runs of transforms that wait for a runner. `transforms`: whether the endpoints have one.
+    `late`: they get it by `set_transforms` only.
     """
 
     pipeline: Pipeline
@@ -122,6 +124,7 @@ class DeliveryWorld:
     runs: list[Submission] = field(default_factory=list)
     hints: list[str] = field(default_factory=list)
     transforms: bool = False
+    late: bool = False
     transforming: list[dict[str, Any]] = field(default_factory=list)
     answers: dict[str, int] = field(default_factory=dict)
     sends: dict[Target, list[bytes]] = field(default_factory=lambda: defaultdict(list))
@@ -169,9 +172,13 @@ class DeliveryWorld:
     # --- what users do ---------------------------------------------------------------
 
     def add_endpoint(self, **changes: Any) -> Endpoint:
-        program = PROGRAM if self.transforms else None
+        program = PROGRAM if self.transforms and not self.late else None
         self.endpoints.append(self.pipeline.endpoint(project_id=self.project_id, transform=program, **changes))
         return self.endpoints[-1]
+
+    def set_transforms(self) -> None:
+        for endpoint in self.endpoints if self.late else ():
+            self.pipeline.change_endpoint(endpoint, {"transform": write(PROGRAM)})
 
     def add_run(self, *, own_url: bool) -> Submission:
         submission_id = new_id()

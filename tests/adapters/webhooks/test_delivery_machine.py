@@ -44,10 +44,12 @@ class Deliveries(RuleBasedStateMachine):
     pipeline: ClassVar[Pipeline]
     ordered: ClassVar[bool]
     transforms: ClassVar[bool]
+    late: ClassVar[bool]
+    """Whether endpoints get their transforms after the events are written."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.world = DeliveryWorld(self.pipeline, transforms=self.transforms)
+        self.world = DeliveryWorld(self.pipeline, transforms=self.transforms, late=self.late)
         self.world.add_endpoint(ordered=self.ordered)
         # One send at a time, and a sender that died holds its slot for the first minute.
         busy = self.world.add_endpoint(max_concurrency=1, ordered=self.ordered)
@@ -68,6 +70,7 @@ class Deliveries(RuleBasedStateMachine):
     def runs_end(self, points: tuple[str | None, ...], status: int) -> None:
         for run, point in zip(self.world.runs, points, strict=True):
             self.world.record(run, point)
+        self.world.set_transforms()
         self.world.answers[self.endpoint(0).endpoint_id] = status
 
     @rule(run=runs, point=or_none(RECORD_POINTS))
@@ -212,15 +215,15 @@ class Deliveries(RuleBasedStateMachine):
 
 
 @pytest.mark.timeout(400)  # several minutes on a busy machine
-@pytest.mark.parametrize("way", ["unguarded", "guarded", "ordered", "transformed", "transformed and ordered"])
+@pytest.mark.parametrize(
+    "way", ["unguarded", "guarded", "ordered", "transformed", "transformed and ordered", "transformed late"]
+)
 def test_any_order_of_mishaps_keeps_the_invariants(pipeline: Pipeline, way: str) -> None:
-    ordered, transforms = "ordered" in way, "transformed" in way
+    choices = {"ordered": "ordered" in way, "transforms": "transformed" in way, "late": "late" in way}
     if way == "guarded":
         pipeline.guard_all()
     run_state_machine_as_test(
-        type(
-            "DeliveriesOfThisTest", (Deliveries,), {"pipeline": pipeline, "ordered": ordered, "transforms": transforms}
-        ),
+        type("DeliveriesOfThisTest", (Deliveries,), {"pipeline": pipeline, **choices}),
         settings=settings(
             max_examples=examples(15),
             stateful_step_count=20,
