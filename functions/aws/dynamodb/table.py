@@ -138,6 +138,16 @@ def query_page[Row](
     return Page(tuple(found), start[sort_key]["S"])
 
 
+def query_pages(client: DynamoDBClient, **request: Any) -> Iterator[Any]:
+    """Yield the answers of a query, page by page. A paginator of botocore would make a class for each query."""
+    while True:
+        answer = client.query(**request)
+        yield answer
+        if "LastEvaluatedKey" not in answer:
+            return
+        request["ExclusiveStartKey"] = answer["LastEvaluatedKey"]
+
+
 # Read many items of one table by their keys.
 
 _KEYS_PER_CALL = 100
@@ -204,25 +214,29 @@ class Table:
         condition, values = "pk = :pk", {":pk": pk}
         if sk_prefix:
             condition, values = "pk = :pk AND begins_with(sk, :prefix)", {":pk": pk, ":prefix": sk_prefix}
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self.table_name,
-            KeyConditionExpression=condition,
-            ExpressionAttributeValues=to_item(values),
-            ConsistentRead=True,
-            PaginationConfig={} if limit is None else {"MaxItems": limit, "PageSize": limit},
+        return self._query(
+            limit, KeyConditionExpression=condition, ExpressionAttributeValues=to_item(values), ConsistentRead=True
         )
-        return [from_item(item) for page in pages for item in page["Items"]]
 
     def _due(self, shard: str, now_ms: int, limit: int) -> list[Row]:
         """Read up to `limit` entries of one shard of the due index, oldest first. The index lags by about a second."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self.table_name,
+        return self._query(
+            limit,
             IndexName="due",
             KeyConditionExpression="due_shard = :shard AND due_at_ms <= :now",
             ExpressionAttributeValues=to_item({":shard": shard, ":now": now_ms}),
-            PaginationConfig={"MaxItems": limit, "PageSize": limit},
         )
-        return [from_item(item) for page in pages for item in page["Items"]]
+
+    def _query(self, limit: int | None, **request: Any) -> list[Row]:
+        """Read the rows of a query; `limit`: the first so many, None for all."""
+        if limit is not None:
+            request["Limit"] = limit
+        found: list[Row] = []
+        for page in query_pages(self._client, TableName=self.table_name, **request):
+            found += map(from_item, page["Items"])
+            if limit is not None and len(found) >= limit:
+                return found[:limit]
+        return found
 
     def _take(self, key: Key, seen_due_at_ms: int, due_at_ms: int) -> Row | None:
         """Move the due key of a row, so that nobody else handles it; None if another process moved it first."""

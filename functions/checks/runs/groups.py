@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Annotated, Any, NamedTuple, Self
 from functions.aws.dynamodb.conditional import ABSENT, EXISTS, ConditionalUpdate, delete, put
 from functions.aws.dynamodb.items import Key, Value, key, to_item
 from functions.aws.dynamodb.row_codec import IN_KEY, read, write
-from functions.aws.dynamodb.table import Page, Table, due_shard, query_page, read_rows, tries
+from functions.aws.dynamodb.table import Page, Table, due_shard, query_page, query_pages, read_rows, tries
 from functions.aws.dynamodb.transaction import RowsContendedError, transact_or_raise
 from functions.checks import keys
 from functions.checks.assertions import MISSING, parse_path, value_at
@@ -265,12 +265,13 @@ class GroupStore(Table):
 
     def _count(self, pk: str) -> int:
         """Return the number of a check's groups, or MOST_KEYS."""
-        pages = self._client.get_paginator("query").paginate(
+        pages = query_pages(
+            self._client,
             TableName=self.table_name,
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues=to_item({":pk": pk}),
             Select="COUNT",
-            PaginationConfig={"PageSize": MOST_KEYS},
+            Limit=MOST_KEYS,
         )
         total = 0
         for page in pages:

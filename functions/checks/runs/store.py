@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Annotated, Any, Literal, NamedTuple, TypedDict
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate, delete, put
-from functions.aws.dynamodb.items import Key, Value, from_item, key, to_item
+from functions.aws.dynamodb.items import Key, Value, key, to_item
 from functions.aws.dynamodb.row_codec import IN_KEY, JSON, OMIT_DEFAULT, read, write
 from functions.aws.dynamodb.table import DUE_SHARDS, Page, Table, due_shard, query_page
 from functions.aws.dynamodb.transaction import transact_or_raise
@@ -396,16 +396,15 @@ class RunStore(Table):
 
     def since(self, project_id: str, check_id: str, since_ms: int, most: int) -> list[Run]:
         """Return the newest runs of a check since a time, at most `most`."""
-        pages = self._client.get_paginator("query").paginate(
-            TableName=self.table_name,
+        rows = self._query(
+            most,
             KeyConditionExpression="pk = :pk AND sk >= :since",
             ExpressionAttributeValues=to_item(
                 {":pk": keys.runs_pk(project_id, check_id), ":since": to_rfc3339(since_ms)}
             ),
             ScanIndexForward=False,
-            PaginationConfig={"MaxItems": most},
         )
-        return [to_run(from_item(item)) for page in pages for item in page["Items"]]
+        return [to_run(row) for row in rows]
 
     def delete_some(self, project_id: str, check_id: str) -> int:
         """Delete some runs of a check, then the bodies of its pings, its outages, its groups, and the log of its calls.

@@ -10,7 +10,7 @@ from typing import Any
 
 from functions.aws.dynamodb.conditional import ConditionalUpdate
 from functions.aws.dynamodb.items import Value, from_item, key, to_item
-from functions.aws.dynamodb.table import DUE_SHARDS, Table
+from functions.aws.dynamodb.table import DUE_SHARDS, Table, query_pages
 from functions.clock import MS_PER_SEC
 from functions.webhooks.deliveries.model import (
     HINTED_MS,
@@ -269,12 +269,13 @@ class LaneStore(Table):
         begun = None if lane.current is None else self._delivery(lane.current, lane.name)
         if begun is not None and begun.state in _NOT_FINAL:
             return begun
-        pages = self._client.get_paginator("query").paginate(
+        pages = query_pages(
+            self._client,
             TableName=self.table_name,
             KeyConditionExpression="pk = :pk",
             ExpressionAttributeValues=to_item({":pk": queue_pk(lane.project_id, lane.name)}),
             ConsistentRead=True,
-            PaginationConfig={"PageSize": _ITEMS_PER_QUERY},
+            Limit=_ITEMS_PER_QUERY,
         )
         for item in (item for page in pages for item in page["Items"]):
             delivery = self._delivery(from_item(item)["sk"].partition("#")[2], lane.name)
