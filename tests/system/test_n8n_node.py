@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 
+from functions.http.parameters import SUBMIT_MAX_SECS
 from functions.webhooks.signature import parse_secret, sign
 from tests.adapters.hook_receiver import HookReceiver
 from tests.system.local_stack import API_KEY, LocalStack
@@ -70,6 +71,18 @@ def test_a_program_is_judged_on_its_cases(call: Call) -> None:
     told = call({"parameters": {"operation": "judge", "language": "python", "code": code, "cases": cases}})
     (run,) = told["results"]
     assert (run["all_passed"], run["passed"], run["failed"]) == (False, 1, 1)
+
+
+def test_a_judge_run_that_is_longer_than_a_request_is_polled_to_its_end(call: Call) -> None:
+    begun = time.monotonic()
+    cases = {"case": [{"stdin": str(number), "expected": str(number)} for number in range(3)]}
+    code = "import time; time.sleep(17); print(input())"
+    parameters = {"language": "python", "code": code, "cases": cases, "more": '{"limits": {"wall_time_secs": 25}}'}
+    told = call({"parameters": {"operation": "judge", **parameters}})
+    assert time.monotonic() - begun > SUBMIT_MAX_SECS
+    assert "error" not in told
+    (run,) = told["results"]
+    assert (run["all_passed"], run["passed"]) == (True, 3)
 
 
 def test_a_refused_request_says_its_field(call: Call) -> None:

@@ -187,7 +187,7 @@ async function submit(this: IExecuteFunctions, item: number, webhookUrl?: string
   const wait = webhookUrl ? 'false' : 'true';
   let result = await send({ method: 'POST', url: `${base}/api/${isJudge ? 'judge' : 'submit'}?wait=${wait}`, body });
   while (!webhookUrl && OPEN.includes(String(result.status))) {
-    result = await send({ method: 'GET', url: `${base}/api/result/${result.id}?wait=${WAIT_SECS}` });
+    result = await send({ method: 'GET', url: `${base}/api/${isJudge ? 'judge' : 'result'}/${result.id}?wait=${WAIT_SECS}` });
   }
   return result;
 }
