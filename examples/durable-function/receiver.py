@@ -12,6 +12,20 @@ import boto3
 CLIENT = boto3.client("lambda")
 
 
+def _signing_key(secret: str) -> bytes:
+    """Return the key: the base64 after `whsec_`, with or without padding, or any other text. Raises ValueError."""
+    key = secret.encode()
+    if secret.startswith("whsec_"):
+        encoded = secret.removeprefix("whsec_").rstrip("=")
+        key = base64.b64decode(encoded + "=" * (-len(encoded) % 4), validate=True)
+    if len(key) < 24:
+        raise ValueError("WEBHOOK_SECRET must have at least 24 bytes")
+    return key
+
+
+KEY = _signing_key(os.environ["WEBHOOK_SECRET"])
+
+
 def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
     """Answer 204 to a genuine webhook, 401 to others."""
     body = event.get("body", "").encode()
@@ -28,7 +42,6 @@ def handler(event: dict[str, Any], _context: object) -> dict[str, Any]:
 def _is_genuine(headers: dict[str, str], body: bytes) -> bool:
     """Verify the signature: https://www.standardwebhooks.com/."""
     ident, sent, given = (headers.get(f"webhook-{name}", "") for name in ("id", "timestamp", "signature"))
-    key = os.environ["WEBHOOK_SECRET"].encode()
-    wanted = "v1," + base64.b64encode(hmac.digest(key, f"{ident}.{sent}.".encode() + body, "sha256")).decode()
+    wanted = "v1," + base64.b64encode(hmac.digest(KEY, f"{ident}.{sent}.".encode() + body, "sha256")).decode()
     known = any(hmac.compare_digest(wanted.encode(), one.encode()) for one in given.split(" "))
     return known and abs(time.time() - int(sent)) <= 300
