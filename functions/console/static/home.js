@@ -65,9 +65,11 @@ function Overview({ overview, endpoints, checks }) {
         <p class="quiet">in the queues of the service, all projects together; bars: how long runs of this project waited</p><//>
       <${Card} title="Failing checks" value=${howMany(bad, checks)} href="#/checks">
         ${bars("failed_checks", "Failed runs of checks", (count) => `${count} failed`)}
+        <p class="quiet">bars: runs that failed</p>
         <ul>${bad.slice(0, 5).map(({ id, name, state }) => html`<li><a href=${`#/checks/${id}`}><${Foreign} text=${name} /></a> <span class="quiet">${state}</span></li>`)}</ul><//>
       <${Card} title="Failing endpoints" value=${howMany(failing, [endpoints])} href="#/webhooks">
         ${bars("failed_attempts", "Failed attempts of webhooks", (count) => `${count} failed`)}
+        <p class="quiet">bars: attempts that failed</p>
         <ul>${failing.slice(0, 5).map(({ id, url, health }) => html`<li><a href=${`#/webhooks/${id}`}><${Foreign} text=${url} /></a> <span class="quiet">${health}</span></li>`)}</ul><//>
     </ul>`;
 }

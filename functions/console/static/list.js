@@ -43,11 +43,11 @@ export function TimeFilter({ name, title, query }) {
 }
 
 /** Days of the reader as headings of their rows, with totals. Of the last one more may come: then `totals` may have it. */
-const byDay = (items, timeOf, row, columns, isCut, totals) =>
+const byDay = (items, timeOf, row, columns, what, isCut, totals) =>
   Object.entries(Object.groupBy(items, (item) => localDay(timeOf(item)))).map(([day, some], index, { length }) => {
     const more = totals?.[day] > some.length ? ` of ${totals[day]}` : ", more below"; // totals come ten seconds late
     return [
-      html`<tr class="day" key=${day}><th colspan=${columns} scope="rowgroup">${day} <span class="quiet">${some.length}${isCut && index === length - 1 && ` shown${more}`}</span></th></tr>`,
+      html`<tr class="day" key=${day}><th colspan=${columns} scope="rowgroup">${day} <span class="quiet">${some.length} ${some.length === 1 ? what.slice(0, -1) : what}${isCut && index === length - 1 && ` shown${more}`}</span></th></tr>`,
       some.map(row),
     ];
   });
@@ -167,7 +167,7 @@ export class Pages extends Component {
     const draw = (item) => row(item, this.change);
     return html`
       ${error && html`<${Problem} error=${error} again=${() => this.load()} />`}
-      ${items.length === 0 ? html`<${Empty} title=${empty.title}>${empty.hint}<//>` : html`<${Table} heads=${heads} items=${timeOf ? byDay(items, timeOf, draw, heads.length, cursor, totals) : items} row=${timeOf ? (day) => day : draw} />`}
+      ${items.length === 0 ? html`<${Empty} title=${empty.title}>${empty.hint}<//>` : html`<${Table} heads=${heads} items=${timeOf ? byDay(items, timeOf, draw, heads.length, what, cursor, totals) : items} row=${timeOf ? (day) => day : draw} />`}
       <div class="row after-list">
         <button class="small" onClick=${() => this.load()}>Refresh</button>
         ${cursor && html`<button class="small" ref=${this.watchEnd} onClick=${this.more}>${searched === null ? "Show more" : "Search further"}</button>`}
