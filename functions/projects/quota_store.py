@@ -162,24 +162,31 @@ SEARCHES_PER_MINUTE = 60
 
 
 class SearchQuota(Table):
-    """The searches of a project in a minute. Each reads many rows to show a few, and must not slow other projects."""
+    """Lists of a project in a minute that read thousands of rows to show a few: they must not slow other projects."""
 
     table_setting = "quotas_table"
 
-    def charge(self, project_id: str) -> None:
-        """Count a search. Raises RateLimitedError."""
-        now = self._clock()
+    def check(self, project_id: str) -> None:
+        """Refuse a list that may read many rows after too many of them. Raises RateLimitedError."""
+        now, most = self._clock(), SEARCHES_PER_MINUTE
+        used = (self._get(self._key(project_id)) or {}).get("searches", 0)
+        if used >= most:
+            secs = Window(MINUTE_MS, now // MINUTE_MS, used).reset_secs(now)
+            text = f"A project may search its results {most} times a minute. Repeat the request in {secs} seconds."
+            raise RateLimitedError(text, secs, Rate(most, 0, secs).headers)
+
+    def count(self, project_id: str) -> None:
+        """Count one of them. Those that run at once may exceed the quota."""
         update = ConditionalUpdate(
-            sets={"ttl": now // MS_PER_SEC + KEPT_SECS},
-            condition="attribute_not_exists(#searches) OR #searches < :most",
-            condition_values={"zero": 0, "one": 1, "most": SEARCHES_PER_MINUTE},
+            sets={"ttl": self._clock() // MS_PER_SEC + KEPT_SECS},
+            condition="",
+            condition_values={"zero": 0, "one": 1},
             computed=("#searches = if_not_exists(#searches, :zero) + :one",),
         )
-        if not self._update_unread(update, quota_key(project_id, f"search#{now // MINUTE_MS}")):
-            secs = Window(MINUTE_MS, now // MINUTE_MS, SEARCHES_PER_MINUTE).reset_secs(now)
-            text = f"A project may search {SEARCHES_PER_MINUTE} times a minute, with q or metadata."
-            text += f" Repeat the request in {secs} seconds."
-            raise RateLimitedError(text, secs, Rate(SEARCHES_PER_MINUTE, 0, secs).headers)
+        self._update_unread(update, self._key(project_id))
+
+    def _key(self, project_id: str) -> dict[str, Any]:
+        return quota_key(project_id, f"search#{self._clock() // MINUTE_MS}")
 
 
 def network_bytes(evidence: Any) -> int:

@@ -156,11 +156,15 @@ class ResultRoutes:
         query = app.current_event.query_string_parameters
         project_id = authenticate(app.current_event, self.env).project_id
         limit, only, after = page_limit(query), list_filter(query), start_after(query, project_id)
-        if only.text is not None or only.metadata is not None:
-            self.env[SearchQuota].charge(project_id)
+        quota = self.env[SearchQuota]
+        if only.has_filter:
+            quota.check(project_id)
         if only.text is None:
             page = self.env[SubmissionList].page(project_id, limit=limit, after=after, only=only)
+            if only.has_filter and len(page.rows) < limit and page.next_created_key:
+                quota.count(project_id)
             return page_answer(project_id, page, summary_body, list_position)
+        quota.count(project_id)
         page, searched = self.env[SubmissionList].search(project_id, limit=limit, after=after, only=only)
         return page_answer(project_id, page, summary_body, list_position, searched=searched)
 
@@ -262,8 +266,9 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
             query(
                 "metadata",
                 {"type": "string"},
-                "Only those with this name and value, such as build=1042. With `metadata` or `q`, a list counts as one "
-                f"of {SEARCHES_PER_MINUTE} searches that a project may send in a minute.",
+                "Only those with this name and value, such as build=1042. A project may search its results "
+                f"{SEARCHES_PER_MINUTE} times a minute: each list with `q` counts, and each whose filters match so few "
+                "that it is short and has a `next_cursor`.",
             ),
             query(
                 "q",

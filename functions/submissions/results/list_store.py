@@ -15,7 +15,8 @@ from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.submissions.model import FINAL_STATUSES, LONGEST_RUN_MS, PENDING_MAX_MS, Kind, Submission
 from functions.submissions.store import JUDGE_SUMMARY_START, LIST_SHARDS, created_key, list_shard, submission_of
 
-_ITEMS_PER_FILTERED_QUERY = 500
+_ITEMS_PER_FILTERED_QUERY = 100
+"""With five queries of each shard at most, a page of a rare value reads 4,000 submissions."""
 _SORT_KEY = "list_key"
 _LONGEST_MS = PENDING_MAX_MS + 2 * LONGEST_RUN_MS
 """From the creation of a run to its end: a lost one is repeated once."""
@@ -40,6 +41,11 @@ class ListFilter:
     until: str | None = None
     metadata: tuple[str, str] | None = None
     text: str | None = None
+
+    @property
+    def has_filter(self) -> bool:
+        """Whether rows are read that are not shown."""
+        return bool(self.equal) or self.kind is not None or self.metadata is not None or self.text is not None
 
     def has_text(self, row: Submission) -> bool:
         texts = (row.submission_id, row.line or "", *row.metadata.keys(), *row.metadata.values())

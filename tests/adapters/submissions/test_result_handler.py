@@ -25,6 +25,7 @@ from functions.projects.store import ProjectStore
 from functions.submissions import cancellation
 from functions.submissions.model import Submission, idempotency_pk
 from functions.submissions.queues import Queues
+from functions.submissions.results import list_store
 from functions.submissions.results.results import Deletion
 from functions.submissions.runners.store import RunnerStore
 from functions.submissions.store import SubmissionStore
@@ -34,7 +35,7 @@ from functions.webhooks.deliveries.store import DeliveryStore
 from functions.webhooks.endpoints.store import Subscribers
 from tests.adapters.aws_account import PROJECT_ID, Aws
 from tests.adapters.final_rows import write_final
-from tests.adapters.http_calls import REQUEST_ID, Answer, Invocation, call, event, get, post
+from tests.adapters.http_calls import REQUEST_ID, Invocation, call, event, get, post
 from tests.submission_factory import EVENTS, EXECUTION_ID, GENEROUS, SUBMISSION_ID, FakeTime, completion, new_submission
 
 MIB = 1_048_576
@@ -526,19 +527,34 @@ def test_a_search_finds_text_of_lines_and_metadata_and_says_what_it_read(
 
 def test_a_project_searches_so_often_in_a_minute_and_lists_as_often_as_it_likes(aws: Aws, project_key: str) -> None:
     aws.monkeypatch.setattr(quota_store, "SEARCHES_PER_MINUTE", 3)
-
-    def search(number: int) -> Answer:  # the minute may end once
-        return get(project_key, "/api/results", query={"q": "x"} if number % 2 else {"metadata": "a=b", "limit": "1"})
-
-    answers = [search(number) for number in range(7)]
+    answers = [get(project_key, "/api/results", query={"q": "x"}) for _ in range(7)]  # the minute may end once
     assert [answer.status for answer in answers[:3]] == [200] * 3
     refused = next(answer for answer in answers if answer.status != 200)
     assert (refused.status, refused.json["error"]) == (429, "rate_limited")
     assert 0 < int(refused.headers["retry-after"]) <= 60
-    assert get(project_key, "/api/results", query={"verdict": "AC"}).status == 200
+    assert get(project_key, "/api/results", query={"limit": "1", "since": STARTED}).status == 200
     projects = ProjectStore(aws.names["ProjectsTable"], Clients.dynamodb())
     projects.create_project(Project("other", "other"))
     assert get(projects.issue_key("other"), "/api/results", query={"q": "x"}).status == 200
+
+
+@pytest.mark.parametrize(
+    "rare", [{"metadata": "a=b"}, {"status": "error"}, {"verdict": "TLE"}, {"kind": "judge"}], ids=str
+)
+def test_a_list_that_reads_much_to_show_little_is_a_search_and_one_that_finds_enough_is_none(
+    aws: Aws, store: SubmissionStore, project_key: str, rare: dict[str, str]
+) -> None:
+    aws.monkeypatch.setattr(quota_store, "SEARCHES_PER_MINUTE", 2)
+    aws.monkeypatch.setattr(list_store, "_ITEMS_PER_FILTERED_QUERY", 1)
+    for number in range(60):  # more than six of one shard
+        put(store, submission_id=new_id(), created_at=to_rfc3339(now_ms() - number))
+
+    def listed(query: dict[str, str]) -> int:
+        return get(project_key, "/api/results", query=query).status
+
+    assert {listed({"status": "pending", "limit": "1"}) for _ in range(10)} == {200}
+    assert 429 in {listed(rare) for _ in range(5)}  # the minute may end once
+    assert {listed({"limit": "1"}) for _ in range(3)} == {200}
 
 
 def test_an_unknown_parameter_is_ignored(project_key: str) -> None:
