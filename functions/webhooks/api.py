@@ -459,7 +459,7 @@ DELIVERY_ROUTES: tuple[Route[DeliveryRoutes], ...] = (
             **_BODY,
             404: _UNKNOWN_DELIVERY,
             409: (
-                "`conflict`: already due, event gone, endpoint disabled or deleted, or `webhook_secret` missing.",
+                "`conflict`: already due, event or endpoint gone or off, `webhook_secret` or `transform` missing.",
                 (Error,),
             ),
         },
