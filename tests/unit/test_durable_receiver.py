@@ -43,9 +43,10 @@ def request(secret: str, at_secs: int, **changes: Any) -> dict[str, Any]:
     return {**event, **changes}
 
 
-@pytest.mark.parametrize(
-    "secret", ["a text of 24 bytes, or more", new_secret(), new_secret().rstrip("="), f"whsec_{'A' * 32}"]
-)
+PADDED = f"whsec_{base64.b64encode(bytes(range(32))).decode()}"
+
+
+@pytest.mark.parametrize("secret", ["a text of 24 bytes, or more", PADDED, PADDED.rstrip("="), f"whsec_{'A' * 32}"])
 def test_every_form_of_a_secret_verifies_the_webhooks_that_it_signed(
     monkeypatch: pytest.MonkeyPatch, woken: list[str], secret: str
 ) -> None:
