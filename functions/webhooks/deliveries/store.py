@@ -330,7 +330,9 @@ class DeliveryStore(Table):
         )
         cancel = cancelling((*LIVE, DeliveryState.PAUSED))
         pk = f"EVENT#{event_id}"
-        for row in self._list(pk, "DELIVERY#"):
+        if not (deliveries := self._list(pk, "DELIVERY#")):
+            return
+        for row in deliveries:
             reach("cancel.before_delivery")
             self._update_unread(cancel, delivery_key(*ids_of(row)))
         # Read again: until its delivery is cancelled, a transform may end, and what it wrote may be of the event.
