@@ -22,6 +22,7 @@ from sandbox_runtime.jail import (
     open_slot,
 )
 from sandbox_runtime.jail.controls.cgroup import v1, v2
+from tests.choice import whole_but
 from tests.guest_files import guests
 from tests.jail.slots import PYTHON, PYTHON_FORK
 from tests.jail.weakened.limits import SLOWNESS
@@ -67,7 +68,10 @@ def cold_file() -> Iterator[Path]:
         yield path
 
 
-@pytest.fixture(scope="module", params=["fresh", "prewarmed"] if PYTHON_FORK else ["fresh"])
+STARTS = ["fresh", "prewarmed"] if PYTHON_FORK else ["fresh"]
+
+
+@pytest.fixture(scope="module", params=whole_but(STARTS, STARTS[-1:]))
 def start(request: pytest.FixtureRequest) -> str:
     return str(request.param)
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import boto3
 import httpx
@@ -43,6 +43,8 @@ class LocalStack:
     """`python -m infra.local up`, or another `command`. `variables` come on top of the environment."""
 
     command = "up"
+    _trials: ClassVar[dict[str, dict[str, str]]] = {}
+    """The notes of the trials that languages passed in an earlier stack, by offered languages: no other tries them."""
 
     def __init__(self, state_dir: Path, **variables: str) -> None:
         self.state_dir = state_dir
@@ -64,6 +66,10 @@ class LocalStack:
         """Start the launcher and return at once."""
         environment = {name: value for name, value in os.environ.items() if not name.startswith("AWS_")}
         environment |= {"PORT": str(self.port), "RUSTBOX_STATE_DIR": str(self.state_dir), **self._variables}
+        notes = self.state_dir / "runner"
+        for name, text in self._trials.get(self._languages, {}).items():
+            notes.mkdir(parents=True, exist_ok=True)
+            (notes / name).write_text(text, encoding="ascii")
         with self.log_path.open("ab") as log:
             self.process = subprocess.Popen(
                 [sys.executable, "-m", "infra.local", self.command],
@@ -81,6 +87,12 @@ class LocalStack:
         process = self.launch(**variables)
         wait_until(lambda: process.poll() is not None or self.is_ready(), START_SECS, "the stack is ready", self.log)
         assert process.poll() is None, self.log()
+        notes = (self.state_dir / "runner").glob("trials*")
+        self._trials[self._languages] = {note.name: note.read_text(encoding="ascii") for note in notes}
+
+    @property
+    def _languages(self) -> str:
+        return self._variables.get("RUSTBOX_PARAM_OfferedLanguages", "")
 
     def is_ready(self) -> bool:
         """Tell whether the API answers and a runner's heartbeat is young."""
