@@ -112,7 +112,7 @@ export class Pages extends Component {
     this.end.observe(button);
   };
 
-  more = () => this.load(this.state.cursor);
+  more = () => this.isBusy || this.load(this.state.cursor);
 
   /** Read the first page, or the one at `cursor`. A refresh keeps the rows behind the first page. */
   load = async (cursor = null, isRefresh = false) => {
@@ -167,7 +167,7 @@ export class Pages extends Component {
     const draw = (item) => row(item, this.change);
     return html`
       ${error && html`<${Problem} error=${error} again=${() => this.load()} />`}
-      ${items.length === 0 ? html`<${Empty} title=${empty.title}>${empty.hint}<//>` : html`<${Table} heads=${heads} items=${timeOf ? byDay(items, timeOf, draw, heads.length, what, cursor, totals) : items} row=${timeOf ? (day) => day : draw} />`}
+      ${items.length === 0 && cursor ? html`<p class="quiet">None found yet, and more to read.</p>` : items.length === 0 ? html`<${Empty} title=${empty.title}>${empty.hint}<//>` : html`<${Table} heads=${heads} items=${timeOf ? byDay(items, timeOf, draw, heads.length, what, cursor, totals) : items} row=${timeOf ? (day) => day : draw} />`}
       <div class="row after-list">
         <button class="small" onClick=${() => this.load()}>Refresh</button>
         ${cursor && html`<button class="small" ref=${this.watchEnd} onClick=${this.more}>${searched === null ? "Show more" : "Search further"}</button>`}

@@ -149,6 +149,7 @@ def test_a_search_says_how_far_it_read_and_goes_on(browser: Browser, stack: Loca
         page.get_by_role("button", name="Search further").click()
         expect(status).to_have_text("1 found in 2000 runs, newest first.")
         console.open("runs?metadata=number%3D9876")
+        expect(page.get_by_text("None found yet")).to_be_visible()  # a page reads 4,000 rows
         for _ in range(50):
             if page.locator(ROWS).count():
                 break
