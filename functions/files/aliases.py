@@ -66,7 +66,8 @@ class FileAliases(Table):
         Raises RateLimitedError, UnavailableError.
         """
         pk, by_sk = files_pk(project_id), {_alias_sk(one.namespace, one.alias_id): one for one in aliases}
-        self._count(project_id, len(by_sk))
+        if by_sk:
+            self._count(project_id, len(by_sk))
         rows = ({**write(one), "pk": pk, "sk": sk, "ttl": one.expires_at} for sk, one in by_sk.items())
         for some in batched(rows, _PER_WRITE):
             self._transact([put(self.table_name, to_item(row)) for row in some])

@@ -92,6 +92,11 @@ def test_a_project_writes_so_many_aliases_in_a_day(files: Env, clock: Clock, mon
     aliases.put(PROJECT_ID, [fourth])
 
 
+def test_no_alias_is_no_write(aws: Aws, files: Env) -> None:
+    files[FileAliases].put(PROJECT_ID, [])
+    assert [item for item in aws.items("SubmissionsTable") if item["pk"]["S"].startswith("FILES#")] == []
+
+
 @both
 def test_a_list_has_all_aliases_or_is_refused(files: Env, clock: Clock, monkeypatch: pytest.MonkeyPatch) -> None:
     aliases, file = files[FileAliases], files[StoredFiles].store(PROJECT, b"a", "text/csv")
