@@ -83,7 +83,8 @@ def test_clients_of_sandboxfusion(stack: LocalStack) -> None:
     assert official["endings"] == ["Success", "does not compile", "fails", "too long", "fails"]
     assert official["return_codes"] == [3, None, -6]
     assert "error" in official["compiler"]
-    assert ["is not offered" in refusal for refusal in official["refused"]] == [True] * 3
+    said = ("is not offered", "is not offered", "Not Found")
+    assert [text in refusal for text, refusal in zip(said, official["refused"], strict=True)] == [True] * 3
     assert answers["verl"] == {
         "right": [1.0, ["success"] * 3],
         "wrong": [1 / 3, ["wrong_answer", "success", "wrong_answer"]],
