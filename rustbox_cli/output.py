@@ -7,13 +7,16 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias
 from xml.etree import ElementTree as ET
 
 import click
-from rich.console import Console
-from rich.table import Table
-from rich.text import Text
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+# Rich takes a fifth of the time of a short command, and is imported by what draws with it.
+# ruff: noqa: PLC0415
 
 Columns: TypeAlias = Mapping[str, str | Callable[[Any], Any]]
 
@@ -54,6 +57,9 @@ def show_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], nothing: s
     if not cells:
         click.echo(nothing, err=True)
         return
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False, show_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     needed = 0
     for column, texts in zip(columns, zip(*cells, strict=True), strict=True):
@@ -82,6 +88,9 @@ def show(body: Mapping[str, Any], *, as_json: bool) -> None:
 
 def show_record(record: Mapping[str, Any]) -> None:
     """Print a record, one attribute per line."""
+    from rich.table import Table
+    from rich.text import Text
+
     table = Table(box=None, pad_edge=False, show_edge=False, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -94,22 +103,28 @@ def waiting(text: str) -> AbstractContextManager[Any]:
     """Show a spinner if standard error is a terminal."""
     if not sys.stderr.isatty():
         return nullcontext()
+    from rich.console import Console
+
     return Console(stderr=True).status(plain(text))
 
 
 @contextmanager
 def progress(text: str) -> Iterator[Callable[[int, int], None]]:
     """Yield a function that shows two counts in `text`, if standard error is a terminal."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    if not sys.stderr.isatty():
         yield lambda _done, _total: None
         return
+    from rich.console import Console
+
+    console = Console(stderr=True)
     with console.status(text.partition(":")[0]) as status:
         yield lambda done, total: status.update(text.format(done, total))
 
 
-def _print(table: Table, needed: int = 0) -> None:
+def _print(table: "Table", needed: int = 0) -> None:
     """Print a table as wide as the terminal, or as `needed`. A pipe gets one line a row."""
+    from rich.console import Console
+
     console = Console(width=max(Console().width, needed) if sys.stdout.isatty() else _UNBOUNDED, highlight=False)
     with console.capture() as captured:
         console.print(table)
