@@ -41,24 +41,35 @@ async function signedText({ webhook_id: id }, signal) {
 }
 
 class Replay extends Component {
-  state = { secret: "", said: "" };
+  state = { secret: "", said: "", transforms: false };
 
-  replay = async () => {
+  componentDidMount() {
+    const { endpoint_id: id } = this.props.delivery;
+    if (id !== "run")
+      get(`api/webhooks/${id}`).then(
+        ({ transform }) => this.setState({ transforms: Boolean(transform) }),
+        () => {}, // without the endpoint its body is sent again
+      );
+  }
+
+  replay = async (asked) => {
     const { delivery, done } = this.props;
     const { secret } = this.state;
-    await post(`api/deliveries/${delivery.id}/replay`, secret ? { webhook_secret: secret } : {});
+    await post(`api/deliveries/${delivery.id}/replay`, secret ? { webhook_secret: secret, ...asked } : asked);
     this.setState({ said: "It is sent again." });
     done();
   };
 
-  render({ delivery }, { secret, said }) {
+  render({ delivery }, { secret, said, transforms }) {
     return html`<div class="row">
       ${
         delivery.endpoint_id === "run" &&
         html`<label>Secret of the run's URL <input type="password" autocomplete="off" value=${secret}
         onInput=${(event) => this.setState({ secret: event.target.value })} /></label>`
       }
-      <${Action} does=${this.replay} kind="primary">Send again<//><span role="status">${said}</span></div>`;
+      <${Action} does=${() => this.replay({})} kind="primary">Send again<//>
+      ${transforms && html`<${Action} does=${() => this.replay({ transform: "again" })}>Transform and send again<//>`}
+      <span role="status">${said}</span></div>`;
   }
 }
 

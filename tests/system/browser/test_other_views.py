@@ -244,6 +244,37 @@ def test_a_transform_is_tried_with_its_event_beside_the_result_saved_and_removed
     tenant.delete(path)
 
 
+def test_a_blocked_delivery_is_transformed_and_sent_again(own_console: Console, tenant: httpx.Client) -> None:
+    bodies: list[bytes] = []
+
+    def answer(delivery: Delivery) -> Answer:
+        bodies.append(delivery.body)
+        return Answer(200)
+
+    def has_bodies(number: int) -> bool:
+        return len(bodies) == number
+
+    with open_receiver(answer) as url:
+        settings = {"url": url, "transform": {"language": "python", "code": "raise SystemExit(3)"}}
+        endpoint = tenant.post("/api/webhooks", json=settings).json()["id"]
+        delivery = f"{run(tenant, 'print(1)')['id']}.{endpoint}"
+        path = f"/api/deliveries/{delivery}"
+        wait_until(partial(has_state, tenant, path, "blocked"), 100, "the transform failed")
+        page = own_console.open(f"deliveries/{delivery}")
+        expect(page.locator(".facts")).to_contain_text("RE:")
+        assert_sound(own_console)
+        for number, text in enumerate(("first", "second"), 1):
+            transform = {"language": "python", "code": f"print('{text}')"}
+            tenant.patch(f"/api/webhooks/{endpoint}", json={"transform": transform})
+            page.get_by_role("button", name="Transform and send again").click()
+            wait_until(partial(has_bodies, number), 100, "it was sent again")
+            expect(page.locator(".hero")).to_contain_text("delivered")
+        page.get_by_role("button", name="Send again", exact=True).click()
+        wait_until(partial(has_bodies, 3), 100, "its body was sent again")
+    assert [body.strip() for body in bodies] == [b"first", b"second", b"second"]
+    tenant.delete(f"/api/webhooks/{endpoint}")
+
+
 def test_the_settings_of_an_endpoint_are_changed_here(own_console: Console, tenant: httpx.Client) -> None:
     settings: dict[str, Any] = {"url": "http://127.0.0.1:9/", "format": "pagerduty", "routing_key": "0" * 32}
     settings |= {"headers": {"x-team": "blue"}, "filters": {"metadata": {"team": HOSTILE[:40]}}}
