@@ -12,6 +12,7 @@ from standardwebhooks.webhooks import Webhook
 
 from functions.clock import now_ms
 from functions.submissions.model import Submission
+from functions.submissions.results.overview import RunCounts, overview
 from functions.webhooks.deliveries.model import DeliveryState
 from functions.webhooks.deliveries.publication import Hint
 from functions.webhooks.deliveries.store import DeliveryStore
@@ -34,6 +35,20 @@ def owed(pipeline: Pipeline) -> Submission:
     submission = pipeline.run()
     pipeline.hints()
     return submission
+
+
+def test_failed_attempts_of_the_hour_are_counted_for_the_project_that_owns_them(
+    pipeline: Pipeline, owed: Submission
+) -> None:
+    counts = RunCounts(pipeline.aws.names["QuotasTable"], pipeline.env.dynamodb, pipeline.time)  # as on Lambda
+    pipeline.env._parts[RunCounts] = counts
+    pipeline.receiver.answers = [(500, {}, b""), (200, {}, b"")]
+    for _ in range(2):
+        assert pipeline.webhook(hint_of(owed)) == []
+        pipeline.time.advance(60)
+    assert len(pipeline.receiver.received) == 2
+    of_hours = [hour["failed_attempts"] for hour in overview(counts.hours("dev"), 0)["hours"]]
+    assert (sum(of_hours), of_hours[-1]) == (1, 1)
 
 
 @pytest.mark.parametrize("hint", ["", "{}", "[]", '{"event_id":"x"}', "null", '"x"'])
