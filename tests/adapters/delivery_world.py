@@ -261,7 +261,7 @@ class DeliveryWorld:
             self.hints.append(hint)
 
     def transform(self, place: int, outcome: str = "body", failpoint: str | None = None) -> None:
-        """Let a runner take a run. No two bodies are alike. What was not recorded comes again."""
+        """End a run of a transform, each with another body. A completion that was not recorded comes again."""
         if not self.transforming:
             return
         request = self.transforming.pop(place % len(self.transforming))

@@ -1,6 +1,6 @@
 """The template `infra/events_for_others.json`: `python -m tests.contract.event_schemas` writes it.
 
-It has a schema of each event on the bus, from the catalogue of `GET /api/events/types`, and the policy that lets
+It has a schema of each event on the bus, from the catalogue of `GET /api/event-types`, and the policy that lets
 another account read the bus. EventBridge takes JSON Schema of draft 4.
 https://docs.aws.amazon.com/AWSCloudFormation/latest/TemplateReference/aws-resource-eventschemas-schema.html
 """
