@@ -53,7 +53,10 @@ def first_heading(
 def test_the_first_heading_comes_after_two_and_a_half_seconds(
     browser: Browser, stack: LocalStack, key: str | None, place: str, view: str | None
 ) -> None:
-    took, asked = min((first_heading(browser, stack, key, place) for _ in range(3)), key=lambda found: found[0])
+    for _ in range(3):  # other tests may keep the machine busy
+        took, asked = first_heading(browser, stack, key, place)
+        if took <= MOST_SECS:
+            break
     shell = {"start.js", "app.js", "base.css", "views.css", "lists.css"}
     files = {name for name in asked if name.endswith((".js", ".css"))}
     assert files == shell | ({view} if view else set())
