@@ -22,11 +22,11 @@ unset PYTHONDONTWRITEBYTECODE
 # mostly wait, and measure the memory that the kernel holds: nothing beside them may start guests.
 first=("types memory" "lint contract unit")
 first_quick=("types" "lint contract unit")
-# Most tests of these stages wait for a limit or for a process: so five jobs keep two cores busy. They are of about
-# equal length, so that both cores work to the end. `package` writes the same zip as `deployment`, and comes long after
+# Most tests of these stages wait for a limit or for a process: so five jobs keep two cores busy. Each takes about 270 s
+# of CPU time, so that both cores work to the end. `package` writes the same zip as `deployment`, and comes long after
 # it. `cpython` is longer, and waits often too.
-side_by_side_quick=("jail" "kills system embedded" "hostile languages package" "clients browser" "deployment adapters")
-side_by_side=("${side_by_side_quick[@]:0:4}" "deployment vm adapters" "judges cpython")
+side_by_side_quick=("jail kills" "deployment system languages package" "clients hostile" "browser embedded" "adapters")
+side_by_side=("${side_by_side_quick[@]:0:4}" "vm adapters" "judges cpython")
 # These tests measure how the kernel divides the CPUs, and a loss of memory that nobody else may make good meanwhile.
 alone=(load)
 # A test that hangs ends by this. Beside other stages it may take long. The slowest are named.
