@@ -77,7 +77,7 @@ class QueuedTransforms:
         return end
 
     def _remove(self, row: Submission) -> bool:
-        """Remove a run that nobody waits for any more: its late end deletes its output. False if it has ended."""
+        """Remove a run whose caller has left: its late end deletes its output. False if it has ended."""
         release = self._env[QuotaStore].release_action(row.quota_claim)
         actions = {"row": self._store.transform_end(row), "quota": release}
         return transact_or_raise(self._env.dynamodb, actions) is None
