@@ -33,12 +33,12 @@ def main(arguments: list[str]) -> int:
     """Measure and print one line for each figure that both revisions have."""
     asked = _arguments(arguments)
     rounds: list[tuple[_Figures, _Figures]] = []
-    with _checkout(asked.revision) as before, tempfile.TemporaryDirectory() as folder:
+    with checkout(asked.revision) as before, tempfile.TemporaryDirectory() as folder:
         for number in range(asked.rounds):
             sys.stderr.write(f"compare: round {number + 1} of {asked.rounds}\n")
             reports = (
-                _measure(checkout, asked.sections, Path(folder) / f"{number}-{index}.json")
-                for index, checkout in enumerate((before, ROOT))
+                _measure(tree, asked.sections, Path(folder) / f"{number}-{index}.json")
+                for index, tree in enumerate((before, ROOT))
             )
             first, second = (_figures(report) for report in reports)
             rounds.append((first, second))
@@ -48,32 +48,32 @@ def main(arguments: list[str]) -> int:
 
 
 @contextmanager
-def _checkout(revision: str) -> Iterator[Path]:
+def checkout(revision: str) -> Iterator[Path]:
     """Check a revision out beside this one, and remove it again. A folder with a `.venv` is taken as it is."""
     if (Path(revision) / _PYTHON).exists():
         yield Path(revision).absolute()
         return
     with tempfile.TemporaryDirectory(prefix="rustbox-before-") as folder:
-        checkout = Path(folder) / "checkout"
-        _git("worktree", "add", "--detach", str(checkout), revision)
+        tree = Path(folder) / "checkout"
+        _git("worktree", "add", "--detach", str(tree), revision)
         try:
             for name in _SHARED:
                 if (ROOT / name).exists():
-                    (checkout / name).symlink_to((ROOT / name).resolve())
-            yield checkout
+                    (tree / name).symlink_to((ROOT / name).resolve())
+            yield tree
         finally:
-            _git("worktree", "remove", "--force", str(checkout))
+            _git("worktree", "remove", "--force", str(tree))
 
 
 def _git(*arguments: str) -> None:
     subprocess.run(("git", *arguments), cwd=ROOT, check=True, capture_output=True)  # noqa: S607
 
 
-def _measure(checkout: Path, sections: str, out: Path) -> Report:
+def _measure(tree: Path, sections: str, out: Path) -> Report:
     """Run the quick benchmark of a checkout. Raises CalledProcessError if it fails or an answer is wrong."""
-    module = "bench" if (checkout / "bench").is_dir() else "tests.bench"  # where it was until December 2026
-    command = (str(checkout / _PYTHON), "-m", module, "--quick", "--sections", sections, "--out", str(out))
-    done = subprocess.run(command, cwd=checkout, check=False, capture_output=True, text=True, timeout=_ROUND_SECS)
+    module = "bench" if (tree / "bench").is_dir() else "tests.bench"  # where it was until December 2026
+    command = (str(tree / _PYTHON), "-m", module, "--quick", "--sections", sections, "--out", str(out))
+    done = subprocess.run(command, cwd=tree, check=False, capture_output=True, text=True, timeout=_ROUND_SECS)
     if done.returncode != 0:
         sys.stderr.write(done.stderr)
         raise subprocess.CalledProcessError(done.returncode, command)

@@ -62,8 +62,11 @@ def write_runner_env(path: Path, target: Target, outputs: Mapping[str, str]) -> 
 
 
 @contextmanager
-def runner_process(target: Target, outputs: Mapping[str, str], folder: Path) -> Iterator[None]:
-    """Run a runner on this machine. It drains at the end, then it is killed. Its log is `folder/runner.log`."""
+def runner_process(target: Target, outputs: Mapping[str, str], folder: Path, root: Path = ROOT) -> Iterator[None]:
+    """Run a runner of the checkout `root` on this machine. It drains at the end, then it is killed.
+
+    Its log is `folder/runner.log`.
+    """
     environment = {
         **{name: os.environ[name] for name in ("PATH", "HOME", "LANG", "TOOLCHAINS_DIR") if name in os.environ},
         **runner_settings(target, outputs),
@@ -75,13 +78,13 @@ def runner_process(target: Target, outputs: Mapping[str, str], folder: Path) -> 
         "HEARTBEAT_SECS": "5",
         "LANGUAGES": "python",  # all that the smoke test runs; the others take most of a runner's start
         "LIVENESS_FILE": str(folder / "runner.alive"),
-        "PYTHONPATH": str(ROOT),
+        "PYTHONPATH": str(root),
         "PYTHONUNBUFFERED": "1",
     }
     with (folder / "runner.log").open("wb") as log:
         runner = subprocess.Popen(
             [sys.executable, "-m", "sandbox_runtime", "worker"],
-            cwd=ROOT,
+            cwd=root,
             env=environment,
             stdin=subprocess.DEVNULL,
             stdout=log,

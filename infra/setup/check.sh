@@ -50,7 +50,7 @@ browser_tests=(tests/system/browser)
 hostile_tests=(tests/jail/test_hostile.py)
 kills_tests=(tests/system/test_kill_run.py)
 cpython_tests=(tests/system/test_cpython.py)
-deployment_tests=(tests/system/test_deployment.py tests/system/test_fleet_deployment.py)
+deployment_tests=(tests/system/test_{deployment,fleet_deployment,upgrade}.py)
 languages_tests=(tests/jail/test_{compile_cache,compile_waits,interpreter_fidelity,native_compilers,waiting_commands}.py
   tests/jail/test_language*.py)
 memory_tests=(tests/jail/test_uncharged_memory.py)

@@ -14,7 +14,7 @@ _PAUSE_SECS = 0.05
 _AGAIN_SECS = 0.3
 _PAGE = 5
 _WAIT_SECS = 2
-_BUSY = frozenset({429, 500, 503})
+_BUSY = frozenset({429, 500, 502, 503})  # 502: of an emulator whose function was killed
 _FORGETS = 0.3
 """Share of its pages after which the forgetful consumer starts again without having committed."""
 
