@@ -24,6 +24,7 @@ def shape_of(spec: JailSpec) -> JailSpec:
     """Return the run without its data. A waiting command is left out: it starts another way."""
     return replace(
         spec,
+        limits=spec.limits.of_set_up,
         files=(),
         inputs=_ANY if spec.inputs else (),
         inputs_folder="",

@@ -5,7 +5,7 @@ An outcome holds raw facts and no verdict: `sandbox_runtime.classify` derives th
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Protocol
 
@@ -56,6 +56,11 @@ class Limits:
     output_bytes: int
     idle_secs: float = 0
     stack_bytes: int = DEFAULT_STACK_BYTES
+
+    @property
+    def of_set_up(self) -> "Limits":
+        """Those that a run is set up with. The supervisor alone enforces the others, from the start of the program."""
+        return replace(self, wall_time_secs=0, output_bytes=0, idle_secs=0)
 
     @property
     def process_bound(self) -> int:

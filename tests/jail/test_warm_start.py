@@ -16,6 +16,7 @@ from sandbox_runtime.jail.python_fork import WarmStart
 from sandbox_runtime.languages import binds, compile_spec, prepare, run_spec, warm_start
 from sandbox_runtime.languages.c import C
 from sandbox_runtime.languages.python import PYTHON
+from sandbox_runtime.prewarm import shape_of
 from tests.jail.hostile.host_state import host_state
 from tests.jail.prewarmed import LIMITS, MARKER, PREWARMED, good, python
 from tests.jail.processes import memory_of, processes_of
@@ -232,6 +233,25 @@ def test_limits_hold_in_a_prewarmed_run_from_its_own_start(slot: Slot) -> None:
     slot.prewarm(PREWARMED)
     outcome = slot.run(python("x = bytearray(600 << 20)"))
     assert outcome.stop_reason is StopReason.OOM_KILL
+
+
+@pytest.mark.parametrize(
+    ("code", "limits", "reason"),
+    [
+        ("import time; time.sleep(60)", {"wall_time_secs": 0.3}, StopReason.WALL_LIMIT),
+        ("print('x' * 9)", {"output_bytes": 4}, StopReason.NONE),
+    ],
+)
+def test_a_prewarmed_run_of_other_time_and_output_keeps_the_limits_of_its_program(
+    slot: Slot, code: str, limits: dict[str, float], reason: StopReason
+) -> None:
+    spec = python(code, **limits)
+    slot.prewarm(shape_of(PREWARMED))
+    assert slot.is_ready_for(spec)
+    outcome = slot.run(spec)
+    assert (outcome.stop_reason, outcome.stdout_cut) == (reason, "output_bytes" in limits)
+    assert len(outcome.stdout) <= spec.limits.output_bytes
+    assert outcome.evidence.controls_missing == ()
 
 
 def test_a_prewarmed_process_that_was_killed_is_our_failure_and_the_slot_says_so() -> None:

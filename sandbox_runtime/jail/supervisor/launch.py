@@ -174,7 +174,7 @@ _MOST_PLACED_BYTES, _MEMORY_SHARE = 4 << 20, 32
 # A killed init is gone within milliseconds, also with the processes of a guest.
 _INIT_END_MS = 1_000
 # Fields that a pre-warmed run can no longer change.
-_FIXED = ("environment", "limits", "family", "artifact", "artifact_max_bytes")  # `keeps_box`: see `start_program`
+_FIXED = ("environment", "family", "artifact", "artifact_max_bytes")  # `keeps_box`: see `start_program`
 
 
 def request_of(spec: JailSpec, groups: SlotGroups, *, is_prewarmed: bool) -> RunRequest:
@@ -297,7 +297,9 @@ class Launch:
             return False
         own = self.spec
         command = (own.argv, spec.argv) if self._command_socket is None else (own.waiting, spec.waiting)
-        return command[0] == command[1] and all(getattr(own, name) == getattr(spec, name) for name in _FIXED)
+        if command[0] != command[1] or own.limits.of_set_up != limits.of_set_up:
+            return False
+        return all(getattr(own, name) == getattr(spec, name) for name in _FIXED)
 
     @property
     def is_ready(self) -> bool:
