@@ -27,7 +27,7 @@ _NOTES = [
     "Latency: from the completion's being queued to the last byte at the receiver, one run at a time, ways in turn.",
     f"Existing events: runs whose completion is sent, each to {ENDPOINTS} endpoints, {_WINDOW} events under way.",
     f"New events: real programs, {_WINDOW} under way, one endpoint.",
-    "Beside a hostile one: the plain endpoint again, while another endpoint's program never ends (2 s of CPU each).",
+    "Beside a hostile one: the plain endpoint again, while another endpoint's program never ends (4 s of CPU each).",
 ]
 
 

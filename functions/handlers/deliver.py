@@ -32,6 +32,7 @@ SETTINGS = (
     *("allow_insecure_webhook_targets", "webhook_retry_secs", "webhook_senders", "webhook_senders_of_process"),
     *("event_bus_name", "projects_table", "submissions_table", "quotas_table", "pending_redrive_secs"),
     *("interactive_queue_url", "batch_queue_url", "network_queue_url"),
+    *("runner_url", "runner_token_parameter", "runner_ca_parameter", "allow_runner_http"),
 )
 ENV = Env(SERVICE, SETTINGS)
 ENV.provide(cards, chat_cards)

@@ -342,6 +342,17 @@ def _reason(error: Exception) -> str:
     return type(error).__name__
 
 
+def runner_client(env: Env) -> RunnerClient | None:
+    """Return the client of the runner, or of the load balancer, that RUNNER_URL names; None without one."""
+    return _client(env, env.settings.runner_url)
+
+
+def _client(env: Env, url: str) -> RunnerClient | None:
+    settings = env.settings
+    authority = partial(secret, settings.runner_ca_parameter) if settings.runner_ca_parameter else None
+    return RunnerClient(url, partial(secret, settings.runner_token_parameter), authority) if url else None
+
+
 @dataclass(frozen=True, slots=True)
 class DirectRunners:
     """`network_runner`: for runs with network. None: such runs go through a queue."""
@@ -351,15 +362,10 @@ class DirectRunners:
 
     @classmethod
     def from_env(cls, env: Env) -> Self:
-        settings = env.settings
-        if not settings.runner_url:
-            return cls(None, None)
-        authority = partial(secret, settings.runner_ca_parameter) if settings.runner_ca_parameter else None
-        token = partial(secret, settings.runner_token_parameter)
-        runner = RunnerClient(settings.runner_url, token, authority)
-        url = settings.network_runner_url
-        other = RunnerClient(url, token, authority) if url not in {"", settings.runner_url} else None
-        return cls(runner, runner if url == settings.runner_url else other)
+        runner, url = env[runner_client], env.settings.network_runner_url
+        if runner is None or url == env.settings.runner_url:
+            return cls(runner, runner)
+        return cls(runner, _client(env, url))
 
     def of(self, submission: Submission) -> RunnerClient | None:
         """Return the runner, or the load balancer of several, that a submission is sent to."""

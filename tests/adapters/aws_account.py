@@ -71,8 +71,9 @@ class Aws:
         if isinstance(expression, dict) and "Fn::Sub" in expression:
             return str(expression["Fn::Sub"].replace("${Stage}", self.parameters["Stage"]))
         if isinstance(expression, dict) and "Fn::If" in expression:
-            condition, present, _ = expression["Fn::If"]
-            return self.value(present) if condition == "HasEventBus" else "https://api.example.com"
+            condition, present, absent = expression["Fn::If"]
+            chosen = {"HasEventBus": present, "RunsInNetwork": absent}
+            return self.value(chosen[condition]) if condition in chosen else "https://api.example.com"
         return str(expression)
 
     def environment(self, *functions: str) -> None:

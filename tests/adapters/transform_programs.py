@@ -8,7 +8,8 @@ from typing import Any
 from events.vocabulary import Profile
 from functions.projects.model import Project, Quota
 from functions.projects.store import ProjectStore
-from functions.webhooks.endpoints.model import Transform
+from functions.webhooks.endpoints.model import Endpoint, Transform
+from functions.webhooks.sending.transform_turns import TurnStore, program_digest
 from tests.adapters.pipeline import Pipeline
 from tests.submission_factory import GENEROUS, golden
 
@@ -19,6 +20,13 @@ def add_project(pipeline: Pipeline, project_id: str = "dev", quota: Quota | None
     """Put the project, with a generous quota or this one."""
     quotas = GENEROUS if quota is None else dict.fromkeys(map(str, Profile), quota)
     pipeline.env[ProjectStore].create_project(Project(project_id, "Tests", quotas=quotas))
+
+
+def prove(pipeline: Pipeline, endpoint: Endpoint) -> None:
+    """Let the program of an endpoint have run to a sound end once: its runs begin at once."""
+    if endpoint.transform is not None:
+        of = endpoint.project_id, endpoint.endpoint_id, program_digest(endpoint.transform)
+        pipeline.aws.client("dynamodb").transact_write_items(TransactItems=[pipeline.env[TurnStore].sound(*of)])
 
 
 def requests(pipeline: Pipeline) -> list[dict[str, Any]]:

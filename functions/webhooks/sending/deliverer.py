@@ -182,8 +182,11 @@ class Deliverer:
         No send of a claimed one starts after `until_ms`, or later than SESSION_MS from now.
         """
         if hint.transforms:
-            self.transforms.begin(hint)
-            return
+            following = self.transforms.begin(hint)
+            if following is None:
+                return
+            durability.wait()  # its body came with no message
+            hint = following
         end_ms = self.clock() + SESSION_MS
         end_ms = end_ms if until_ms is None else min(end_ms, until_ms)
         sent = None if self.unguarded is None else self.unguarded.send(hint, self.egress)

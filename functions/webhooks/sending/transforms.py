@@ -33,7 +33,7 @@ from functions.webhooks.deliveries.model import (
     TransformWait,
     due_at,
 )
-from functions.webhooks.deliveries.publication import DeliveryHints, Hint, Publication
+from functions.webhooks.deliveries.publication import DeliveryHints, Hint, Publication, pending_hints
 from functions.webhooks.deliveries.store import DUE, DeliveryStore, delivery_key
 from functions.webhooks.deliveries.written_body import OutputInvalidError, WrittenBody, body_row, read_output
 from functions.webhooks.endpoints.model import Endpoint, Transform
@@ -64,7 +64,7 @@ _NOT_TRANSFORMED = "The transform of the endpoint failed, so nothing was sent."
 class TransformRun:
     """A run to begin. `created_at_ms`: now, or the same for a fresh hint that comes twice.
 
-    `is_new`: it was surely not begun before.
+    `is_new`: it was surely not begun before. `plan_end`: what its end changes, if it is waited for.
     """
 
     project_id: str
@@ -74,6 +74,18 @@ class TransformRun:
     created_at_ms: int
     correlation_id: str
     is_new: bool
+    plan_end: Callable[["TransformEnd"], Publication] = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Begun:
+    """What became of a run. `wait_secs`: when its project may have the quota for it; 0: it was begun.
+
+    `hint`: it has ended, its end is written, and this hint follows, which is not sent.
+    """
+
+    wait_secs: int = 0
+    hint: Hint | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +113,8 @@ class TransformEnd:
 class TransformRuns(Protocol):
     """The runs of transforms, as webhooks see them. `functions.submissions.transforms` has the only ones."""
 
-    def begin(self, run: TransformRun) -> int:
-        """Begin a run unless it was; return 0, or after how many seconds the project may have the quota for it."""
+    def begin(self, run: TransformRun) -> Begun:
+        """Begin a run unless it was."""
         ...
 
     def test(self, project_id: str, program: Transform, event: bytes) -> TransformEnd:
@@ -204,14 +216,20 @@ class Transforms:
             FRESH_MS, _MOST_ENDPOINTS, env.clock
         )
 
-    def begin(self, hint: Hint) -> None:
-        """Begin the transform of a hinted delivery, if it waits for it. Raises the errors of AWS."""
+    def begin(self, hint: Hint) -> Hint | None:
+        """Begin the transform of a hinted delivery, if it waits for it. Raises the errors of AWS.
+
+        Returns the hint that follows if its end is written already.
+        """
         is_fresh = hint.new is not None and 0 <= self._clock() - hint.new.next_at_ms <= FRESH_MS
         delivery = hint.new if is_fresh else self._deliveries.get_delivery(hint.event_id, hint.endpoint_id)
         if delivery is None or delivery.project_id != hint.project_id:
-            return
-        if delivery.state is not DeliveryState.TRANSFORMING or delivery.next_at_ms > self._clock() + SKEW_MS:
-            return  # or a hint that came twice: the one of its wait is on its way
+            return None
+        if delivery.state is not DeliveryState.TRANSFORMING:
+            self._hints.send_all(pending_hints([delivery]))  # the sender that ran it may have died since
+            return None
+        if delivery.next_at_ms > self._clock() + SKEW_MS:
+            return None  # a hint that came twice: the one of its wait is on its way
         endpoint, turn = self._target(delivery, is_fresh=is_fresh)
         if endpoint is None or not endpoint.enabled:
             self._store.settle(delivery, DeliveryState.CANCELLED if endpoint is None else DeliveryState.PAUSED)
@@ -221,12 +239,12 @@ class Transforms:
         elif event := hint.body or self._event(delivery):
             ids, run_id = (delivery.project_id, delivery.endpoint_id), TransformedDelivery.of(delivery).run_id
             if turn is None or self._turns.take(*ids, turn, run_id):
-                self._run(delivery, endpoint, endpoint.transform, event, turn, is_new=is_fresh)
-            else:
-                rest_ms = MS_PER_SEC if turn.run_id else turn.until_ms - self._clock()
-                self._wait(delivery, -(-rest_ms // MS_PER_SEC), for_quota=False)
+                return self._run(delivery, endpoint, endpoint.transform, event, turn, is_new=is_fresh)
+            rest_ms = MS_PER_SEC if turn.run_id else turn.until_ms - self._clock()
+            self._wait(delivery, -(-rest_ms // MS_PER_SEC), for_quota=False)
         else:  # the submission was deleted
             self._store.settle(delivery, DeliveryState.CANCELLED)
+        return None
 
     def _run(
         self,
@@ -237,18 +255,17 @@ class Transforms:
         turn: Turn | None,
         *,
         is_new: bool,
-    ) -> None:
-        content = content_of(
-            self._env.settings.public_base_url, endpoint, delivery.event_id, delivery.submission_id, event
-        )
-        reach("transform.before_begin")
+    ) -> Hint | None:
+        base_url = self._env.settings.public_base_url
+        content = content_of(base_url, endpoint, delivery.event_id, delivery.submission_id, event)
         of = replace(
             TransformedDelivery.of(delivery),
             program=program_digest(program),
             has_turn=turn is not None,
             is_ordered=endpoint.ordered,
         )
-        wait_secs = self._env[transform_runs].begin(
+        reach("transform.before_begin")
+        begun = self._env[transform_runs].begin(
             TransformRun(
                 delivery.project_id,
                 of,
@@ -257,11 +274,13 @@ class Transforms:
                 delivery.next_at_ms if is_new else self._clock(),
                 delivery.correlation_id or delivery.submission_id or delivery.event_id,
                 is_new,
+                partial(self._plan_end, of, delivery),
             )
         )
         reach("transform.after_begin")
-        if wait_secs:
-            self._wait(delivery, wait_secs, for_quota=True)
+        if begun.wait_secs:
+            self._wait(delivery, begun.wait_secs, for_quota=True)
+        return begun.hint
 
     def _wait(self, delivery: Delivery, asked_secs: int, *, for_quota: bool) -> None:
         """Try again later. Each wait is half as long as all before it, so that many waiting deliveries cost few hints.
@@ -295,6 +314,9 @@ class Transforms:
             return Publication()
         if delivery.transforms != of.transforms:
             return Publication()
+        return self._plan_end(of, delivery, end)
+
+    def _plan_end(self, of: TransformedDelivery, delivery: Delivery, end: TransformEnd) -> Publication:
         body, now = end.body(), self._clock()
         has_failed = isinstance(body, TransformFailure)
         actions = (*self._store.end(delivery, body), *self._next_turn(of, delivery, end, has_failed=has_failed))
@@ -320,7 +342,7 @@ class Transforms:
             return (self._turns.after(*ids, Turn(of.program, now + rest_ms)),)
         if end.cpu_secs > SLOW_SECS:
             return (self._turns.after(*ids, Turn(of.program, now)),)
-        return (self._turns.after(*ids, None),) if of.has_turn else ()
+        return (self._turns.sound(*ids, of.program),) if of.has_turn else ()
 
     def _target(self, delivery: Delivery, *, is_fresh: bool) -> tuple[Endpoint | None, Turn | None]:
         """Return an endpoint, and the turn of its program if that failed.

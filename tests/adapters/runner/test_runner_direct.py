@@ -182,6 +182,8 @@ def test_batch_runs_leave_a_slot_to_direct_runs(system: Direct, monkeypatch: pyt
         system.request("BatchQueue", priority="batch")
     until(lambda: begun)
     assert [system.ask(requested())[0] for _ in range(5)] == [200] * 5
+    monkeypatch.setattr(direct_intake, "SLOT_WAIT_SECS", 0.1)
+    assert system.ask(requested(priority="batch"))[0] == 503, "nobody waits for it"
     assert sum(system.counts("BatchQueue")) == 3  # the others have not run; within a second they are received too
 
 

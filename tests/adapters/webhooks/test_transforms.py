@@ -34,6 +34,7 @@ from tests.adapters.transform_programs import (
     completion,
     event_of,
     one_request,
+    prove,
     requests,
     send_all,
     write_bodies,
@@ -47,7 +48,10 @@ def project(pipeline: Pipeline) -> None:
 
 
 def endpoint_of(pipeline: Pipeline, **settings: Any) -> Endpoint:
-    return pipeline.endpoint(transform=PROGRAM, **settings)
+    """Put an endpoint whose program has run to a sound end before."""
+    endpoint = pipeline.endpoint(transform=PROGRAM, **settings)
+    prove(pipeline, endpoint)
+    return endpoint
 
 
 def again(pipeline: Pipeline, event_id: str, endpoint: Endpoint, *, transform: bool) -> None:
@@ -660,15 +664,15 @@ def test_a_sound_run_or_another_program_ends_the_rest_of_an_endpoint(pipeline: P
     assert begin(1) == []
     change_program(pipeline, endpoint, "mended")
     pipeline.time.advance(5)
+    (new,) = begin(100)
+    assert code_of(new) == "mended", "a new program has one run at a time"
+    write_bodies(pipeline, [new])
+    pipeline.time.advance(5)
     found = begin(2)
-    assert [code_of(each) for each in found] == ["mended"] * 2
+    assert len(found) >= 2, "its last run was sound"
     pipeline.record(completion(found[0], verdict="RE"))
-    write_bodies(pipeline, found[1:])
     pipeline.time.advance(5)
-    (one,) = begin(2)
-    write_bodies(pipeline, [one])
-    pipeline.time.advance(5)
-    assert len(begin(2)) >= 2, "its last run was sound"
+    assert len(begin(2)) == 1
 
 
 def test_a_hint_that_comes_twice_finds_the_turn_of_its_run(pipeline: Pipeline) -> None:
