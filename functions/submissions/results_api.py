@@ -21,7 +21,7 @@ from functions.submissions.cancellation import Cancellation
 from functions.submissions.live_output import LiveOutput
 from functions.submissions.model import Kind, Status, Submission
 from functions.submissions.queues import Queues
-from functions.submissions.results.list_store import ListFilter, SubmissionList, list_position
+from functions.submissions.results.list_store import SEARCHED_MAX, ListFilter, SubmissionList, list_position
 from functions.submissions.results.overview import Overview, RunCounts, overview
 from functions.submissions.results.results import (
     SHAPE,
@@ -161,7 +161,7 @@ class ResultRoutes:
             quota.check(project_id)
         if only.text is None:
             page = self.env[SubmissionList].page(project_id, limit=limit, after=after, only=only)
-            if only.has_filter and len(page.rows) < limit and page.next_created_key:
+            if only.has_filter and page.skipped > SEARCHED_MAX:  # as much as a search reads, whatever it shows
                 quota.count(project_id)
             return page_answer(project_id, page, summary_body, list_position)
         quota.count(project_id)
@@ -267,8 +267,8 @@ RESULT_ROUTES: tuple[Route[ResultRoutes], ...] = (
                 "metadata",
                 {"type": "string"},
                 "Only those with this name and value, such as build=1042. A project may search its results "
-                f"{SEARCHES_PER_MINUTE} times a minute: each list with `q` counts, and each whose filters match so few "
-                "that it is short and has a `next_cursor`.",
+                f"{SEARCHES_PER_MINUTE} times a minute: each list with `q` counts, and each whose filters leave out "
+                f"more than {SEARCHED_MAX:,} that it reads.",
             ),
             query(
                 "q",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import batched
 from random import SystemRandom
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -66,10 +66,14 @@ _QUERIES_MAX = 5
 
 @dataclass(frozen=True, slots=True)
 class Page[Row]:
-    """One page of rows. `next_created_key`: the position of the next page; None after the last."""
+    """One page of rows. `next_created_key`: the position of the next page; None after the last.
+
+    `skipped`: rows that were read for it, and that its filter left out.
+    """
 
     rows: tuple[Row, ...]
     next_created_key: str | None
+    skipped: int = 0
 
 
 def cut[Row](
@@ -96,9 +100,8 @@ def merge[Row](
     horizon = nearest((page.next_created_key for page in pages if page.next_created_key is not None), default=None)
     rows = sorted((row for page in pages for row in page.rows), key=created_key, reverse=not ascending)
     sure = [row for row in rows if horizon is None or nearest(created_key(row), horizon) == created_key(row)]
-    if len(sure) > limit:
-        return cut(sure, limit, created_key)
-    return Page(tuple(sure), horizon)
+    page = cut(sure, limit, created_key) if len(sure) > limit else Page(tuple(sure), horizon)
+    return replace(page, skipped=sum(each.skipped for each in pages))
 
 
 def bounds(after: str | None, since: str | None, *, ascending: bool) -> tuple[str, str]:
@@ -128,14 +131,16 @@ def query_page[Row](
     """
     found: list[Row] = []
     start: Any = None
+    skipped = 0
     for _ in range(_QUERIES_MAX):
         answer = client.query(**request)
         found += [decode(from_item(item)) for item in answer["Items"]]
+        skipped += answer["ScannedCount"] - answer["Count"]
         start = answer.get("LastEvaluatedKey")
         if start is None or len(found) > limit:
-            return cut(found, limit, created_key)
+            return replace(cut(found, limit, created_key), skipped=skipped)
         request["ExclusiveStartKey"] = start
-    return Page(tuple(found), start[sort_key]["S"])
+    return Page(tuple(found), start[sort_key]["S"], skipped)
 
 
 def query_pages(client: DynamoDBClient, **request: Any) -> Iterator[Any]:
