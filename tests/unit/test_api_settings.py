@@ -31,6 +31,10 @@ WEBHOOK = {
     "INTERACTIVE_QUEUE_URL": "https://queue.example.com/interactive",
     "BATCH_QUEUE_URL": "https://queue.example.com/batch",
     "NETWORK_QUEUE_URL": "https://queue.example.com/network",
+    "RUNNER_URL": "https://runner.example.com",
+    "RUNNER_TOKEN_PARAMETER": "/rustbox/runner-token",
+    "RUNNER_CA_PARAMETER": "",
+    "ALLOW_RUNNER_HTTP": "false",
 }
 
 

@@ -10,7 +10,7 @@ from sandbox_runtime.jail.spec import GuestFile
 from sandbox_runtime.prewarm import PrewarmedSlot, WaitingPool
 from tests.runner_doubles import CLEAN, RecordedSlot
 
-LIMITS = Limits(1, 1, 1 << 20, 1, 1, 1, 1)
+LIMITS = Limits(1, 1, 1 << 20, 1, 1, 1, 1).of_set_up
 DEFAULT, OTHER, THIRD = (JailSpec((f"/bin/{name}",), LIMITS) for name in ("default", "other", "third"))
 
 
@@ -61,6 +61,14 @@ def test_requests_with_other_variables_are_the_same_run_to_prepare(slots: Slots)
     assert slots.request(THIRD) == THIRD
     assert slots.request(events[0]) == OTHER
     assert slots.request(events[1]) == OTHER
+
+
+def test_requests_with_other_time_and_output_are_the_same_run_to_prepare(slots: Slots) -> None:
+    longer, more_memory = replace(LIMITS, wall_time_secs=9, output_bytes=9), replace(LIMITS, memory_bytes=1 << 21)
+    assert slots.request(THIRD) == THIRD
+    assert slots.request(replace(OTHER, limits=longer)) == OTHER
+    assert slots.request(OTHER) == OTHER
+    assert slots.request(replace(THIRD, limits=more_memory)) == OTHER
 
 
 def test_a_step_that_a_command_could_wait_for_is_prewarmed_without_it(slots: Slots) -> None:
