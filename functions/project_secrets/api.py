@@ -64,7 +64,9 @@ class SecretRequest(StrictModel):
 
     # A shorter one could not be masked in answers without masking ordinary words.
     value: Annotated[str, StringConstraints(pattern="^[ -~]{8,2048}$")] = Field(
-        repr=False, description="8 to 2,048 printable ASCII characters. For basic: user:password.", examples=["ghp_…"]
+        repr=False,
+        description="8 to 2,048 printable ASCII characters. For basic: user:password.",
+        examples=["ghp_0000"],
     )
     host: HostEntry = Field(
         description="The only host that gets it, name[:port]; the default port is 443.", examples=["api.github.com"]
@@ -247,6 +249,7 @@ SECRET_ROUTES: tuple[Route[SecretRoutes], ...] = (
             200: _SECRET,
             400: BAD,
             403: ("`forbidden`: the project may not reach the host.", (Error,)),
+            404: ("`not_found`: the path has a character that no name has.", (Error,)),
             409: (f"`conflict`: the project has {MAX_SECRETS} secrets.", (Error,)),
             **TAKES_BODY,
         },

@@ -13,8 +13,7 @@ from typing import Final
 
 from events.completed import ExecutionCompleted
 from events.vocabulary import Profile, Verdict
-from functions.aws.dynamodb.table import TRIES
-from functions.aws.dynamodb.transaction import transact, transact_or_raise
+from functions.aws.dynamodb.transaction import transact_or_raise
 from functions.aws.payloads import PayloadMissingError, Payloads
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.env import Env
@@ -101,14 +100,16 @@ class DirectTransforms:
         return self._written(row, run.plan_end(end))
 
     def _written(self, row: Submission, planned: Publication) -> Begun:
-        release = self._quotas.release_action(row.quota_claim)
-        refusal = transact(self._env.dynamodb, {"end": planned.actions, "quota": release}, TRIES)
-        reach("transform.after_end")
-        if refusal is None:
-            return Begun(hint=next(iter(planned.hints), None))
-        self._quotas.release(row.quota_claim)
-        # It waits while other transactions keep the rows. Else another sender was first, or it was cancelled.
-        return Begun(wait_secs=0 if refusal.failed else 1)
+        """Write the end. Raises RowsContendedError and the errors of the table; its hint then comes again."""
+        actions, is_written = {"end": planned.actions, "quota": self._quotas.release_action(row.quota_claim)}, False
+        try:
+            is_written = transact_or_raise(self._env.dynamodb, actions) is None
+            reach("transform.after_end")
+        finally:
+            if not is_written:
+                self._quotas.release(row.quota_claim)
+        # If it was refused, another sender was first, or the delivery was cancelled.
+        return Begun(hint=next(iter(planned.hints), None) if is_written else None)
 
 
 def _is_large(completed: ExecutionCompleted) -> bool:

@@ -28,7 +28,8 @@ first_quick=("types" "lint contract unit")
 side_by_side_quick=("jail kills" "deployment system languages package" "clients hostile" "browser embedded" "adapters")
 side_by_side=("${side_by_side_quick[@]:0:4}" "vm adapters" "judges cpython")
 # These tests measure how the kernel divides the CPUs, and a loss of memory that nobody else may make good meanwhile.
-alone=(load)
+alone=(load upgrade)
+alone_quick=(load)
 # A test that hangs ends by this. Beside other stages it may take long. The slowest are named.
 limits=(--timeout 300 --durations 12 --durations-min 3)
 # Hypothesis' plugin takes a second of CPU time at the end of each session. The stages with these options do not use it.
@@ -50,7 +51,9 @@ browser_tests=(tests/system/browser)
 hostile_tests=(tests/jail/test_hostile.py)
 kills_tests=(tests/system/test_kill_run.py)
 cpython_tests=(tests/system/test_cpython.py)
-deployment_tests=(tests/system/test_{deployment,fleet_deployment,upgrade}.py)
+deployment_tests=(tests/system/test_{deployment,fleet_deployment}.py)
+# Its emulator refuses connections beside other stages.
+upgrade_tests=(tests/system/test_upgrade.py)
 languages_tests=(tests/jail/test_{compile_cache,compile_waits,interpreter_fidelity,native_compilers,waiting_commands}.py
   tests/jail/test_language*.py)
 memory_tests=(tests/jail/test_uncharged_memory.py)
@@ -97,7 +100,7 @@ stage_two_at_a_time() { run_pytest -n "${workers:-2}" "${limits[@]}" "tests/$1";
 # One at a time: beside it other stages work.
 stage_system() {
   local path others=()
-  for path in "${browser_tests[@]}" "${clients_tests[@]}" "${kills_tests[@]}" "${deployment_tests[@]}" "${cpython_tests[@]}"; do
+  for path in "${browser_tests[@]}" "${clients_tests[@]}" "${kills_tests[@]}" "${deployment_tests[@]}" "${upgrade_tests[@]}" "${cpython_tests[@]}"; do
     others+=(--ignore "$path")
   done
   run_pytest "${patience[@]}" tests/system "${others[@]}"
@@ -115,6 +118,7 @@ run_stage() {
     cpython) run_pytest "${patience[@]}" "${cpython_tests[@]}" ;;
     kills) run_pytest "${patience[@]}" "${kills_tests[@]}" ;;
     deployment) run_pytest "${patience[@]}" "${deployment_tests[@]}" ;;
+    upgrade) run_pytest "${patience[@]}" "${upgrade_tests[@]}" ;;
     unit | adapters | embedded) stage_two_at_a_time "$1" ;;
     contract) run_pytest tests/contract ;;
     package) run_pytest "${patience[@]}" tests/package ;;
@@ -234,7 +238,7 @@ run_side_by_side() {
 }
 
 stages=("$@")
-if ((${#quick[@]})); then first=("${first_quick[@]}") side_by_side=("${side_by_side_quick[@]}"); fi
+if ((${#quick[@]})); then first=("${first_quick[@]}") side_by_side=("${side_by_side_quick[@]}") alone=("${alone_quick[@]}"); fi
 (($#)) || read -ra stages <<<"${first[*]} ${side_by_side[*]} ${alone[*]}"
 # Before anything takes time.
 for stage in "${stages[@]}"; do

@@ -50,8 +50,7 @@ def test_an_endpoint_shows_deliveries_an_hour_failures_and_latency(own_console: 
         wait_until(is_over, 100, "both were sent")
     items = tenant.get("/api/deliveries", params={"endpoint_id": endpoint}).json()["items"]
     states = [one["state"] for one in items]
-    own_console.open("run")
-    page = own_console.open(f"webhooks/{endpoint}")
+    page.reload()
     assert (states.count("delivered"), len(states)) == (1, 2)
     count = sum(state in {"retrying", "sending", "pending"} for state in states)
     text = f"The last 24 hours: 1 delivered, {1 - count} failed, {count} open; at most "

@@ -7,7 +7,7 @@
 #include <string>
 int main() {
     namespace fs = std::filesystem;
-    const std::set<std::string> known = {"bin", "box", "dev", "etc", "lib", "lib32", "lib64", "libx32", "opt", "proc", "sbin", "tmp", "usr"};
+    const std::set<std::string> known = {"bin", "box", "dev", "etc", "lib", "lib32", "lib64", "libx32", "mnt", "opt", "proc", "sbin", "tmp", "usr"};
     for (const auto &entry : fs::directory_iterator("/"))
         if (!known.count(entry.path().filename())) std::printf("ESCAPED found %s\n", entry.path().c_str());
     const std::set<std::string> own = {"alternatives", "hosts", "ld.so.cache", "mtab", "nsswitch.conf", "resolv.conf", "ssl"};
