@@ -232,7 +232,16 @@ def unlisted(kind: str, name: str, path: tuple[str, ...], api: Api, prune: bool)
     """Return what happens to a thing of the service that is not in the file."""
     if not prune:
         return Change("keep", kind, name, ("not in the file; --prune removes it",))
-    return Change("remove", kind, name, ("not in the file",), send=lambda _: api.call("DELETE", path))
+    return Change("remove", kind, name, ("not in the file",), send=lambda _: _remove(api, path))
+
+
+def _remove(api: Api, path: tuple[str, ...]) -> None:
+    """Remove a thing. It may be gone: a request whose answer was lost is repeated."""
+    try:
+        api.call("DELETE", path)
+    except CommandError as error:
+        if error.exit_code != ExitCode.NOT_FOUND:
+            raise
 
 
 def sealed(

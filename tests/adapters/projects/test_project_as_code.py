@@ -507,6 +507,23 @@ def test_a_removed_endpoint_can_be_created_again(rustbox: Commands) -> None:
         assert rustbox("apply", "empty.yaml", "--prune").stdout == "- remove endpoint One\n"
 
 
+def test_a_removal_whose_answer_was_lost_is_repeated(rustbox: Commands, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = {"endpoints": [{"url": "https://hooks.example.com/x"}], "checks": [{"slug": "nightly", "file": "a.py"}]}
+    write(whole)
+    assert rustbox("apply").exit_code == 0
+    write({"endpoints": [], "checks": []})
+
+    def twice(api: Any, method: str, path: tuple[str, ...], **more: Any) -> Any:
+        if method == "DELETE":
+            call_once(api, method, path, **more)
+        return call_once(api, method, path, **more)
+
+    call_once: Callable[..., Any] = Api.call
+    monkeypatch.setattr(Api, "call", twice)
+    removed = rustbox("apply", "--prune")
+    assert removed.stdout == "- remove check nightly\n- remove endpoint https://hooks.example.com/x\n", removed.stderr
+
+
 def test_two_endpoints_that_nothing_tells_apart_are_refused(rustbox: Commands, project_key: str) -> None:
     headers = {"x-api-key": project_key, "content-type": "application/json"}
     body = json.dumps({"url": "https://hooks.example.com/secret-path", "events": ["judge.completed"]})
