@@ -2,8 +2,10 @@
 
 import errno
 import os
+import select
 import signal
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import pytest
@@ -45,6 +47,16 @@ def process_of(maker: NamespaceMaker) -> Path:
 
 def children_of(process: Path) -> list[str]:
     return (process / "task" / process.name / "children").read_text().split()
+
+
+@contextmanager
+def watched(pids: Iterable[str]) -> Iterator[Callable[[], bool]]:
+    """Yield whether all these processes have ended. By descriptors: a busy machine soon gives a number away again."""
+    with ExitStack() as opened:
+        fds = [os.pidfd_open(int(pid)) for pid in pids]
+        for fd in fds:
+            opened.callback(os.close, fd)
+        yield lambda: len(select.select(fds, (), (), 0)[0]) == len(fds)
 
 
 def namespace_of(slot: Slot, net_namespace: int | None) -> str:
@@ -94,10 +106,9 @@ def test_its_process_has_nothing_of_the_runner(maker: NamespaceMaker, monkeypatc
 def test_after_its_death_it_starts_again(maker: NamespaceMaker) -> None:
     maker.make(EMPTY).close()
     first = process_of(maker)
-    children = children_of(first)
-    os.kill(int(first.name), signal.SIGKILL)
-    # A child ends after its parent, and may answer once more until then.
-    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in children))
+    with watched(children_of(first)) as has_ended:
+        os.kill(int(first.name), signal.SIGKILL)
+        until(has_ended)  # a child ends after its parent, and may answer once more until then
     maker.make(EMPTY).close()
     assert process_of(maker) != first
 
@@ -105,9 +116,9 @@ def test_after_its_death_it_starts_again(maker: NamespaceMaker) -> None:
 def test_its_processes_end_with_it(maker: NamespaceMaker) -> None:
     maker.make(EMPTY).close()
     process = process_of(maker)
-    children = children_of(process)
-    maker.close()
-    until(lambda: not any(Path(f"/proc/{pid}").exists() for pid in [process.name, *children]))
+    with watched([process.name, *children_of(process)]) as have_ended:
+        maker.close()
+        until(have_ended)
 
 
 @pytest.mark.parametrize(
