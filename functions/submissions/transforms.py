@@ -93,6 +93,7 @@ class DirectTransforms:
             self._senders.release()
         reach("transform.after_answer")
         if not isinstance(completed, ExecutionCompleted) or _is_large(completed):
+            self._slow.keep(of, value=True)  # else each of its runs would be two
             return None
         end = _end(completed)
         if end.wall_secs > SLOW_SECS:

@@ -170,6 +170,10 @@ def test_large_output_goes_to_the_queue(pipeline: Pipeline, runner: Runner) -> N
     assert write_bodies(pipeline) == 1
     send_all(pipeline)
     assert len(bodies(pipeline, endpoint)) == 1
+    before = len(runner.asked)
+    pipeline.run(webhook_url=None)
+    send_all(pipeline)
+    assert len(runner.asked) == before, "for a while no sender waits for what runs twice"
 
 
 def test_an_end_that_meets_a_deletion_writes_no_body_and_releases_the_quota(pipeline: Pipeline, runner: Runner) -> None:
