@@ -139,7 +139,7 @@ def _stored() -> str:
 
 
 def _beside() -> str:
-    """Prices of a key, a firewall, a network, and of requests that nobody has a key for."""
+    """Prices of a key for the data, a firewall, a network in three zones, and a day of requests with wrong keys."""
     resources = read(_TEMPLATE)["Resources"].values()
     tables = sum(item["Type"] == "AWS::DynamoDB::Table" for item in resources)
     calls = tables * _HOURS_A_MONTH * 3600 / _KEY_SECS * DOLLARS["KMS request"]

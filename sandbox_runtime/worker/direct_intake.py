@@ -172,7 +172,7 @@ class DirectIntake:
         """Queue the run, and refuse it if it has no slot after SLOT_WAIT_SECS."""
         run = DirectRun(
             project_id=request.project_id,
-            # No client waits for a transform: the last slot is for those that have one.
+            # Transforms are batch work: the last slot is for runs that a client waits for.
             priority=Priority.BATCH if request.priority == "batch" else Priority.INTERACTIVE,
             name=request.submission_id,
             is_message=False,

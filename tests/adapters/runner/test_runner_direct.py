@@ -183,7 +183,7 @@ def test_batch_runs_leave_a_slot_to_direct_runs(system: Direct, monkeypatch: pyt
     until(lambda: begun)
     assert [system.ask(requested())[0] for _ in range(5)] == [200] * 5
     monkeypatch.setattr(direct_intake, "SLOT_WAIT_SECS", 0.1)
-    assert system.ask(requested(priority="batch"))[0] == 503, "nobody waits for it"
+    assert system.ask(requested(priority="batch"))[0] == 503, "the last slot is for runs with a waiting client"
     assert sum(system.counts("BatchQueue")) == 3  # the others have not run; within a second they are received too
 
 
