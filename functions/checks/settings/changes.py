@@ -88,9 +88,11 @@ def project_problems(
     yield from _kept_problems(settings.env, () if before is None else before.env_boxes)
     if old is None or settings.network != old.network:
         yield from project.network_refusals(settings.allowed_hosts)
-        if settings.network is not None and settings.network.secrets and not may_use_secrets:
-            text = "This API key lacks the right secrets. Use another key of the project, or leave network.secrets out."
-            yield FieldProblem("network.secrets", text, code="forbidden")
+    uses_secrets = settings.network is not None and settings.network.secrets
+    # Also with the same network: another program uses them as its author likes.
+    if uses_secrets and not may_use_secrets and (old is None or settings.program() != old.program()):
+        text = "This API key lacks the right secrets. Use another key of the project, or leave network.secrets out."
+        yield FieldProblem("network.secrets", text, code="forbidden")
 
 
 def _kept_problems(env: Mapping[str, str], had: Container[str]) -> Iterator[FieldProblem]:

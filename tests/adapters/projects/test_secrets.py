@@ -278,3 +278,19 @@ def test_the_names_belong_to_the_meaning_of_a_request(project_key: str) -> None:
     first = post(project_key, PROGRAM, idempotency_key="key")
     assert post(project_key, PROGRAM, idempotency_key="key").json["id"] == first.json["id"]
     assert post(project_key, {**PROGRAM, "network": {"secrets": ["other"]}}, idempotency_key="key").status == 409
+
+
+def test_a_key_without_the_right_changes_no_program_of_a_check_that_uses_a_secret(aws: Aws, project_key: str) -> None:
+    put(project_key)
+    key = key_with(aws, "checks")
+    check = {"name": "totals", "language": "python", "code": "print(1)", "network": {"secrets": ["github"]}}
+    assert send(key, "POST", "/api/checks", check).status == 403
+    path = f"/api/checks/{send(project_key, 'POST', '/api/checks', check).json['id']}"
+    other_program: dict[str, Any]
+    for other_program in {"code": "print(2)"}, {"stdin": "2"}, {"files": [{"path": "a", "content": "2"}]}:
+        refused = send(key, "PATCH", path, other_program)
+        assert (refused.status, [problem["field"] for problem in refused.json["fields"]]) == (403, ["network.secrets"])
+        assert send(key, "POST", "/api/checks/validate", other_program, query={"id": path[-36:]}).status == 403
+    assert send(key, "PATCH", path, {"schedule": "rate(1 hour)", "code": "print(1)"}).status == 200
+    assert send(project_key, "PATCH", path, {"code": "print(2)"}).status == 200
+    assert send(key, "PATCH", path, {"code": "print(3)", "network": None}).status == 200
