@@ -349,7 +349,7 @@ class PrewarmedSlot:
         return self._slot.answer(spec, cancel_fd=cancel_fd)
 
     def _answer_in_data_slot(self, spec: JailSpec, cancel_fd: int | None) -> Outcome | None:
-        """Run this step in a data slot. None: it is not for this run, or none is free, or it failed."""
+        """Run this step in a data slot. None: it is not for this run, none is free, or it failed and may run again."""
         self._give_back()
         slot = self._borrow(spec)
         if slot is None:
@@ -357,9 +357,11 @@ class PrewarmedSlot:
         try:
             return slot.answer(spec, cancel_fd=cancel_fd)
         except JailError as error:
-            # A failed run has no effect outside its slot, so the program can run again in the own one.
             _LOG.error("data slot failed", extra={"step": error.step, "target": error.target, "errno": error.errno})
             self._give_back()
+            if spec.pipes is not None or spec.net_namespace is not None:
+                raise  # its pipes are closed, so others may have their numbers; its hosts have seen its requests
+            # Any other run has no effect outside its slot, so the program can run again in the own one.
             return None
 
     def _borrow(self, spec: JailSpec) -> Slot | None:

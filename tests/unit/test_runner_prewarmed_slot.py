@@ -5,9 +5,9 @@ from typing import Any, cast
 
 import pytest
 
-from sandbox_runtime.jail import JailSpec, Limits, WaitingCommand
+from sandbox_runtime.jail import GuestPipes, JailError, JailSpec, Limits, WaitingCommand
 from sandbox_runtime.jail.spec import GuestFile
-from sandbox_runtime.prewarm import PrewarmedSlot, WaitingPool
+from sandbox_runtime.prewarm import DataSlot, PrewarmedSlot, WaitingPool
 from tests.runner_doubles import CLEAN, RecordedSlot
 
 LIMITS = Limits(1, 1, 1 << 20, 1, 1, 1, 1).of_set_up
@@ -86,3 +86,36 @@ def test_nothing_is_prewarmed_where_most_runs_have_a_network(slots: Slots) -> No
     slots.warm.prewarm(DEFAULT)
     assert len(slots.inner.prewarmed) == before
     assert all(spec.net_namespace is None for spec in slots.inner.prewarmed)
+
+
+class LentData:
+    """A data slot that is always free, and whose runs all fail."""
+
+    is_lent = False
+
+    def borrow(self, _: JailSpec) -> RecordedSlot:
+        return RecordedSlot(JailError("talk to the template", hint="it was killed"))
+
+    def give_back(self) -> None:
+        """Take it back."""
+
+
+@pytest.mark.parametrize(
+    ("spec", "runs_again"),
+    [
+        (OTHER, True),
+        (replace(OTHER, pipes=GuestPipes(-1, -1)), False),  # they are closed by then: another run may have the numbers
+        (replace(OTHER, net_namespace=9), False),  # hosts have seen its requests
+    ],
+)
+def test_a_run_that_failed_in_a_data_slot_runs_again_only_without_pipes_and_network(
+    spec: JailSpec, runs_again: bool
+) -> None:
+    inner, data = RecordedSlot(), cast("DataSlot", LentData())
+    warm = PrewarmedSlot(cast("Any", inner), WaitingPool((), cast("Any", None)), (data,))
+    if runs_again:
+        assert warm.answer(spec) is CLEAN
+    else:
+        with pytest.raises(JailError):
+            warm.answer(spec)
+    assert len(inner.specs) == runs_again
