@@ -264,10 +264,9 @@ class _Walk:
                 if size > MOST_FILE_BYTES:
                     self.skip(path, "file_too_large")
                     return
-                if self.total_bytes + size > MOST_BYTES and path not in self.input_hashes:
-                    self.skip(path, "total_too_large")
-                    return
-                digest = self.digest(fd, size)
+                # One of the request may be unchanged, and count for nothing.
+                is_fitting = self.total_bytes + size <= MOST_BYTES
+                digest = self.digest(fd, size) if is_fitting or path in self.input_hashes else ""
         except NotRegularFileError:
             self.skip(path, "not_a_regular_file")
         except OSError:
@@ -275,6 +274,9 @@ class _Walk:
                 self.skip(path, "unreadable")
         else:
             if digest == self.input_hashes.get(path):
+                return
+            if not is_fitting:
+                self.skip(path, "total_too_large")
                 return
             if len(self.artifacts) == MOST_FILES:
                 self.skip(path, "too_many_files")

@@ -198,6 +198,14 @@ for number in range(6):
     assert result.skipped == (Skipped("5", "total_too_large"),)
 
 
+def test_changed_files_of_the_request_are_bounded_together_with_the_others(own_slot: Slot) -> None:
+    names = tuple(f"{number}" for number in range(6))
+    outcome = own_slot.answer(python(f"import os\nfor n in {names}: os.truncate(os.open(n, 65), {20 << 20})"))
+    result = collect(outcome.box, names, dict.fromkeys(names, hashlib.sha256(b"").hexdigest()))
+    assert paths(result) == ["0", "1", "2", "3", "4"]
+    assert result.skipped == (Skipped("5", "total_too_large"),)
+
+
 def test_of_ten_thousand_files_the_first_hundred_come_out(own_slot: Slot) -> None:
     outcome, result = collected(own_slot, "for number in range(10_000): open(f'{number:05}', 'w')")
     assert outcome.exit_code == 0, outcome.stderr
