@@ -109,7 +109,7 @@ class LentData:
     ],
 )
 def test_a_run_that_failed_in_a_data_slot_runs_again_only_without_pipes_and_network(
-    spec: JailSpec, runs_again: bool
+    spec: JailSpec, runs_again: int
 ) -> None:
     inner, data = RecordedSlot(), cast("DataSlot", LentData())
     warm = PrewarmedSlot(cast("Any", inner), WaitingPool((), cast("Any", None)), (data,))
