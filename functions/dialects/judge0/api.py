@@ -127,8 +127,8 @@ class Judge0Routes(DialectRoutes):
     def _accept(self, sent: Mapping[str, Any], wait_secs: float = 0) -> Submission:
         present = {name: value for name, value in sent.items() if value not in (None, "")}
         asked = read_submission(present, self.env[Fleet].languages(), is_base64=self._is_base64)
-        if asked.redirect_stderr_to_stdout:
-            present["redirect_stderr_to_stdout"] = True
+        if "redirect_stderr_to_stdout" in present:  # true may be a text, or 1
+            present["redirect_stderr_to_stdout"] = asked.redirect_stderr_to_stdout
         kept = views.KeptRequest.of(present, asked.expected_output)
         problems = Problems()
         problems.add(size_problems("stdin", asked.stdin, STDIN_MAX_BYTES))
@@ -165,7 +165,7 @@ class Judge0Routes(DialectRoutes):
             request, _ = self.env[Results].kept_request(row)
         except NotFoundError:
             return None, None, {}
-        files = {file["path"]: base64.b64decode(file["content_base64"]) for file in request.get("files", ())}
+        files = {file["path"]: _content(file) for file in request.get("files", ())}
         return request["code"].encode(), request.get("stdin", "").encode(), files
 
     def _left_files(self, row: Submission, most: int) -> dict[str, bytes]:
@@ -177,6 +177,13 @@ class Judge0Routes(DialectRoutes):
                 with suppress(PayloadMissingError):  # deleted since the row was read
                     found[file["path"]] = self.env[Payloads].get_output(row.submission_id, file["key"])
         return found
+
+
+def _content(file: Mapping[str, Any]) -> bytes:
+    """Return the bytes of a file of a kept request; none of one that the project stores."""
+    if (encoded := file.get("content_base64")) is not None:
+        return base64.b64decode(encoded)
+    return str(file.get("content", "")).encode()
 
 
 def archive(files: Mapping[str, bytes]) -> bytes | None:

@@ -29,7 +29,7 @@ from functions.submissions.accept.program_fields import RequestLimits
 
 _KB_PER_MB = 1024
 _MAX_OUTPUT_KB = 1024
-_BAD_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, ValueError, OSError, EOFError)
+_BAD_ZIP = (zipfile.BadZipFile, zlib.error, struct.error, RuntimeError, ValueError, OSError, EOFError, OverflowError)
 # The other methods have no bound: LZMA takes a dictionary of 4 GB, and 4 KiB of bzip2 become gigabytes.
 _METHODS = {zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED}
 _SENTENCES = {

@@ -10,9 +10,10 @@ import pytest
 from functions.aws.clients import Clients
 from functions.submissions.results.results import PROGRAM_KEPT_MS
 from functions.submissions.store import SubmissionStore
-from tests.adapters.aws_account import Aws
+from tests.adapters.aws_account import API_KEY, Aws
 from tests.adapters.dialects.judge0_calls import ask, create, encoded, token_of
 from tests.adapters.final_rows import write_final
+from tests.adapters.http_calls import post
 from tests.submission_factory import EXECUTION_ID, completion
 
 pytestmark = pytest.mark.usefixtures("project_key")
@@ -91,6 +92,16 @@ def test_the_program_is_kept_for_a_day(aws: Aws) -> None:
     assert unzipped(found["post_execution_filesystem"]) == {"out.txt": b"y"}
 
 
+def test_the_program_of_a_run_of_the_api_is_shown_too(aws: Aws) -> None:
+    contents = [{"path": "a.txt", "content": "1"}, {"path": "b.bin", "content_base64": encoded(b"\xff")}]
+    kept = {"language": "python", "code": "print(1)", "keep_code": True, "files": contents}
+    token = str(post(API_KEY, kept).json["id"])
+    finish(aws, token)
+    found = shown(token, PROGRAM)
+    assert (found["source_code"], found["stdin"]) == ("print(1)", None)
+    assert unzipped(found["additional_files"]) == {"a.txt": b"1", "b.bin": b"\xff"}
+
+
 def test_the_files_after_the_run_are_those_that_it_changed_and_all_others(aws: Aws) -> None:
     token = token_of(create(additional_files=zipped({"a.txt": b"1", "b.txt": b"2"})))
     finish(aws, token, {"b.txt": b"3", "chart.png": b"\x89PNG"})
@@ -117,7 +128,9 @@ def test_files_that_are_too_large_for_an_answer_are_left_out(aws: Aws) -> None:
     ] * 2
 
 
-@pytest.mark.parametrize(("sent", "is_merged"), [(True, True), ("true", True), (False, False), (None, False)])
+@pytest.mark.parametrize(
+    ("sent", "is_merged"), [(True, True), ("true", True), (False, False), ("false", False), (None, False)]
+)
 @pytest.mark.parametrize("expected", ["42\nwarning", "42"])
 def test_a_redirected_stderr_follows_stdout_and_is_compared(
     aws: Aws,

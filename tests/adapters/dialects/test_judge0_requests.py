@@ -4,6 +4,7 @@ import base64
 import contextlib
 import io
 import json
+import struct
 import zipfile
 from typing import Any
 
@@ -209,6 +210,18 @@ def test_an_archive_that_lies_about_its_sizes_is_refused(aws: Aws) -> None:
     for place in (raw.find(b"PK\x01\x02") + 24, 22):
         raw[place : place + 4] = (10).to_bytes(4, "little")
     answer = create(additional_files=encoded(bytes(raw)))
+    assert (answer.status, list(answer.json)) == (422, ["additional_files"])
+    assert aws.messages("BatchQueue") == []
+
+
+def test_an_archive_whose_entry_lies_beyond_all_files_is_refused(aws: Aws) -> None:
+    raw = base64.b64decode(archive({"a": b"1"}))
+    start, end = raw.find(b"PK\x01\x02"), raw.find(b"PK\x05\x06")
+    offset = struct.pack("<HHQ", 1, 8, 2**63)  # in 64 bits; the field of 32 bits says so
+    entry = raw[start : start + 30] + struct.pack("<H", len(offset)) + raw[start + 32 : end - 5] + b"\xff" * 4
+    directory = entry + b"a" + offset
+    last = raw[end : end + 12] + struct.pack("<L", len(directory)) + raw[end + 16 :]
+    answer = create(additional_files=encoded(raw[:start] + directory + last))
     assert (answer.status, list(answer.json)) == (422, ["additional_files"])
     assert aws.messages("BatchQueue") == []
 
