@@ -164,7 +164,8 @@ def _submit(env: Env, check: Check, run: Run) -> Submission:
     record = env[ProjectStore].get(run.project_id)
     if record is None or record.disabled_at is not None:
         raise UnavailableError("The project is disabled.", _DISABLED_RETRY_SECS)
-    key, submissions = f"check:{run.run_id}:{run.attempt}", env[SubmissionStore]
+    # A header cannot hold the first character, so no client can take the key of a run, whose id it may know.
+    key, submissions = f"\0check:{run.run_id}:{run.attempt}", env[SubmissionStore]
     metadata = {"check_id": run.check_id, "check_run_id": run.run_id, "check_run": run.position}
     environment = environment_of(env, check, event_variables(check.settings, run))
     request = _with_event(check.settings, run.event).submission(metadata, environment)

@@ -17,7 +17,7 @@ from functions.aws.dynamodb.items import to_item
 from functions.checks.keys import outage_key, runs_pk
 from functions.checks.runs.hints import CheckHints
 from functions.checks.runs.steps import RunSteps
-from functions.checks.runs.store import RunStore
+from functions.checks.runs.store import RunStore, scheduled_run_id
 from functions.checks.settings.store import MOST_OUTAGES, CheckStore
 from functions.clock import from_rfc3339, to_rfc3339
 from functions.handlers import check_schedule as schedule
@@ -55,6 +55,18 @@ def test_a_scheduled_time_runs_the_program_and_the_check_is_up(world: CheckWorld
     assert shown["last_run"]["run_id"] == run["id"]
     result = send(world.key, "GET", f"/api/result/{run['submission_id']}").json
     assert result["metadata"]["check_id"] == check["id"]
+
+
+def test_a_submission_of_a_client_becomes_no_run_by_its_idempotency_key(world: CheckWorld) -> None:
+    """The id of a run follows from its check and its time, so a client that may only run programs can know it."""
+    check = five_minutely(world, assertions=[{"type": "stdout", "equals": "42"}])
+    run_id = scheduled_run_id(check["id"], from_rfc3339("2026-11-24T12:05:00.000Z"))
+    key, program = f"check:{run_id}:0", {"language": "python", "code": "print('all is well')"}
+    forged = post(world.key, program, idempotency_key=key).json["id"]
+    world.settle(5 * 60)
+    (run,) = world.runs(check)
+    assert (run["id"], run["status"]) == (run_id, "passed")
+    assert run["submission_id"] != forged
 
 
 def test_a_program_that_ends_before_its_run_is_noted_ends_the_run_at_once(world: CheckWorld) -> None:
