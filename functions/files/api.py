@@ -113,6 +113,7 @@ def file_body(file: File, download: Link | None = None) -> FileBody:
 #
 # On AWS, links lead to the bucket, and these routes answer 404.
 
+_PROJECT_ID_CHARS = 64
 _WRONG_LINK = "This link is wrong or has expired. Ask for a new one at /api/files."
 
 
@@ -144,7 +145,8 @@ class FileContentRoutes:
             raise NotFoundError("Files of this deployment are in its bucket. POST /api/files says how to send one.")
         query = app.current_event.query_string_parameters
         expires, signature = query.get("expires", ""), query.get("signature", "")
-        file = self.env[FileStore].get(query.get("project", ""), file_hash(sha256))
+        project_id = query.get("project", "")[:_PROJECT_ID_CHARS]  # a longer text may be too long for a key
+        file = self.env[FileStore].get(project_id, file_hash(sha256))
         is_signed = file is not None and hmac.compare_digest(sign(file, method, expires).encode(), signature.encode())
         if file is None or not is_signed or int(expires) <= self.env.clock():
             raise ForbiddenError(_WRONG_LINK)

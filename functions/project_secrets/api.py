@@ -185,21 +185,23 @@ class SecretRoutes:
         return answer({"items": [secret_view(secret) for secret in found], "next_cursor": None})
 
     def one(self, app: Resolver, name: str) -> Response[str]:
-        secret = self.env[SecretStore].get(self._project(app).project_id, name)
-        if secret is None:
-            raise NotFoundError(_UNKNOWN_TEXT)
-        return answer(secret_view(secret))
+        return answer(secret_view(self._find(self._project(app), name)))
 
     def delete(self, app: Resolver, name: str) -> Response[str]:
         project, store = self._project(app), self.env[SecretStore]
-        secret = store.get(project.project_id, name)
-        if secret is None:
-            raise NotFoundError(_UNKNOWN_TEXT)
-        change = Change(project.project_id, "secret.deleted", name, rules_of(secret))
+        change = Change(project.project_id, "secret.deleted", name, rules_of(self._find(project, name)))
         if not record(self.env, app.current_event, change, partial(store.delete, project.project_id, name)):
             raise NotFoundError(_UNKNOWN_TEXT)
         self.env.log.info("Secret deleted", project_id=project.project_id, secret_name=name, request_id=app.request_id)
         return answer({"name": name, "deleted": True})
+
+    def _find(self, project: Project, name: str) -> ProjectSecret:
+        """Return a secret. Raises NotFoundError, also for a text that no name is: as a key it may be too long."""
+        is_name = re.fullmatch(NAME_OF_SECRET, name)
+        secret = self.env[SecretStore].get(project.project_id, name) if is_name else None
+        if secret is None:
+            raise NotFoundError(_UNKNOWN_TEXT)
+        return secret
 
     def _project(self, app: Resolver) -> Project:
         return authenticate(app.current_event, self.env)

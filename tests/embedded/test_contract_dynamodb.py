@@ -319,6 +319,25 @@ def test_a_table_that_is_not_there_is_named(client: Any) -> None:
         client.get_item(TableName="none", Key=KEY)
 
 
+@only("engine")
+@pytest.mark.parametrize("letter", ["x", "€", "𝄞"])
+@pytest.mark.parametrize(("name", "most_bytes"), [("pk", 2048), ("sk", 1024)])
+def test_a_key_has_at_most_2048_and_1024_bytes(client: Any, table: str, name: str, most_bytes: int, letter: str) -> None:
+    letters, rest = divmod(most_bytes, len(letter.encode()))
+    text = letter * letters + "x" * rest
+    longest, longer = KEY | {name: {"S": text}}, KEY | {name: {"S": text + "x"}}
+    put(client, table, **longest)
+    assert client.get_item(TableName=table, Key=longest)["Item"] == longest
+    for call in (
+        lambda: put(client, table, **longer),
+        lambda: client.get_item(TableName=table, Key=longer),
+        lambda: client.delete_item(TableName=table, Key=longer),
+    ):
+        with pytest.raises(ClientError) as refused:
+            call()
+        assert refused.value.response["Error"]["Code"] == "ValidationException"
+
+
 @only("engine", "ministack")
 @pytest.mark.parametrize("letter", ["x", "€", "𝄞"])
 def test_an_item_has_at_most_400_kb(client: Any, table: str, letter: str) -> None:

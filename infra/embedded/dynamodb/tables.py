@@ -132,6 +132,10 @@ STREAM_VIEW: Final = "KEYS_ONLY"
 type Part = str | bytes
 
 
+_HASH_BYTES: Final = 2048
+_RANGE_BYTES: Final = 1024
+
+
 @dataclass(frozen=True, slots=True)
 class KeySchema:
     """`kinds`: S, N or B of each key attribute."""
@@ -146,8 +150,8 @@ class KeySchema:
 
     def parts(self, item: Item) -> tuple[Part, Part]:
         """Return hash and range as SQLite compares them; the range is empty where the schema has none."""
-        hash_part = self._part(self.hash, item)
-        return hash_part, "" if self.range is None else self._part(self.range, item)
+        hash_part = self._part(self.hash, item, _HASH_BYTES)
+        return hash_part, "" if self.range is None else self._part(self.range, item, _RANGE_BYTES)
 
     def key_parts(self, key: Item) -> tuple[Part, Part]:
         """Read a key that a client sent: these attributes and no others."""
@@ -155,7 +159,7 @@ class KeySchema:
             raise invalid("The provided key element does not match the schema")
         return self.parts({name: normalise(value) for name, value in key.items()})
 
-    def _part(self, name: str, item: Item) -> Part:
+    def _part(self, name: str, item: Item, most_bytes: int) -> Part:
         content = item.get(name, {}).get(self.kinds[name])
         if content is None:
             problem = "Missing the key" if name not in item else "Type mismatch for key"
@@ -163,6 +167,9 @@ class KeySchema:
         if content in {"", b""}:
             problem = f"The AttributeValue for a key attribute cannot contain an empty string value. Key: {name}"
             raise invalid(f"One or more parameter values are not valid. {problem}")
+        if len(content if isinstance(content, bytes) else content.encode()) > most_bytes:
+            problem = f"Size of {name} has exceeded the maximum size limit of {most_bytes} bytes"
+            raise invalid(f"One or more parameter values were invalid: {problem}")
         return sortable(self.kinds[name], content)
 
 
