@@ -90,9 +90,15 @@ def test_a_host_behind_the_body_is_none(port: int) -> None:
     assert status_of(answers(port, f"{head}0\r\nHost: x\r\n\r\n".encode())) == 400
 
 
-@pytest.mark.parametrize("target", ["http://[", "a:1"])
-def test_address_that_is_none_is_400(port: int, target: str) -> None:
-    assert status_of(answers(port, request("GET" if "/" in target else "CONNECT", target))) == 400
+def test_address_that_is_none_is_400(port: int) -> None:
+    assert status_of(answers(port, request("GET", "http://["))) == 400
+
+
+@pytest.mark.parametrize("target", ["a:1", "/api/result/x", "http://a/api/result/x"])
+@pytest.mark.parametrize("fields", [(), ("Connection: Upgrade", "Upgrade: h2c")])
+def test_a_tunnel_is_400(port: int, seen: _Seen, target: str, fields: tuple[str, ...]) -> None:
+    assert answers(port, request("CONNECT", target, *fields, body=GET)).startswith(b"HTTP/1.1 400")
+    assert seen.events == []
 
 
 def test_head_at_its_bounds_is_taken(port: int) -> None:
@@ -271,6 +277,25 @@ def test_a_few_requests_at_once_are_answered_in_order(port: int, seen: _Seen) ->
     received = answers(port, GET * 5 + request("GET", "/api/languages", CLOSE))
     assert received.count(b"HTTP/1.1 200") == 6
     assert len(seen.events) == 6
+
+
+UPGRADE = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAEAAEAAAAIAAAABAAMAAABk")
+
+
+@pytest.mark.parametrize("size", [1, 7, 1000])
+def test_an_upgrade_is_ignored_and_its_body_is_no_request(port: int, seen: _Seen, size: int) -> None:
+    """Java's client offers one with each request. The body of one client must not become a request of another."""
+    fields, posted = (*UPGRADE, "Content-Type: text/plain"), GET.decode()
+    chunked = request("POST", "/api/submit", *fields, "Transfer-Encoding: chunked")
+    sent = b"".join([
+        request("GET", "/api/languages", *fields),
+        request("POST", "/api/submit", *fields, body=GET),
+        chunked + b"%x\r\n%s\r\n0\r\n\r\n" % (len(GET), GET),
+        request("POST", "/api/submit", "Content-Type: text/plain", CLOSE, body=b"last"),
+    ])  # fmt: skip
+    received = answers(port, *(sent[place : place + size] for place in range(0, len(sent), size)))
+    assert received.count(b"HTTP/1.1 200") == received.count(b"HTTP/1.1") == 4
+    assert [event.get("body") for event in seen.events] == [None, posted, posted, "last"]
 
 
 def test_idle_connections_make_room_for_new_ones(seen: _Seen) -> None:

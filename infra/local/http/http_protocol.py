@@ -6,6 +6,7 @@ import json
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._under_way = 0  # requests with a whole head and no whole answer
         self._head_bytes = self._head_lines = 0
         self._hosts = 0  # lines of the head with one
+        self._same_head = b""  # of a request to upgrade, without its upgrade
         self._silent_bytes = 0  # received since the last begin, end or piece of a message
         self._has_progress = False
         self._discarded_bytes = 0
@@ -108,7 +110,8 @@ class BoundedProtocol(HttpToolsProtocol):
             self._discard(len(data), _MAX_DISCARDED_HEAD)
             return
         self._has_progress = False
-        super().data_received(data)
+        self._unset_keepalive_if_required()
+        self._parse(data)
         self._silent_bytes = 0 if self._has_progress else self._silent_bytes + len(data)
         if self._is_refused or self.transport.is_closing():
             return
@@ -116,6 +119,19 @@ class BoundedProtocol(HttpToolsProtocol):
             self._refuse(HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE)
         elif self._timer is None:
             self._set_timer()
+
+    def _parse(self, data: bytes) -> None:
+        """Parse, or refuse what the parser or a bound of this class does not take. Ignores upgrades.
+
+        RFC 9110, section 7.8, allows that. But the parser would take the body of such a request for the next request.
+        """
+        try:
+            self.parser.feed_data(data)
+        except httptools.HttpParserUpgrade as upgrade:
+            head, self._same_head = self._same_head, b""
+            self._parse(head + data[upgrade.args[0] :])
+        except httptools.HttpParserError:
+            self._refuse(self._refusal, self._problem)
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -146,6 +162,14 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         self._clear_timer()
         self._is_in_head, self._has_progress = False, True
+        if self.parser.should_upgrade():
+            fields = [b"%s: %s\r\n" % field for field in self.headers if field[0] != b"upgrade"]
+            if len(fields) == len(self.headers):
+                raise ValueError("CONNECT asks for a tunnel")
+            version = self.parser.get_http_version().encode()
+            first = b"%s %s HTTP/%s\r\n" % (self.parser.get_method(), self.url, version)
+            self._same_head = b"".join([first, *fields, b"\r\n"])
+            return
         if len(self.pipeline) >= _MAX_PIPELINED:
             raise ValueError("too many requests without waiting for answers")
         if self._hosts > 1 or (self._hosts == 0 and self.parser.get_http_version() != "1.0"):  # RFC 9112, section 3.2
@@ -167,6 +191,8 @@ class BoundedProtocol(HttpToolsProtocol):
         super().on_body(body)
 
     def on_message_complete(self) -> None:
+        if self._same_head:
+            return
         self._clear_timer()
         self._is_in_body, self._has_progress = False, True
         super().on_message_complete()
@@ -205,10 +231,6 @@ class BoundedProtocol(HttpToolsProtocol):
         if self._send_timer is not None:
             self._send_timer.cancel()
             self._send_timer = None
-
-    def send_400_response(self, _msg: str) -> None:
-        """Answer what the parser, or a bound of this class, refused."""
-        self._refuse(self._refusal, self._problem)
 
     def _refuse(self, status: HTTPStatus, problem: str = "") -> None:
         """Answer and close. Without an answer where it would be taken for that of another request."""
