@@ -70,7 +70,7 @@ packages=(ca-certificates git make openssl "${python_packages[@]}") cpp_packages
 done
 # Tests start the databases. The package redis-server would add a service, and nothing else.
 [[ $mode != --jail && $mode != --sdk ]] || later_packages+=(postgresql redis-tools)
-[[ $mode != --sdk ]] || later_packages+=(chromium pipx systemd libpython3.13-testsuite php-cli ruby ruby-webrick)
+[[ $mode != --sdk ]] || later_packages+=(chromium-headless-shell pipx systemd libpython3.13-testsuite php-cli ruby ruby-webrick)
 [[ $mode != --peers ]] || later_packages+=(bubblewrap)
 
 # missing_packages PACKAGE...: print those that are not installed.

@@ -19,7 +19,7 @@ _ARGUMENTS = (
 # Not for the whole session: while Playwright runs, other tests of this process cannot run an event loop.
 @pytest.fixture(scope="package")
 def browser() -> Iterator[Browser]:
-    assert CHROMIUM.exists(), "run `make system`: the console's tests need the package chromium"
+    assert CHROMIUM.exists(), "run `make system`: the console's tests need the package chromium-headless-shell"
     with sync_playwright() as playwright:
         expect.set_options(timeout=PATIENCE_MS)
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=list(_ARGUMENTS))

@@ -32,9 +32,9 @@ def test_pictures_and_tables_are_shown_and_the_others_are_saved(
     ], found
     page = own_console.open(f"runs/{found['id']}")
     files = page.locator(".artifacts")
+    expect(files).to_contain_text("This file is no picture")
     expect(files.locator("img")).to_have_count(1)
     assert files.locator("img").evaluate("image => [image.naturalWidth, image.naturalHeight]") == [40, 20]
-    expect(files).to_contain_text("This file is no picture")
     expect(files.locator("th").nth(1)).to_have_text('a "quoted" one')
     expect(files.locator("tbody td").first).to_contain_text(shown(HOSTILE.replace(",", ";").replace('"', ""))[:20])
     # A narrow screen shows it as a table too, and breaks no number.
