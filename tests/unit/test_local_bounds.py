@@ -1,5 +1,6 @@
 """The front bounds the heads, bodies, times and connections of its clients."""
 
+import gc
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
@@ -7,6 +8,7 @@ from socket import socket
 from typing import Any
 
 import pytest
+from uvicorn.protocols.http.httptools_impl import RequestResponseCycle
 
 from infra.local.http import gateway as gateway_module
 from infra.local.http import http_protocol, stored_content
@@ -185,6 +187,14 @@ def test_refused_body_is_not_read_for_ever(port: int) -> None:
         client.sendall(request("POST", "/api/submit", f"Content-Length: {1 << 40}"))
         with pytest.raises((ConnectionResetError, BrokenPipeError)):
             client.sendall(bytes(1_000_000_000))
+
+
+def test_an_answered_request_keeps_no_body_that_nobody_read(port: int) -> None:
+    with connect(port) as client:
+        length = http_protocol.MAX_HEAD_BYTES * 1024  # over the limit of a request
+        client.sendall(request("POST", "/api/submit", f"Content-Length: {length}") + bytes(60_000))
+        assert read_answer(client)[0] == 413
+        until(lambda: not [one for one in gc.get_objects() if isinstance(one, RequestResponseCycle) and one.body])
 
 
 class _Large:

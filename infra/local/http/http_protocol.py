@@ -199,6 +199,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def on_response_complete(self) -> None:
         self._under_way -= 1
+        if self._running is not None:
+            self._running.body.clear()  # of a refused request: nobody has read it
         if not self._under_way:
             self._bounded.set_idle(self)
         super().on_response_complete()
