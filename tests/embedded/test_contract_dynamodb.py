@@ -322,7 +322,7 @@ def test_a_table_that_is_not_there_is_named(client: Any) -> None:
 @only("engine")
 @pytest.mark.parametrize("letter", ["x", "€", "𝄞"])
 @pytest.mark.parametrize(("name", "most_bytes"), [("pk", 2048), ("sk", 1024)])
-def test_a_key_has_at_most_2048_and_1024_bytes(client: Any, table: str, name: str, most_bytes: int, letter: str) -> None:
+def test_a_key_has_at_most_2048_or_1024_bytes(client: Any, table: str, name: str, most_bytes: int, letter: str) -> None:
     letters, rest = divmod(most_bytes, len(letter.encode()))
     text = letter * letters + "x" * rest
     longest, longer = KEY | {name: {"S": text}}, KEY | {name: {"S": text + "x"}}

@@ -4,6 +4,7 @@ import base64
 import copy
 import re
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import cache
 from typing import Annotated, Any, Required, TypedDict, cast
 from urllib.parse import quote, unquote
@@ -13,6 +14,7 @@ from pydantic import Field, TypeAdapter
 from events.limits import ceilings, default_wall_secs
 from events.vocabulary import CANCELLATIONS, Language, Phase, Profile, Verdict
 from functions.aws.payloads import WHOLE_OUTPUT_MAX_BYTES
+from functions.http.json_body import LIST_MAX_BYTES, body_text, escaped_bytes
 from functions.http.validation import AllowList, StrictModel, Text
 from functions.projects.model import NetworkAccess, ProjectNetwork
 from functions.submissions.accept.program_fields import ArtifactsRequest
@@ -60,12 +62,13 @@ def link(submission_id: str, file: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def resource(uri: str, file: Mapping[str, Any], content: bytes) -> dict[str, Any]:
-    """Return the content of a resource: text if it is UTF-8."""
+    """Return the content of a resource: text if it is UTF-8, and fits into an answer with the escapes of JSON."""
     about = {"uri": uri, "mimeType": file["media_type"]}
-    try:
-        return {**about, "text": content.decode()}
-    except UnicodeDecodeError:
-        return {**about, "blob": base64.b64encode(content).decode()}
+    with suppress(UnicodeDecodeError):
+        shown = {**about, "text": content.decode()}
+        if escaped_bytes(body_text(shown)) <= LIST_MAX_BYTES:
+            return shown
+    return {**about, "blob": base64.b64encode(content).decode()}
 
 
 TEXT_MAX_BYTES = 2_048

@@ -50,6 +50,17 @@ def call_tool(name: str, arguments: Any, **params: Any) -> Any:
     return ask("tools/call", {"name": name, "arguments": arguments, **params}).json["result"]
 
 
+def read_resource(aws: Aws, content: bytes) -> Answer:
+    """Read an artifact with this content."""
+    submissions, size = dialects.ENV[SubmissionStore], len(content)
+    key = f"outputs/{SUBMISSION_ID}/{EXECUTION_ID}/artifact-0"
+    aws.client("s3").put_object(Bucket=aws.names["PayloadsBucket"], Key=key, Body=content)
+    file = {"path": "a.txt", "size": size, "sha256": "0" * 64, "media_type": "text/plain", "key": key}
+    submissions.create(new_submission(project_id=PROJECT_ID, ttl=now_ms() // 1000 + 3_600), None)
+    write_final(submissions, SUBMISSION_ID, completion(artifacts={"stored": [file], "skipped": []}))
+    return ask("resources/read", {"uri": f"rustbox://results/{SUBMISSION_ID}/artifacts/a.txt"})
+
+
 def text_of(result: Any) -> str:
     return str(result["content"][0]["text"])
 
@@ -303,16 +314,16 @@ class TestRuns:
             assert (error["code"], error["data"]) == (-32002, {"uri": uri})
             assert ask_statelessly("resources/read", {"uri": uri}).json["error"]["code"] == -32602
 
+    @pytest.mark.parametrize("letter", [b'"', b"\n", b"\x01"])
+    def test_a_text_that_escapes_make_too_large_for_an_answer_is_a_blob(self, aws: Aws, letter: bytes) -> None:
+        content = letter * 2_097_152
+        answer = read_resource(aws, content)
+        assert base64.b64decode(answer.json["result"]["contents"][0]["blob"]) == content
+        assert len(json.dumps(answer.raw.decode())) < 6_000_000  # a response of Lambda has at most 6 MB
+
     @pytest.mark.parametrize(("size", "is_whole"), [(2_097_152, True), (2_097_153, False)])
     def test_a_resource_that_is_too_large_is_refused_not_cut(self, aws: Aws, *, size: int, is_whole: bool) -> None:
-        submissions = dialects.ENV[SubmissionStore]
-        key = f"outputs/{SUBMISSION_ID}/{EXECUTION_ID}/artifact-0"
-        bucket = aws.names["PayloadsBucket"]
-        aws.client("s3").put_object(Bucket=bucket, Key=key, Body=b"a" * size)
-        file = {"path": "a.txt", "size": size, "sha256": "0" * 64, "media_type": "text/plain", "key": key}
-        submissions.create(new_submission(project_id=PROJECT_ID, ttl=now_ms() // 1000 + 3_600), None)
-        write_final(submissions, SUBMISSION_ID, completion(artifacts={"stored": [file], "skipped": []}))
-        answer = ask("resources/read", {"uri": f"rustbox://results/{SUBMISSION_ID}/artifacts/a.txt"}).json
+        answer = read_resource(aws, b"a" * size).json
         if is_whole:
             assert len(answer["result"]["contents"][0]["text"]) == size
         else:
