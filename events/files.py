@@ -5,6 +5,7 @@
 
 import re
 from collections.abc import Iterable
+from itertools import accumulate
 from typing import Annotated, Literal
 
 import msgspec
@@ -68,7 +69,8 @@ def places_problem(paths: Iterable[str]) -> str | None:
             return f"Two files have the path {path}."
         seen.add(path)
     for path in seen:
-        folder = next((path[:end] for end, mark in enumerate(path) if mark == "/" and path[:end] in seen), None)
+        *folders, _ = accumulate(path.split("/"), "{}/{}".format)
+        folder = next((folder for folder in folders if folder in seen), None)
         if folder is not None:
             return f"{folder} is a file and the folder of {path}."
     return None
