@@ -149,7 +149,13 @@ def _days_of_month(text: str, year: int, month: int) -> set[int]:
     if nearest := re.fullmatch(r"([0-9]{1,2})W", text):
         wanted = _number("day-of-month", nearest[1], range(1, 32), None)
         return {_nearest_weekday(year, month, wanted, last)} if wanted <= last else set()
-    return {number for number in _numbers("day-of-month", text, range(1, 32)) if number <= last}
+    return {number for number in _plain_days(text) if number <= last}
+
+
+@functools.lru_cache(maxsize=128)
+def _plain_days(text: str) -> frozenset[int]:
+    """Read the numbers once, and not for each month until the year 2199."""
+    return frozenset(_numbers("day-of-month", text, range(1, 32)))
 
 
 def _nearest_weekday(year: int, month: int, wanted: int, last: int) -> int:
