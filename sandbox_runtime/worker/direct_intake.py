@@ -188,11 +188,11 @@ class DirectIntake:
 
     def take_turn(self, run: DirectRun, slot: PrewarmedSlot) -> bool:
         """Take a turn on a slot's thread. False: the slot must not be used again."""
-        if run.turns is None:
-            run.turns = self.runner.begin(
-                run.request, correlation_id=run.correlation_id, store_secs=0, is_watched=False, files=run.files
-            )
         try:
+            if run.turns is None:
+                run.turns = self.runner.begin(
+                    run.request, correlation_id=run.correlation_id, store_secs=0, is_watched=False, files=run.files
+                )
             answer, is_usable = run.turns.take(slot)
             if isinstance(answer, NotRun):
                 self.refuse(run, 503 if answer is NotRun.DRAINING else 502, answer)

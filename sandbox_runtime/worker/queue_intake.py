@@ -211,6 +211,14 @@ class QueueIntake:
             self._delete(received)
             self.running.end(to.submission_id)
             return True
+        with self._forgotten_on_error(received, to):
+            turns = self.runner.begin(
+                to,
+                correlation_id=received.correlation_id,
+                store_secs=COMPLETION_GIVE_UP_SECS,
+                is_watched=True,
+                files=message.files,
+            )
         under_way = RequestUnderWay(
             project_id=message.project_id,
             priority=message.priority,
@@ -219,13 +227,7 @@ class QueueIntake:
             intake=self,
             received=received,
             request=to,
-            turns=self.runner.begin(
-                to,
-                correlation_id=received.correlation_id,
-                store_secs=COMPLETION_GIVE_UP_SECS,
-                is_watched=True,
-                files=message.files,
-            ),
+            turns=turns,
         )
         return self.take_turn(under_way, slot)
 
