@@ -17,6 +17,7 @@ from functions.files.aliases import FileAliases
 from functions.files.store import FileStore
 from functions.files.use import StoredFiles
 from functions.judging.problem_store import ProblemStore, StoredProblems
+from functions.project_secrets.store import SecretStore
 from functions.submissions.results.list_store import SubmissionList
 from functions.submissions.results.results import Deletion
 from functions.submissions.store import SubmissionStore
@@ -131,6 +132,9 @@ class Purge:
     def run(self) -> PurgedBody:
         """Delete, and return what was done."""
         self._delete_endpoints()
+        secrets = self._env[SecretStore]
+        for secret in secrets.list_all(self._project_id):
+            secrets.delete(self._project_id, secret.name, [])
         self._delete_checks()  # first, so that no further run is submitted
         deliveries = self._env[DeliveryStore]
         while self._has_time and (deleted := deliveries.delete_others(self._project_id)):

@@ -13,6 +13,7 @@ from functions.handlers import operations
 from functions.ids import new_id
 from functions.operations import purge
 from functions.operations.purge import QUEUE_NAMES, Purge
+from functions.project_secrets.store import ProjectSecret, SecretStore
 from functions.projects.changes import ADMIN_LOG
 from functions.projects.store import ProjectStore
 from functions.webhooks.deliveries.publication import Hint
@@ -225,6 +226,19 @@ def test_a_purge_leaves_nothing_of_a_project_and_everything_of_others(
     assert [one.endpoint_id for one in pipeline.endpoints.list_all("another")] == [kept.endpoint_id]
     assert pipeline.deliveries.get_event(disabled[0]) is None
     assert [len(aliases.find_all(project_id, "jobe")) for project_id in (PROJECT_ID, "another")] == [0, 1]
+
+
+def test_a_purge_leaves_no_secret(aws: Aws, admin_key: str, disabled: list[str]) -> None:
+    del disabled
+    secrets = operations.ENV[SecretStore]
+    now = to_rfc3339(now_ms())
+    for project_id in (PROJECT_ID, "another"):
+        for name in ("one", "two"):
+            secret = ProjectSecret(name, "api.example.com", 443, "bearer", now, now, box=b"sealed")
+            assert secrets.put(project_id, secret, [])
+    purge_project(admin_key)
+    left = [item["pk"]["S"] for item in aws.items("DeliveriesTable") if item["sk"]["S"].startswith("SECRET#")]
+    assert left == ["PROJECT#another"] * 2
 
 
 def bodies(aws: Aws) -> int:
