@@ -31,6 +31,17 @@ import socket
 with socket.socket(socket.AF_UNIX) as client:
     print(client.connect_ex("\\0left-behind"))
 """
+# The kernel counts them in the namespace, also after the last process.
+SEND_AND_COUNT = """
+import socket
+print(open("/proc/self/net/snmp").read())
+with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sender:
+    for _ in range(7):
+        try:
+            sender.sendto(b"", ("127.0.0.1", 9))
+        except OSError:
+            continue
+"""
 REFUSE = """
 import errno
 def refuse(flags):
@@ -103,6 +114,19 @@ def test_a_run_finds_nothing_of_the_run_before_in_its_namespaces(
         if is_prewarmed:
             slot.prewarm(PREWARMED)
         assert good(slot.run(python(LOOK))) == f"{errno.ECONNREFUSED}\n".encode()
+
+
+def counters_of_runs(slot: Slot) -> list[bytes]:
+    return [good(slot.run(python(SEND_AND_COUNT))) for _ in range(3)]
+
+
+def test_a_run_reads_no_counters_of_the_run_before(slot: Slot) -> None:
+    assert len(set(counters_of_runs(slot))) == 1
+
+
+def test_runs_that_share_namespaces_read_counters_of_the_run_before() -> None:
+    with ChangedSlot(slot_config("next-namespaces", 48, warm=warm_start([PYTHON])), FORGET) as forgetful:
+        assert len(set(counters_of_runs(forgetful))) == 3
 
 
 def test_without_namespaces_in_advance_each_run_creates_its_own() -> None:
