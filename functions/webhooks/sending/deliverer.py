@@ -38,7 +38,7 @@ from functions.webhooks.sending.attempts import Attempts, ClaimedDelivery, Succe
 from functions.webhooks.sending.claim import Claimer, Leases
 from functions.webhooks.sending.lanes import Lane, LaneStore, lane_name
 from functions.webhooks.sending.requests import sign
-from functions.webhooks.sending.slots import PROJECT_SHARE, spacing_ms
+from functions.webhooks.sending.slots import PROJECT_SHARE, LaneWaker, spacing_ms
 from functions.webhooks.sending.transforms import Transforms
 from functions.webhooks.vocabulary import ALERT_EVENTS, Reply
 from functions.webhooks.webhook_url import host_of
@@ -54,7 +54,7 @@ class Target:
     def is_guarded(self, now_ms: int) -> bool:
         """Whether a send needs a lease and a slot: its target fails, was slow, has limits, or may not be sent to."""
         endpoint, lane = self.endpoint, self.lane
-        if lane.failures or lane.waiting_ms is not None or now_ms < lane.guarded_until_ms:
+        if lane.failures or now_ms < lane.guarded_until_ms:
             return True
         if endpoint is None:
             return not lane.name.startswith(f"{RUN_ENDPOINT_ID}#")
@@ -91,6 +91,7 @@ class UnguardedSends:
 
     def __init__(self, env: Env) -> None:
         self._env, self._leases, self._lanes, self._clock = env, env[Leases], env[LaneStore], env.clock
+        self._lane_waker = env[LaneWaker]
         self._most = max(1, env.settings.webhook_senders_of_process // PROJECT_SHARE)
         self._targets = TtlCache[str, Target](FRESH_TARGET_MS, _MOST_TARGETS, env.clock)
         self._sends: Counter[str] = Counter()
@@ -123,8 +124,15 @@ class UnguardedSends:
     def _target(self, delivery: Delivery) -> Target:
         project_id, host = delivery.project_id, host_of(delivery.url)
         ref = f"{project_id}#{lane_name(delivery, host)}"
-        read = self._leases.read_target
-        return self._targets.get_or_load(ref, lambda: Target(*read(project_id, delivery.endpoint_id, host)))
+        return self._targets.get_or_load(ref, lambda: self._read_target(project_id, delivery.endpoint_id, host))
+
+    def _read_target(self, project_id: str, endpoint_id: str, host: str) -> Target:
+        """Read a target. If deliveries wait in its lane, wake them: unguarded sends free no slot and so wake none."""
+        target = Target(*self._leases.read_target(project_id, endpoint_id, host))
+        if target.lane.waiting_ms is not None and not target.is_guarded(self._clock()):
+            with suppress(ClientError, BotoCoreError):  # the next read, or the sweeper, tries again
+                self._lane_waker.wake_with_slots(target.lane)
+        return target
 
     def _guard(self, target: Target) -> None:
         with suppress(ClientError, BotoCoreError):  # the next slow send tries again

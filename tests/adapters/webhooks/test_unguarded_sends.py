@@ -26,10 +26,12 @@ from functions.webhooks.sending.deliverer import (
     UnguardedSends,
 )
 from functions.webhooks.sending.lanes import FAILED_GUARD_MS, SLOW_GUARD_MS
+from functions.webhooks.sending.slots import SLOT_MS
 from functions.webhooks.vocabulary import Reply
 from tests.adapters.hook_verification import is_genuine
 from tests.adapters.pipeline import SECRET, Pipeline, changed, path_of
 from tests.adapters.webhooks.call_counts import OUTCOME, known, owed, sent
+from tests.adapters.webhooks.endpoint_runs import finish, hint_of, hold
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -219,6 +221,22 @@ def test_beyond_its_share_a_project_needs_a_lease_and_a_slot(pipeline: Pipeline)
     egress = use(pipeline, answer)
     pipeline.webhook(hints[0])
     assert egress.are_guarded == [False, True]
+
+
+def test_a_send_to_a_healthy_endpoint_is_unguarded_where_others_wait_and_wakes_them(
+    pipeline: Pipeline, endpoint: Endpoint
+) -> None:
+    hold(pipeline, endpoint)
+    parked = finish(pipeline)
+    pipeline.webhook(hint_of(parked, endpoint))
+    pipeline.time.advance(SLOT_MS / 1000)  # the slots are free, and nobody passed one on
+    egress = use(pipeline)
+    submission, hints = owed(pipeline, **NO_URL)
+    pipeline.webhook(*hints)
+    assert egress.are_guarded == [False]
+    assert pipeline.state(submission, endpoint.endpoint_id) is DeliveryState.DELIVERED
+    pipeline.webhook(*pipeline.hints())
+    assert pipeline.state(parked, endpoint.endpoint_id) is DeliveryState.DELIVERED
 
 
 # --- stale hints and changes --------------------------------------------------------------------------------------
