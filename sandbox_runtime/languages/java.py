@@ -127,8 +127,8 @@ _OPTIONS = (
     # One collector thread and a quick start, because a JVM lives for seconds here.
     "-XX:+UseSerialGC",
     "-XX:-UsePerfData",
-    # Map the class archive at its own address. Else each start relocates it, which copies 7 to 11 MB of shared pages. No
-    # jail relies on the random address.
+    # Map the class archive at its own address. Else each start relocates it, which copies 7 to 11 MB of shared pages.
+    # No jail relies on the random address.
     "-XX:+UnlockDiagnosticVMOptions",
     "-XX:ArchiveRelocationMode=0",
     # The JVM would look for limits in files that guests do not see.
