@@ -83,9 +83,20 @@ class HelperProcess:
         return self._process is not None and self._process.poll() is None
 
     def ask(self, request: Message, fds: Sequence[int] = ()) -> Message:
-        """Send a request and return its answer. After an error no other request may follow."""
+        """Send a request and return its answer."""
+        self.tell(request, fds)
+        return self.answer()
+
+    def tell(self, request: Message, fds: Sequence[int] = ()) -> None:
+        """Send a request. After an error no other request may follow."""
         try:
             send(self._channel, request, fds)
+        except OSError as error:
+            raise NetworkError(f"talk to the {self._name}", str(error)) from error
+
+    def answer(self) -> Message:
+        """Return the answer to the last request. After an error no other request may follow."""
+        try:
             return receive_answer(self._channel, self._name)
         except OSError as error:
             raise NetworkError(f"talk to the {self._name}", str(error)) from error

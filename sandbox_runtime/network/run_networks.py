@@ -44,7 +44,8 @@ class Proxy(Protocol):
 class RunNetwork:
     """The network of one run: a context that closes all its connections at the end.
 
-    `namespace`: for `JailSpec.net_namespace`. `evidence`: complete after the end.
+    `namespace`: for `JailSpec.net_namespace`. `evidence`: complete after the end, which raises NetworkError if the
+    proxy refused the run.
     """
 
     def __init__(self, run_id: str, made: MadeNamespace, proxy: Proxy, relay: RunRelay | None) -> None:
@@ -59,11 +60,13 @@ class RunNetwork:
         self, kind: type[BaseException] | None, value: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._made.close()
-        self.evidence = self._proxy.close_run(self._run_id)
-        if self._relay is not None:
-            # After the proxy, which waits until the last requests are on their way.
-            secrets, error = self._relay.close()
-            self.evidence = replace(self.evidence, secrets=secrets, error=self.evidence.error or error)
+        try:
+            self.evidence = self._proxy.close_run(self._run_id)
+        finally:
+            if self._relay is not None:
+                # After the proxy, which waits until the last requests are on their way.
+                secrets, error = self._relay.close()
+                self.evidence = replace(self.evidence, secrets=secrets, error=self.evidence.error or error)
 
 
 class RunNetworks:

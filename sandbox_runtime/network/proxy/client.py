@@ -63,6 +63,8 @@ class EgressProxy:
         self._lock = threading.Lock()
         self._process: ProxyProcess | None = None
         self._byte_counts: dict[str, int] = {}  # descriptors, by run
+        self._unanswered: str | None = None  # the last run, until the next request reads the answer of its opening
+        self._refusals: dict[str, NetworkError] = {}  # by run
 
     @property
     def pid(self) -> int | None:
@@ -79,6 +81,8 @@ class EgressProxy:
     ) -> None:
         """Serve the listeners of a run. The caller keeps its descriptors and may close them. Raises NetworkError.
 
+        It does not wait for the answer. Until the process serves the run, connections wait in the kernel, and nothing
+        leaves. `close_run` raises the error of a process that refuses, does not answer, or dies before it serves.
         `handover`: the descriptor on which the relay of the run takes connections to the `aliases`.
         """
         request = messages.OpenRequest.of(run_id, hosts, listeners, aliases).message()
@@ -86,28 +90,37 @@ class EgressProxy:
             counts = new_memory()
         except OSError as error:
             raise NetworkError("open the network of a run", str(error)) from error
-        with ExitStack() as stack:
+        fds = [counts, *([] if handover is None else [handover]), *(listener.fd for listener in listeners)]
+        with ExitStack() as stack, self._lock:
             stack.callback(os.close, counts)
-            with self._lock:
-                if self._process is None or not self._process.is_alive():
-                    self._end()
-                    self._process = ProxyProcess(self._settings, self._code)
-                answer = self._ask(
-                    request,
-                    [counts, *([] if handover is None else [handover]), *(listener.fd for listener in listeners)],
-                )
-            if "error" in answer:
-                raise NetworkError("open the network of a run", str(answer["error"])[:200])
+            if run_id in self._byte_counts:
+                raise NetworkError("open the network of a run", "this run is open")
+            self._read_opening()
+            if self._process is None or not self._process.is_alive():
+                self._end()
+                self._process = ProxyProcess(self._settings, self._code)
+            try:
+                self._process.tell(request, fds)
+            except NetworkError:
+                self._end()
+                raise
+            self._unanswered = run_id
             self._byte_counts[run_id] = counts
             stack.pop_all()
 
     def close_run(self, run_id: str) -> NetworkEvidence:
-        """Close all sockets of a run, and tell what happened. Never raises: the evidence then has an error.
+        """Close all sockets of a run, and tell what happened. After a failure the evidence has an error.
 
-        A connection that is being made gets a second to succeed or to fail, and data on its way is sent.
+        A connection that is being made gets a second to succeed or to fail, and data on its way is sent. Raises
+        NetworkError if the process never served the run: its program had no network.
         """
         counts = self._byte_counts.pop(run_id, None)
         try:
+            with self._lock:
+                self._read_opening()
+                refusal = self._refusals.pop(run_id, None)
+            if refusal is not None:
+                raise refusal
             evidence = self._closed(run_id)
             if evidence is None:
                 sent, received = (0, 0) if counts is None else read_counts(counts)
@@ -140,16 +153,32 @@ class EgressProxy:
         with self._lock:
             self._end()
 
-    def _ask(self, request: Message, fds: Sequence[int] = ()) -> Message:
+    def _ask(self, request: Message) -> Message:
+        self._read_opening()
         if self._process is None:
             raise NetworkError("talk to the egress proxy", _LOST)
         try:
-            return self._process.ask(request, fds)
+            return self._process.ask(request)
         except NetworkError:
             self._end()
             raise
 
+    def _read_opening(self) -> None:
+        """Read the answer to the last opening, unless it was read. Without one the process never served the run."""
+        run_id, self._unanswered = self._unanswered, None
+        if run_id is None or self._process is None:
+            return
+        try:
+            answer = self._process.answer()
+        except NetworkError as error:
+            self._refusals[run_id] = error
+            self._end()
+        else:
+            if "error" in answer:
+                self._refusals[run_id] = NetworkError("open the network of a run", str(answer["error"])[:200])
+
     def _end(self) -> None:
         process, self._process = self._process, None
+        self._unanswered = None
         if process is not None:
             process.close()

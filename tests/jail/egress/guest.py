@@ -56,12 +56,13 @@ class GuestRun:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.end()
-        self._stack.close()
+        with self._stack:
+            self.end()
 
     def end(self) -> NetworkEvidence:
         """Close the run at the proxy, as after the end of its program."""
         if self._evidence is None:
+            self._evidence = NetworkEvidence()  # after an error it is not closed again
             self._evidence = self._proxy.close_run(self._run_id)
         return self._evidence
 

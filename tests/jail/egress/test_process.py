@@ -14,8 +14,17 @@ import pytest
 
 from sandbox_runtime.jail.controls.cgroup import SlotGroups, open_groups
 from sandbox_runtime.jail.controls.identity import guest_uid, init_uid, proxy_uid
+from sandbox_runtime.jail.supervisor.deadlines import SETUP_TIMEOUT
 from sandbox_runtime.network import helper_process
-from sandbox_runtime.network.model import DNS_PORT, NAME_SERVER, AllowedHost, Failure, NetworkError, Refusal
+from sandbox_runtime.network.model import (
+    DNS_PORT,
+    NAME_SERVER,
+    AllowedHost,
+    Failure,
+    NetworkError,
+    NetworkTable,
+    Refusal,
+)
 from sandbox_runtime.network.proxy import EgressProxy, ProxySettings, client
 from sandbox_runtime.network.proxy.client import CODE, ProxyProcess
 from sandbox_runtime.network.proxy.process.sockets import BUFFER_BYTES
@@ -23,7 +32,8 @@ from sandbox_runtime.network.proxy.settings import HOST_NAME, RunLimits
 from tests.jail.egress.guest import GuestRun, framed, read_all
 from tests.jail.egress.tries import HOSTS, NAME, greets
 from tests.jail.egress.weaknesses import Proxies, weakened
-from tests.jail.egress.world import BANNER, ECHO, ENDLESS, GREETING, RESOLVER, TARGET, World
+from tests.jail.egress.world import BANNER, ECHO, ENDLESS, GREETING, RESOLVER, SINK, TARGET, World
+from tests.jail.weakened.limits import SLOWNESS
 from tests.until import until
 
 _SLOW = 82  # port of a target
@@ -159,6 +169,67 @@ def test_after_its_death_the_evidence_says_so_and_the_next_run_has_a_new_process
         proxy.close()
 
 
+# What the process does with the request to open a run.
+_OPENINGS = {
+    "refuses": "[os.close(fd) for fd in fds]; return {'error': 'no'}",
+    "never answers": "[time.sleep(0) for _ in iter(int, 1)]",
+    "dies": "os._exit(1)",
+    "is malformed": "[os.close(fd) for fd in fds]; return []",
+    "serves": "return method(self, request, fds)",
+}
+
+
+@pytest.mark.parametrize("opening", _OPENINGS)
+def test_nothing_leaves_a_run_that_the_process_did_not_open(
+    world: World, monkeypatch: pytest.MonkeyPatch, opening: str
+) -> None:
+    """The program connects and sends before the runner knows."""
+    world.resolver.set(NAME, TARGET)
+    world.received.clear()
+    code = f"""
+import os, time
+from sandbox_runtime.network.proxy.process.server import Server
+method = Server._open
+def opens(self, request, fds): {_OPENINGS[opening]}
+Server._open = opens
+"""
+    monkeypatch.setattr(SETUP_TIMEOUT, "secs", 3.0 * SLOWNESS)
+    proxy = EgressProxy(weakened()[0], f"{code}\n{CODE}")
+    hosts = [AllowedHost(NAME, SINK)]
+    address = NetworkTable.of(hosts).literals[0][2]
+    try:
+        with GuestRun(proxy, world.runner, hosts) as run:
+            with suppress(ConnectionError), run.connect_to(address, SINK) as connected:
+                connected.sendall(b"secret")
+            if opening == "serves":
+                assert run.end().error == ""
+            else:
+                with pytest.raises(NetworkError, match="no" if opening == "refuses" else "talk to"):
+                    run.end()
+        if opening == "serves":
+            world.wait_for(SINK, len(b"secret"))
+        assert world.received == ({SINK: len(b"secret")} if opening == "serves" else {})
+    finally:
+        proxy.close()
+
+
+def test_a_run_that_was_served_is_not_taken_for_a_refused_one(world: World) -> None:
+    """A refused run is run again. The hosts of this one would see its requests twice."""
+    world.resolver.set(NAME, TARGET)
+    proxy = EgressProxy(weakened()[0])
+    try:
+        with GuestRun(proxy, world.runner, HOSTS) as run:
+            assert greets(run, NAME)
+            assert proxy.pid is not None
+            os.kill(proxy.pid, signal.SIGKILL)
+            os.waitid(os.P_PID, proxy.pid, os.WEXITED | os.WNOWAIT)
+            with GuestRun(proxy, world.runner, HOSTS) as second:  # it starts a new process
+                assert greets(second, NAME)
+            assert run.end().error != ""
+    finally:
+        proxy.close()
+
+
 # The control off: connections close in order with the process.
 _WITHOUT_RESET = "from sandbox_runtime.network.proxy.process import run; run.reset_on_close = lambda _: None"
 
@@ -197,10 +268,11 @@ def test_an_answer_that_waits_in_the_kernel_arrives_after_the_proxy_has_closed(w
     proxy = EgressProxy(weakened()[0])
     try:
         with GuestRun(proxy, world.runner, [AllowedHost(NAME, _SLOW)]) as run:
+            address = run.look_up(NAME)  # by now the proxy has opened the run
             before = count_descriptors(proxy)
             connected = run.new_socket()
             connected.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4_096)
-            connected.connect((run.look_up(NAME), _SLOW))
+            connected.connect((address, _SLOW))
             until(lambda: count_descriptors(proxy) > before)
             connected.shutdown(socket.SHUT_WR)
             until(lambda: count_descriptors(proxy) == before)

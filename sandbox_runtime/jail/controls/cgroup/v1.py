@@ -55,7 +55,7 @@ class MemoryGroupV1:
     def _make(self) -> None:
         group = self._directory
         group.mkdir(exist_ok=True)
-        self._limit_bytes = 0
+        self._limit_bytes = self._most_socket_bytes = 0
         self._limit = self._open("memory.limit_in_bytes", os.O_RDWR)
         self._swap_limit = self._open(_SWAP_LIMIT, os.O_RDWR) if (group / _SWAP_LIMIT).exists() else None
         with contextlib.suppress(OSError):  # the kernel may still swap when the whole host is short of memory
@@ -92,7 +92,9 @@ class MemoryGroupV1:
 
     def bound_sockets(self, most_bytes: int) -> None:
         """Let the buffers of TCP and UDP take so much. Beyond, TCP waits and UDP drops."""
-        (self._directory / _SOCKET_LIMIT).write_text(str(most_bytes))
+        if most_bytes != self._most_socket_bytes:
+            (self._directory / _SOCKET_LIMIT).write_text(str(most_bytes))
+            self._most_socket_bytes = most_bytes
 
     def reset_peak(self) -> None:
         os.pwrite(self._peak, b"0", 0)
