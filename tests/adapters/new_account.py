@@ -1,15 +1,19 @@
 """Make the template's account in whatever answers botocore's calls."""
 
+import pkgutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 import pytest
 
+from functions import handlers
 from functions.aws import clients
 from functions.env import Env
 from functions.submissions.results import overview
 from tests.adapters.aws_account import ADMIN_KEY_PARAMETER, Aws, create_all, load_template
+
+_HANDLERS = [each.name for each in pkgutil.iter_modules(handlers.__path__, f"{handlers.__name__}.")]
 
 
 @contextmanager
@@ -43,9 +47,7 @@ def set_credentials(monkeypatch: pytest.MonkeyPatch) -> None:
 def forget() -> None:
     """Drop what entry points keep between calls. Clients stay: hooks answer them in every test."""
     clients._secrets.drop(ADMIN_KEY_PARAMETER)
-    for path, module in list(sys.modules.items()):
-        if not path.startswith("functions.handlers."):
-            continue
-        env = getattr(module, "ENV", None)
+    for name in _HANDLERS:
+        env = getattr(sys.modules.get(name), "ENV", None)
         if isinstance(env, Env):
             env.forget()
