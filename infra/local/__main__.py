@@ -13,6 +13,7 @@ import errno
 import gc
 import sys
 
+from infra.embedded import leave_out_developer_packages
 from infra.embedded.errors import StoreUnusableError
 from infra.local.settings import StartError
 
@@ -25,6 +26,7 @@ def main(arguments: list[str]) -> int:
         match arguments:
             case ["up" | "serve" as command]:
                 gc.disable()  # until `loading.load` is through
+                leave_out_developer_packages()
                 from infra.local.processes import launcher  # noqa: PLC0415
 
                 return launcher.run(production=command == "serve")
