@@ -200,7 +200,7 @@ class BoundedProtocol(HttpToolsProtocol):
     def on_response_complete(self) -> None:
         self._under_way -= 1
         if self._running is not None:
-            self._running.body.clear()  # of a refused request: nobody has read it
+            self._running.body.clear()  # else the unread body of a refused request stays with its connection
         if not self._under_way:
             self._bounded.set_idle(self)
         super().on_response_complete()
