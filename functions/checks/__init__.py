@@ -4,6 +4,7 @@ A reader begins with these, lowest first. None imports one that follows it in th
 
 * `schedule`: when a check runs: expressions and their times
 * `keys`, `assertions`: the keys of the table; the conditions on a run, with their JSON paths and regular expressions
+* `evaluation`: compare a run with its assertions, and its output with the last good one
 * `state`: the states of a check, and the messages that their changes cause
 * `settings`: a check: its settings, its program, its rows
 * `runs`: a run: from a due row or an event through a submission to its own events
@@ -12,6 +13,6 @@ A reader begins with these, lowest first. None imports one that follows it in th
 * `views`, `api`: what clients see of checks; routes of checks and of quiet times
 * `run_api`: what clients see of runs and outages, and their routes
 * `pings`: a heartbeat: runs that a job elsewhere reports
-* `inbound`: what senders and clients see of signed calls, their secrets and their log, and the routes
+* `calls`: signed calls that start runs: their signatures, secrets, log and routes
 * `status_api`: the settings, rows and routes of status pages and badges
 """

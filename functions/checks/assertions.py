@@ -11,8 +11,6 @@ from pydantic import AfterValidator, ConfigDict, Field, JsonValue, model_validat
 from events.vocabulary import Verdict
 from functions.http.validation import StrictModel, whole_characters
 
-# JSON paths that name one value: the singular queries of RFC 9535, such as `$.items[0]['a key']` or `$[-1].id`.
-
 MAX_PATH_CHARS = 256
 _STEP = re.compile(
     r"""\.(?P<name>[A-Za-z_\u0080-\U0010FFFF][A-Za-z0-9_\u0080-\U0010FFFF]*)"""
@@ -32,7 +30,10 @@ class PathError(ValueError):
 
 
 def parse_path(text: str) -> tuple[str | int, ...]:
-    """Return the names and indexes of a path. Raises PathError."""
+    """Return the names and indexes of a JSON path that names one value. Raises PathError.
+
+    Paths are the singular queries of RFC 9535, such as `$.items[0]['a key']` or `$[-1].id`.
+    """
     steps: list[str | int] = []
     at = 1
     if not text.startswith("$"):
@@ -87,10 +88,6 @@ def _refuse(name: str) -> Any:
     raise ValueError(name)
 
 
-# Regular expressions that a client sends, matched in time linear in the text: RE2 never backtracks.
-#
-# Linear is not cheap: RE2 spends 7 s on 1 MiB with a pattern of 900 states. So text and pattern are bounded too.
-
 MAX_PATTERN_CHARS = 512
 MAX_STATES = 1_000
 """Limit for all patterns of one check together. A literal character is one state; `\\pL`, every letter, has 1,200."""
@@ -107,7 +104,11 @@ def count_states(pattern: str) -> int:
 
 
 def is_found(pattern: str, text: bytes) -> bool:
-    """Whether a valid pattern occurs in the first 64 KiB of a text."""
+    """Whether a valid pattern occurs in the first 64 KiB of a text.
+
+    RE2 never backtracks: the time is linear in the text. Linear is not cheap: it spends 7 s on 1 MiB with a pattern of
+    900 states. So text and pattern are bounded too.
+    """
     occurs = _compile(pattern).search(text[:SEARCHED_BYTES].decode(errors="replace")) is not None
     re2.purge()  # its cache would keep up to 8 MiB for each of 128 patterns
     return occurs

@@ -24,7 +24,8 @@ from functions.checks import keys
 from functions.checks.api import own_check
 from functions.checks.runs.event_bodies import summary, with_events
 from functions.checks.runs.hints import CheckHints
-from functions.checks.runs.store import Run, RunKind, RunStatus, new_run, run_item
+from functions.checks.runs.run import Run, RunKind, RunStatus, new_run
+from functions.checks.runs.store import run_item
 from functions.checks.settings.store import (
     HISTORY_DAYS,
     NEXT_TIME,

@@ -198,8 +198,6 @@ def _duration(ms: int) -> str:
     return f"{ms // _HOUR_MS} h {ms % _HOUR_MS // _MINUTE_MS} min"
 
 
-# Badges.
-
 MAX_LABEL_CHARS = 40
 
 _COLOURS: Final[Mapping[State, tuple[str, str]]] = {

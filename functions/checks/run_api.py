@@ -11,11 +11,12 @@ from pydantic import Field
 from events.vocabulary import Verdict
 from functions.checks.api import BODY_ANSWERS, IS_HEARTBEAT, NO_CHECK, NO_PROGRAM, ONE_ANSWERS, own_check
 from functions.checks.assertions import MISSING, Assertions
-from functions.checks.runs.evaluation import AssertionResult, Outcome, evaluate
+from functions.checks.evaluation import AssertionResult, Outcome, evaluate
 from functions.checks.runs.groups import Group, GroupStore
 from functions.checks.runs.hints import CheckHints
+from functions.checks.runs.run import Run, RunKind, RunStatus, new_run
 from functions.checks.runs.start import add_run, count_request
-from functions.checks.runs.store import Run, RunKind, RunStatus, RunStore, new_run
+from functions.checks.runs.store import RunStore
 from functions.checks.settings.requests import RunNowRequest
 from functions.checks.settings.store import Check, OutageStore
 from functions.checks.settings.triggers import event_text, field_problem

@@ -72,11 +72,8 @@ class StatusPage:
     shows_output: bool
 
 
-# Status pages in the checks table: one row of a project, and one of the token.
-
-
 class StatusPageStore(Table):
-    """Reads and writes status pages."""
+    """Status pages in the checks table: one row of a project, and one of the token."""
 
     table_setting = "checks_table"
 
@@ -147,8 +144,6 @@ def rendered_pages(env: Env) -> TtlCache[str, str]:
     return TtlCache(_PAGE_FRESH_MS, _MOST_PAGES, env.clock)
 
 
-# Routes of the status page: a project turns it on and off, and everybody with its address sees it.
-
 _TOKEN_BYTES = 24
 
 _OFF = "The project has no status page. PUT /api/status-page makes one."
@@ -158,7 +153,7 @@ _DETAIL_CHARS = 300
 
 @dataclass(frozen=True, slots=True)
 class StatusRoutes:
-    """Handlers of /api/status-page and /status."""
+    """Handlers of /api/status-page, for the project that has the page, and of /status, for all who know its address."""
 
     env: Env
 

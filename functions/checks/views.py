@@ -7,7 +7,8 @@ from typing import Annotated, Any, Literal, NotRequired, TypedDict, Union, cast,
 from pydantic import Field
 from pydantic.fields import FieldInfo
 
-from functions.checks.runs.store import FINAL_STATUSES, HistoryPoint, Run, RunStatus, Statistics, summarise
+from functions.checks.runs.run import FINAL_STATUSES, Run, RunStatus
+from functions.checks.runs.statistics import HistoryPoint, Statistics, summarise
 from functions.checks.settings.check_settings import (
     SOURCE_FIELDS,
     CheckSettings,

@@ -4,7 +4,7 @@ import functools
 from typing import Any
 
 from functions.checks.api import CHECK_ROUTES, QUIET_ROUTES
-from functions.checks.inbound import INBOUND_ROUTES
+from functions.checks.calls.api import INBOUND_ROUTES
 from functions.checks.pings import PING_ROUTES
 from functions.checks.run_api import RUN_ROUTES
 from functions.checks.status_api import BADGE_ROUTES, STATUS_ROUTES

@@ -8,10 +8,11 @@ from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
 from aws_lambda_powertools.utilities.typing import LambdaContext
 
 from functions.checks.keys import GROUPS, ids_of_check
+from functions.checks.runs.firing import fire, repair_clock
 from functions.checks.runs.groups import wake
 from functions.checks.runs.hints import CheckHint, message_of, read_message
 from functions.checks.runs.start import CheckRequested, start_after_submission, start_requested
-from functions.checks.runs.steps import RunSteps, fire, repair_clock
+from functions.checks.runs.steps import RunSteps
 from functions.checks.runs.store import Due, RunStore
 from functions.checks.settings.trigger_rows import SubmissionEnded
 from functions.clock import MS_PER_SEC

@@ -1,7 +1,7 @@
 """Lambda entry point of /api/checks, /api/pings and /api/badges: a project's checks and their history."""
 
 from functions.checks.api import CHECK_ROUTES, QUIET_ROUTES, CheckRoutes, QuietRoutes
-from functions.checks.inbound import INBOUND_ROUTES, InboundRoutes
+from functions.checks.calls.api import INBOUND_ROUTES, InboundRoutes
 from functions.checks.pings import PING_ROUTES, PingRoutes
 from functions.checks.run_api import RUN_ROUTES, CheckRunRoutes
 from functions.checks.status_api import BADGE_ROUTES, STATUS_ROUTES, BadgeRoutes, StatusRoutes

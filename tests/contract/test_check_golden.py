@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import pytest
 
-from functions.checks.runs.evaluation import AssertionResult
+from functions.checks.evaluation import AssertionResult
 from functions.checks.runs.event_bodies import events_of, run_event, state_event
-from functions.checks.runs.store import Run, RunKind, RunStatus
+from functions.checks.runs.run import Run, RunKind, RunStatus
 from functions.checks.settings.check_settings import CheckSettings
 from functions.checks.settings.store import Check
 from functions.checks.state import Announcement, State

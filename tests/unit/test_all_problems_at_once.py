@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from events.vocabulary import Language
-from functions.checks.runs.signatures import parse_verification
+from functions.checks.calls.secret import parse_verification
 from functions.checks.settings.check_settings import TagQuietTimes, quiet_problems
 from functions.checks.settings.requests import changed_settings, new_settings
 from functions.errors import ServiceError

@@ -6,7 +6,7 @@ from jsonschema import Draft202012Validator
 from pydantic import TypeAdapter, ValidationError
 
 from functions.checks.assertions import SEARCHED_BYTES, Assertion, Assertions, to_stored
-from functions.checks.runs.evaluation import SHOWN_CHARS, AssertionResult, Evaluation, Outcome, evaluate
+from functions.checks.evaluation import SHOWN_CHARS, AssertionResult, Evaluation, Outcome, evaluate
 
 LIST: TypeAdapter[list[Assertion]] = TypeAdapter(Assertions)
 

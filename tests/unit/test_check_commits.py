@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from functions.checks.runs.store import Commit, commit_of
+from functions.checks.runs.run import Commit, commit_of
 
 SHA = "6dcb09b5b57875f334f61aebed695e2e4193db5e"
 

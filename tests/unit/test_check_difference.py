@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from functions.checks.runs.evaluation import MAX_CHARS, MAX_LINES, difference
+from functions.checks.evaluation import MAX_CHARS, MAX_LINES, difference
 
 LEFT_OUT = "… the rest is left out"
 

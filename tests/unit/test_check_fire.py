@@ -7,8 +7,8 @@ from itertools import takewhile
 
 import pytest
 
-from functions.checks.runs.steps import ON_TIME_MS, due_runs
-from functions.checks.runs.store import Run, RunStatus
+from functions.checks.runs.firing import ON_TIME_MS, due_runs
+from functions.checks.runs.run import Run, RunStatus
 from functions.checks.schedule import MINUTE_MS, parse_schedule
 from functions.checks.settings.check_settings import CheckSettings
 from functions.checks.settings.store import Check

@@ -5,9 +5,9 @@ from typing import Any
 
 import pytest
 
-from functions.checks.runs.complete import status_body
-from functions.checks.runs.evaluation import AssertionResult
-from functions.checks.runs.store import FINAL_STATUSES, Run, RunKind, RunStatus
+from functions.checks.evaluation import AssertionResult
+from functions.checks.runs.report import status_body
+from functions.checks.runs.run import FINAL_STATUSES, Run, RunKind, RunStatus
 from functions.checks.settings.check_settings import CheckSettings
 from functions.checks.settings.store import Check
 from tests.chat_shapes import problems

@@ -5,7 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from functions.aws.dynamodb.items import from_item, to_item
-from functions.checks.runs.store import Commit, Run, RunKind, RunStatus, run_item, to_run
+from functions.checks.runs.run import Commit, Run, RunKind, RunStatus
+from functions.checks.runs.store import run_item, to_run
 from functions.checks.settings.check_settings import CheckSettings
 from functions.checks.settings.store import Check, check_row, source_row, to_check
 from functions.checks.state import Standing, State

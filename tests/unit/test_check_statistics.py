@@ -1,6 +1,6 @@
 import pytest
 
-from functions.checks.runs.store import HistoryPoint, PointKind, summarise
+from functions.checks.runs.statistics import HistoryPoint, PointKind, summarise
 from functions.percentile import percentile
 
 DAY_MS = 86_400_000

@@ -9,7 +9,7 @@ import pytest
 from cloudevents.core.base import BaseCloudEvent
 from cloudevents.core.bindings.http import HTTPMessage, from_http_event
 
-from functions.checks.runs.store import event_id_of
+from functions.checks.runs.run import event_id_of
 from functions.event_log.model import event_bytes
 from functions.webhooks.cards import Cards
 from functions.webhooks.endpoints.model import BodyFormat, Endpoint, Payload

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from functions.checks.assertions import read_document
-from functions.checks.runs.signatures import Call, Encoding, NotGenuineError, Scheme, Verification, name_of, verify
+from functions.checks.calls.signatures import Call, Encoding, NotGenuineError, Scheme, Verification, name_of, verify
 
 SECRET = "s3cret-of-pagerduty"
 SLACK_BODY = (

@@ -1,79 +1,28 @@
 """Complete a run: evaluate the assertions, move the state of its check, and store the events, in one transaction."""
 
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
 from events.vocabulary import CANCELLATIONS, Verdict
 from functions.aws.dynamodb.table import tries
 from functions.aws.payloads import Payloads
-from functions.checks.runs.evaluation import Outcome, difference, evaluate
+from functions.checks.evaluation import Outcome, difference, evaluate
 from functions.checks.runs.event_bodies import summary, with_events, with_told_state
 from functions.checks.runs.groups import GroupStore
 from functions.checks.runs.hints import CheckHints
-from functions.checks.runs.store import Run, RunStatus, RunStore, event_id_of
+from functions.checks.runs.report import is_reported
+from functions.checks.runs.run import Run, RunStatus
+from functions.checks.runs.store import RunStore
 from functions.checks.settings.store import Check, CheckStore, QuietStore
 from functions.checks.state import Finished, Rules, Standing, State, Step, settle, settle_missed, tell
 from functions.clock import MS_PER_SEC, to_rfc3339
 from functions.env import Env
-from functions.event_log.model import Event
 from functions.failpoint import reach
 from functions.submissions.model import Submission
 from functions.submissions.results.overview import RunCounts
 from functions.submissions.results.results import output_if_kept
-from functions.webhooks.deliveries.model import Report
-from functions.webhooks.deliveries.publication import Outbox, RunTarget
-from functions.webhooks.vocabulary import EVENT_REPORT
 
-# Report the end of a run to the service whose event started it: the status of a commit on GitHub.
-
-_STATES: Final = {RunStatus.PASSED: "success", RunStatus.FLAKY: "success", RunStatus.FAILED: "failure"}
-_SENTENCES: Final = {
-    RunStatus.PASSED: "The check passed.",
-    RunStatus.FLAKY: "The check passed when it was repeated.",
-    RunStatus.FAILED: "The check failed.",
-    RunStatus.ERROR: "The platform could not run the check.",
-}
-_NOT_STARTED = "The check did not start."
 _FAILURES: Final = frozenset({RunStatus.FAILED, RunStatus.ERROR, RunStatus.MISSED})
-
-
-def send_report(env: Env, check: Check, run: Run) -> None:
-    """Store the report of a final run with its delivery, if the check has one. Repeating the call is safe."""
-    report = check.settings.report
-    if report is None or run.commit is None or not check.report_box:
-        return
-    at = run.completed_at or to_rfc3339(run.scheduled_ms)
-    status = status_body(check, run, env.settings.public_base_url)
-    body = Report(check.check_id, run.run_id, at, status).event(EVENT_REPORT)
-    event = Event(event_id_of(run.run_id, EVENT_REPORT), EVENT_REPORT, run.project_id, body)
-    api_url = report.github_status.api_url.rstrip("/")
-    url = f"{api_url}/repos/{run.commit.repository}/statuses/{run.commit.sha}"
-    env[Outbox].send(event, RunTarget(url, check.report_box))
-
-
-def is_reported(check: Check, run: Run) -> bool:
-    """Whether the end of a run is reported."""
-    return check.settings.report is not None and run.commit is not None
-
-
-def status_body(check: Check, run: Run, public_base_url: str) -> dict[str, Any]:
-    """Return the status of the commit. Everybody may see it in a public repository, so it has no output."""
-    report = check.settings.report
-    context = None if report is None else report.github_status.context
-    sentence = _SENTENCES.get(run.status, _NOT_STARTED)
-    failed = sum(not result["passed"] for result in run.results)
-    if run.status is RunStatus.FAILED and failed:
-        sentence = f"{sentence} {failed} of {len(run.results)} assertions do not hold."
-    body = {
-        "state": _STATES.get(run.status, "error"),
-        "description": sentence,
-        "context": context or f"rustbox/{check.settings.slug}",
-    }
-    if public_base_url:
-        body["target_url"] = f"{public_base_url}/#/checks/{check.check_id}"
-    return body
-
-
 _RETRY_SECS = 30
 _GOOD_MAX_BYTES = 64 * 1024
 """A longer good output is not kept: it is compared with nothing."""

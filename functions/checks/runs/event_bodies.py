@@ -5,8 +5,8 @@ from typing import Annotated, Literal, TypedDict
 
 from pydantic import Field
 
-from functions.checks.runs.evaluation import AssertionResult
-from functions.checks.runs.store import Run, RunKind, RunStatus, event_id_of
+from functions.checks.evaluation import AssertionResult
+from functions.checks.runs.run import Run, RunKind, RunStatus, event_id_of
 from functions.checks.schedule import MS_PER_SEC
 from functions.checks.settings.store import Check
 from functions.checks.state import Announcement, Rules, State, Step
@@ -151,9 +151,6 @@ def _check_event(check: Check, run: Run, at_ms: int, public_base_url: str) -> Ch
         "submission_id": submission_id,
         "result_url": None if submission_id is None else public_base_url + result_path(submission_id),
     }
-
-
-# What the end of a run leaves: the events to publish, and the summary in the row of its check.
 
 
 def with_events(

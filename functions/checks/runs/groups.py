@@ -23,7 +23,7 @@ from functions.aws.dynamodb.transaction import RowsContendedError, transact_or_r
 from functions.checks import keys
 from functions.checks.assertions import MISSING, parse_path, value_at
 from functions.checks.runs.hints import CheckHints
-from functions.checks.runs.store import Run, RunGroup, RunStatus
+from functions.checks.runs.run import Run, RunGroup, RunStatus
 from functions.checks.settings.check_settings import Grouping
 from functions.checks.settings.store import Check, CheckStore
 from functions.clock import Clock, now_ms
@@ -55,13 +55,11 @@ _RETRY_SECS = 30
 _MOST_CHECKS = 10_000
 
 
-# The state of a group. Pure.
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Group:
-    """The unfinished calls of a key. `unfinished`: positions of the runs that have left it; `waiting`: in their order.
+    """The unfinished calls of a key.
 
+    `unfinished`: positions of the runs that have left it; `waiting`: in their order.
     `first_ms`, `last_ms`: the times of the first and the last call that waits. `version` counts writes; 0: not stored.
     """
 
@@ -135,9 +133,6 @@ def key_of(grouping: Grouping, document: Any) -> tuple[str, str]:
     return name, shown.encode(errors="replace").decode()  # half characters have no UTF-8 form
 
 
-# Groups in the checks table.
-
-
 class Step(NamedTuple):
     """Actions of a transaction, and what may go on after it: keys of runs, or of the group."""
 
@@ -147,7 +142,7 @@ class Step(NamedTuple):
 
 
 class GroupStore(Table):
-    """Rows of groups, by check and name."""
+    """Groups in the checks table, by check and name."""
 
     table_setting = "checks_table"
 

@@ -18,7 +18,7 @@ from functions.telemetry import warn
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-    from functions.checks.runs.store import Run
+    from functions.checks.runs.run import Run
     from functions.checks.settings.trigger_rows import SubmissionEnded
     from functions.env import Env
     from functions.submissions.completed_event import OnFinal

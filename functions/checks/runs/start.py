@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Annotated, Any, NamedTuple
+from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field, JsonValue, ValidationError
 
@@ -12,15 +12,14 @@ from events import MessageInvalidError
 from events.variables import EVENT_ID_VARIABLE, EVENT_TYPE_VARIABLE, EVENT_VARIABLE
 from functions.aws.dynamodb.conditional import ABSENT, ConditionalUpdate, put
 from functions.aws.dynamodb.items import to_item
-from functions.aws.dynamodb.row_codec import read, write
 from functions.aws.dynamodb.table import Table, tries
 from functions.aws.dynamodb.transaction import RowsContendedError, transact_or_raise
 from functions.checks import keys
 from functions.checks.assertions import MISSING
 from functions.checks.runs.groups import TRIES, GroupStore
 from functions.checks.runs.hints import CheckHints
-from functions.checks.runs.signatures import InboundVerification, NotGenuineError, Verification
-from functions.checks.runs.store import Run, RunKind, RunStatus, RunStore, new_run, run_item
+from functions.checks.runs.run import Run, RunKind, RunStatus, new_run
+from functions.checks.runs.store import RunStore, run_item
 from functions.checks.settings.store import MAX_CHECKS, Check, CheckStore
 from functions.checks.settings.trigger_rows import SubmissionEnded, TriggerStore
 from functions.checks.settings.triggers import (
@@ -38,8 +37,6 @@ from functions.http.validation import StrictModel
 from functions.ids import new_id
 from functions.projects.model import Rate
 from functions.projects.store import ProjectStore
-from functions.webhooks.deliveries.model import owner_of
-from functions.webhooks.sealed_secrets import SecretBoxes, UnsealError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -48,37 +45,14 @@ if TYPE_CHECKING:
     from functions.env import Env
 
 
-# Events that start runs, in the checks table: secrets of inbound calls, and ids of events that were taken.
-
 KNOWN_SECS = 86_400
 """How long the id of an event is known."""
 
 
-class Hook(NamedTuple):
-    """The project of a check, its sealed inbound secret and its scheme."""
-
-    project_id: str
-    box: bytes
-    verification: Verification
-
-
 class EventStore(Table):
-    """Rows of inbound secrets, and of events by check and id."""
+    """Rows of events that started runs, by check and id."""
 
     table_setting = "checks_table"
-
-    def put_hook(self, check: Check, box: bytes, verification: Verification, also: Sequence[Any] = ()) -> None:
-        """Write the sealed inbound secret of a check, with more actions of the same transaction."""
-        item = to_item({"owner": [check.project_id, check.check_id], "box": box, "verification": write(verification)})
-        hook = put(self.table_name, {**keys.hook_key(check.check_id), **item})
-        transact_or_raise(self._client, {"hook": hook, "also": also})
-
-    def hook(self, check_id: str) -> Hook | None:
-        """Return the sealed inbound secret of a check and its scheme. A row of an older version is of `standard`."""
-        row = self._get(keys.hook_key(check_id))
-        if row is None:
-            return None
-        return Hook(row["owner"][0], row["box"], read(Verification, row.get("verification", {})))
 
     def first_run(self, check_id: str, event_id: str) -> str | None:
         """Return the position of the run that an event started; None for an event that is not known."""
@@ -107,25 +81,6 @@ class EventStore(Table):
             raise RowsContendedError
         # The id may have expired since.
         return self.first_run(run.check_id, event_id) or self.add_run(run, event_id, also, group)
-
-
-# The secret of a check's calls, sealed for it, with the scheme of their signatures.
-
-
-def replace_secret(env: Env, check: Check, request: InboundVerification, also: Sequence[Any] = ()) -> str:
-    """Give a check a new scheme and secret, and return the secret; the one before ends at once. `also`: as above."""
-    secret = request.sender_secret()
-    box = env[SecretBoxes].seal(secret, check.project_id, owner_of(check.check_id), "inbound")
-    env[EventStore].put_hook(check, box, request.verification, also)
-    return secret
-
-
-def open_secret(env: Env, check_id: str, hook: Hook) -> str:
-    """Return the secret of a check. Raises NotGenuineError: without it, no call is genuine."""
-    try:
-        return env[SecretBoxes].open(hook.box, hook.project_id, owner_of(check_id), "inbound")
-    except UnsealError:
-        raise NotGenuineError("the secret of the check cannot be opened: make a new one") from None
 
 
 def event_variables(settings: CheckSettings, run: Run) -> dict[str, str]:
@@ -162,13 +117,14 @@ def add_run(
     raise UnavailableError("Too many calls with this key come at once. Repeat the call.", 1)
 
 
-# The limit of requested runs: their rows live for 90 days, and a quota counts only runs that start.
-
 _HOUR_SECS = 3_600
 
 
 class RequestCounts(Table):
-    """Counts the requested runs of each project, profile and hour."""
+    """Counts the requested runs of each project, profile and hour.
+
+    Rows of runs live for 90 days, and a quota counts only runs that start.
+    """
 
     table_setting = "checks_table"
 
@@ -264,9 +220,6 @@ def _skipped(run: Run, problem: str) -> Run:
     return replace(run, status=RunStatus.SKIPPED, reason=f"{run.reason}: {problem}", event=None, due_at_ms=None)
 
 
-# Start the checks that follow an ended run or submission.
-
-
 def start_followers(env: Env, check: Check, run: Run) -> None:
     """Start the checks that follow a run which has ended. Repeating the call is safe."""
     slug = check.settings.slug
@@ -307,9 +260,8 @@ def start_after_submission(env: Env, ended: SubmissionEnded) -> None:
         start(env, check, Cause(f"submission:{ended.submission_id}", reason, data))
 
 
-# The event `check.requested` of the project's bus: others start checks by id, slug or tag.
-
 EVENT_REQUESTED = "check.requested"
+"""An event of the project's bus: others start checks by id, slug or tag."""
 _Name = Annotated[str, Field(min_length=1, max_length=256)]
 
 

@@ -29,11 +29,10 @@ _OTHER_SERVICE = "The stored token is for another api_url. Send the token of thi
 _QUERY = "The address has no query: the path of the status follows it."
 
 
-# Secrets, each sealed for its check. The sender of deliveries opens the token of a report.
-
-
 def sealed(env: Env, check: Check) -> Check:
-    """Return a check whose new secrets are sealed, and hidden in its settings. *** keeps the one that it has.
+    """Return a check whose new secrets are sealed for it, and hidden in its settings. *** keeps the one that it has.
+
+    The sender of deliveries opens the token of a report.
 
     Raises ClientError.
     """
@@ -71,9 +70,6 @@ def _with_sealed_token(env: Env, check: Check) -> Check:
     return replace(check, settings=settings, report_box=box)
 
 
-# The rules of a project. `before`: the check that is changed.
-
-
 def project_problems(
     settings: CheckSettings,
     project: Project,
@@ -82,7 +78,10 @@ def project_problems(
     *,
     may_use_secrets: bool,
 ) -> Iterator[FieldProblem]:
-    """Yield what the project does not allow, and secrets to keep that it does not have."""
+    """Yield what the project does not allow, and secrets to keep that it does not have.
+
+    `before`: the check that is changed.
+    """
     old = None if before is None else before.settings
     yield from _report_problems(settings, old, addresses)
     yield from _kept_problems(settings.env, () if before is None else before.env_boxes)
@@ -119,9 +118,6 @@ def _report_problems(
         yield FieldProblem(f"{_FIELD}.token", _NONE_KEPT if old is None else _OTHER_SERVICE)
 
 
-# Triggers.
-
-
 def require_trigger(env: Env, project_id: str, check_id: str, settings: CheckSettings) -> None:
     """Raise InvalidFieldsError for a trigger that cannot work, or that closes a loop."""
     problem = _trigger_problem(env, project_id, check_id, settings)
@@ -151,11 +147,10 @@ def refuse_if_followed(env: Env, check: Check) -> None:
         raise ConflictError(f"These checks follow {slug}: {', '.join(names[:5])}. Change their triggers first.")
 
 
-# Stored files that checks name: see `functions.files`. A hold is only a hint: the sweeper asks `CheckStore.names_file`.
-
-
 def hold_files(env: Env, check: Check, project: Project) -> None:
     """Keep the stored files of a check of this project, before it is written.
+
+    A hold is only a hint: the sweeper of `functions.files` asks `CheckStore.names_file`.
 
     Raises FilesMissingError, RateLimitedError.
     """

@@ -43,8 +43,6 @@ def schedule_problems(schedule: str | None, timezone: str, place: str = "") -> I
         yield FieldProblem(f"{place}schedule", str(invalid))
 
 
-# Quiet times as clients set them: of a check, and of all checks with a tag.
-
 MOST_TIMES = 10
 MOST_TAGS = 50
 _WEEK_MINUTES = 7 * 1440
@@ -52,7 +50,7 @@ TAG = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
 
 
 class Quiet(StrictModel):
-    """Minutes after each time of a schedule in which changes of the state are not sent."""
+    """Minutes after each time of a schedule in which changes of the state are not sent: of a check, or of a tag."""
 
     schedule: Text = Field(
         max_length=200, description="When it begins: a cron expression.", examples=["cron(0 2 * * ? *)"]
@@ -89,15 +87,15 @@ def quiet_problems(field: str, times: Iterable[Quiet]) -> Iterator[FieldProblem]
             yield FieldProblem(f"{place}schedule", text)
 
 
-# The setting `report`: where the end of a run is told, beside webhooks. Today: the status of a commit on GitHub.
-# https://docs.github.com/en/rest/commits/statuses#create-a-commit-status
-
 GITHUB_API: Final = "https://api.github.com"
 _HTTP_URL = r"^https?://[!-~]+$"
 
 
 class GithubStatus(StrictModel):
-    """The status of the commit whose signed GitHub event started the run."""
+    """The status of the commit whose signed GitHub event started the run.
+
+    https://docs.github.com/en/rest/commits/statuses#create-a-commit-status
+    """
 
     token: Annotated[str, Field(pattern=TOKEN)] = Field(
         repr=False,
@@ -114,7 +112,7 @@ class GithubStatus(StrictModel):
 
 
 class Report(StrictModel):
-    """Where the end of a run is told."""
+    """The setting `report`: where the end of a run is told, beside webhooks."""
 
     github_status: GithubStatus
 
@@ -122,14 +120,15 @@ class Report(StrictModel):
         return self.model_copy(update={"github_status": self.github_status.model_copy(update={"token": token})})
 
 
-# The setting `group`: calls with one key, such as the pushes to one branch.
-
 MOST_WAIT_SECS: Final = 900
 """The longest delay of a message of SQS."""
 
 
 class Grouping(StrictModel):
-    """Calls with one key: they are one run after silence, or run in order; at most `at_most` runs are unfinished."""
+    """Calls with one key, such as the pushes to one branch: they are one run after silence, or run in order.
+
+    At most `at_most` runs are unfinished.
+    """
 
     key: Path | None = Field(
         default=None,

@@ -177,11 +177,6 @@ def _slug_of(name: str) -> str:
     return re.sub(r"[^a-z0-9]+", "-", name.lower())[:64].strip("-")
 
 
-# The JSON Schema of checks.yaml, made from the request model of the API.
-#
-# The command line validates offline, by a schema of project.yaml that has this one in it. After a change, write it:
-# `python -m tests.contract.project_schema`
-
 _ONLY_OF_ONE_CHECK = ("slug", "name", "kind", "file", "stdin_file")
 _LANGUAGES = {"enum": [*sorted(Language), *sorted(ALIASES)]}
 _SUFFIXES = {suffix: language for language, row in LANGUAGES.items() for suffix in row.suffixes}
@@ -200,7 +195,11 @@ class JsonSchema(BaseModel):
 
 
 def file_schema() -> dict[str, Any]:
-    """Return the schema: the settings of a check with `file` for `code`, and `defaults` for all checks."""
+    """Return the JSON Schema of checks.yaml: settings of a check with `file` for `code`, and `defaults` for all checks.
+
+    The command line validates offline, by a schema of project.yaml that has this one in it. After a change, write it:
+    `python -m tests.contract.project_schema`
+    """
     settings = CheckSettings.model_json_schema()
     models = settings.pop("$defs")
     models["FailAfter"]["allOf"] = [

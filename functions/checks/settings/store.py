@@ -23,8 +23,6 @@ from functions.checks.state import UNKNOWN, Outage, Rules, Standing, State, ende
 from functions.clock import MS_PER_SEC, from_rfc3339, to_rfc3339
 from functions.ids import new_id
 
-# A check: its settings, its state, and its next time. Pings of a heartbeat: what each says, and how many count.
-
 _BADGE_TOKEN_BYTES = 24
 _DAY_MS = 86_400_000
 MAX_CHECKS = 1_000
@@ -165,11 +163,6 @@ class Check:
 def _first(schedules: list[Schedule], ms: int, anchor_ms: int) -> int | None:
     times = (schedule.next_time(ms, anchor_ms) for schedule in schedules)
     return min((time for time in times if time is not None), default=None)
-
-
-# Checks in their table, with their outages and quiet times. Every change is one conditional write or one transaction.
-#
-# A check has two rows: settings, state and next time in one, the program in another.
 
 
 def check_row(check: Check) -> dict[str, Value | None]:

@@ -51,8 +51,6 @@ def trigger_action(table_name: str, check: "Check") -> Any:
     return put(table_name, {**row_key, **to_item(row)})
 
 
-# A final submission starts the checks whose triggers it fits: the stream of submissions names them to the queue.
-
 FRESH_MS = 15_000
 """A new trigger applies after this time at the latest: most projects have none, and each submission would read them."""
 CHECKS_PER_MESSAGE = 100
@@ -71,7 +69,7 @@ class SubmissionEnded:
 
 
 class SubmissionTriggers:
-    """Finds the checks that a submission starts. `send` puts their names into the queue of checks."""
+    """Finds the checks whose triggers a final submission fits. `send` puts their names into the queue of checks."""
 
     def __init__(self, triggers: TriggerStore, send: Callable[[SubmissionEnded], None]) -> None:
         self._triggers = triggers

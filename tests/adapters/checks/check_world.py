@@ -11,7 +11,8 @@ from typing import Any
 from functions.aws.clients import Clients
 from functions.aws.dynamodb.items import from_item
 from functions.checks.runs import start
-from functions.checks.runs.store import Run, RunStore
+from functions.checks.runs.run import Run
+from functions.checks.runs.store import RunStore
 from functions.handlers import check_schedule as schedule
 from functions.handlers import checks, record
 from functions.projects.model import ProjectNetwork, Quota

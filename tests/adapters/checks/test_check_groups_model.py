@@ -9,8 +9,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 from functions.checks import keys
 from functions.checks.runs.complete import RunCompleter
 from functions.checks.runs.groups import Group, GroupStore, key_of, wake
+from functions.checks.runs.run import Run, RunKind, RunStatus, new_run
 from functions.checks.runs.start import add_run
-from functions.checks.runs.store import Run, RunKind, RunStatus, RunStore, new_run
+from functions.checks.runs.store import RunStore
 from functions.checks.settings.check_settings import Grouping
 from functions.checks.settings.store import Check, CheckStore
 from functions.ids import new_id

@@ -7,8 +7,9 @@ from typing import Any
 
 import pytest
 
-from functions.checks.runs.complete import send_report
-from functions.checks.runs.store import Commit, RunKind, RunStore, new_run
+from functions.checks.runs.report import send_report
+from functions.checks.runs.run import Commit, RunKind, new_run
+from functions.checks.runs.store import RunStore
 from functions.checks.settings.store import CheckStore
 from functions.handlers import deliver, webhooks
 from functions.ids import new_id

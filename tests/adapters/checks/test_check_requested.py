@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
+from functions.checks.runs.run import Run
 from functions.checks.runs.start import EventStore
-from functions.checks.runs.store import Run
 from functions.checks.settings.triggers import STDIN_MAX_BYTES
 from functions.handlers import check_schedule as schedule
 from functions.ids import new_id

@@ -8,7 +8,8 @@ import pytest
 
 from functions.aws.clients import Clients
 from functions.checks.runs import start
-from functions.checks.runs.store import RunKind, RunStore, new_run
+from functions.checks.runs.run import RunKind, new_run
+from functions.checks.runs.store import RunStore
 from functions.checks.settings.requests import file_schema
 from functions.checks.settings.store import Check, CheckStore
 from functions.http.json_body import LIST_MAX_BYTES
@@ -20,7 +21,7 @@ from tests.adapters.checks.check_world import PROGRAM, CheckWorld
 from tests.adapters.http_calls import Answer, get, send
 
 if TYPE_CHECKING:
-    from functions.checks.runs.evaluation import AssertionResult
+    from functions.checks.evaluation import AssertionResult
 
 
 def test_the_next_times_of_a_schedule_are_shown_in_its_zone(world: CheckWorld) -> None:

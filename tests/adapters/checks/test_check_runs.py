@@ -16,8 +16,9 @@ from functions.aws.clients import Clients
 from functions.aws.dynamodb.items import to_item
 from functions.checks.keys import outage_key, runs_pk
 from functions.checks.runs.hints import CheckHints
+from functions.checks.runs.run import scheduled_run_id
 from functions.checks.runs.steps import RunSteps
-from functions.checks.runs.store import RunStore, scheduled_run_id
+from functions.checks.runs.store import RunStore
 from functions.checks.settings.store import MOST_OUTAGES, CheckStore
 from functions.clock import from_rfc3339, to_rfc3339
 from functions.handlers import check_schedule as schedule

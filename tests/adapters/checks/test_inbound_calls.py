@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pytest
 
 from functions.aws.payloads import Payloads
-from functions.checks.runs import calls
+from functions.checks.calls.log import KEPT_SECS, MOST_A_MINUTE, SHOWN
 from functions.checks.runs.store import RunStore
 from functions.files.store import FileStore
 from functions.files.use import StoredFiles
@@ -261,7 +261,7 @@ def test_a_flood_of_ignored_calls_keeps_few_bodies(world: CheckWorld) -> None:
     for number in range(30):
         signed = caller.sender.sign(caller.secret, "{}", world.time.ms // 1000, f"call-{number}")
         assert caller.post(signed, "{}").status == 202
-    assert world.env[FileStore].usage(PROJECT_ID)[1] == calls.MOST_A_MINUTE
+    assert world.env[FileStore].usage(PROJECT_ID)[1] == MOST_A_MINUTE
 
 
 def test_only_a_genuine_call_whose_body_is_there_runs_again(world: CheckWorld) -> None:
@@ -437,20 +437,20 @@ def test_a_flood_of_forged_calls_costs_few_writes_and_hides_no_genuine_call(worl
     before = len(world.aws.items("ChecksTable"))
     for _ in range(200):
         assert caller.post({"x-hub-signature-256": "sha256=00"}, "{}").status == 401
-    assert len(world.aws.items("ChecksTable")) - before == calls.MOST_A_MINUTE
+    assert len(world.aws.items("ChecksTable")) - before == MOST_A_MINUTE
     for _ in range(5):
         world.time.advance(61)
         for _ in range(20):
             caller.post({"x-hub-signature-256": "sha256=00"}, "{}")
     outcomes = [each["outcome"] for each in caller.log]
-    assert (outcomes.count("refused"), outcomes.count("ran")) == (calls.SHOWN, 1)
+    assert (outcomes.count("refused"), outcomes.count("ran")) == (SHOWN, 1)
 
 
 def test_calls_leave_the_log_after_a_week(world: CheckWorld) -> None:
     caller = Caller(world)
     caller.push()
     (row,) = [item for item in world.aws.items("ChecksTable") if item["pk"]["S"].startswith("CALLS#")]
-    assert int(row["ttl"]["N"]) - world.time.ms // 1000 == calls.KEPT_SECS
+    assert int(row["ttl"]["N"]) - world.time.ms // 1000 == KEPT_SECS
 
 
 def test_a_genuine_call_that_cannot_run_is_in_the_log_with_its_reason(world: CheckWorld) -> None:

@@ -4,7 +4,8 @@ import json
 
 import pytest
 
-from functions.checks.runs.store import RunKind, RunStore, new_run
+from functions.checks.runs.run import RunKind, new_run
+from functions.checks.runs.store import RunStore
 from functions.checks.settings.store import Check, CheckStore
 from functions.clock import MS_PER_SEC, now_ms, to_rfc3339
 from functions.files.aliases import FileAlias, FileAliases

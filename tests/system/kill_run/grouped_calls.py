@@ -18,7 +18,8 @@ from typing import Any
 
 import httpx
 
-from functions.checks.runs.store import Run, RunStatus, RunStore
+from functions.checks.runs.run import Run, RunStatus
+from functions.checks.runs.store import RunStore
 from functions.clock import from_rfc3339
 from tests.system.kill_run.kills_in_turn import KillsInTurn
 from tests.system.local_stack import LocalStack

@@ -1,4 +1,4 @@
-"""Signatures of calls that start runs: one function for each scheme. Pure.
+"""Signatures of calls that start runs: one function for each scheme; and the id and type of a genuine call. Pure.
 
 Each compares the bytes as they came, in constant time, before anything of the body is parsed.
 Sources: the pages of the vendors in docs/checks.md; their published vectors in tests/unit/test_inbound_signatures.py.
@@ -9,18 +9,13 @@ import hashlib
 import hmac
 import json
 import re
-import secrets
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Annotated, Any, Final, NamedTuple, NotRequired, TypedDict, cast
+from typing import Any, Final, NamedTuple
 from urllib.parse import parse_qsl
 
-from pydantic import Field
-
-from functions.errors import FieldProblem
-from functions.http.validation import Problems, StrictModel, Text, parse_body
-from functions.webhooks.signature import InvalidSecretError, new_secret, parse_secret
+from functions.webhooks.signature import parse_secret
 from functions.webhooks.signature import sign as sign_standard
 
 TOLERANCE_SECS = 300
@@ -29,6 +24,10 @@ _MAX_PARTS = 16
 """Of a header with several signatures."""
 _MAX_FIELDS = 100
 _SECS = re.compile(r"[0-9]{1,12}", re.ASCII)
+_TYPE_MAX_CHARS = 128
+_ID = re.compile(rf"[!-+\--~]{{1,{ID_MAX_CHARS}}}", re.ASCII)
+"""Without spaces and commas: a header that came twice has both values in one, with a comma."""
+_TYPE_PART = re.compile(r"[!-+\--~]([ -+\--~]*[!-+\--~])?", re.ASCII)
 
 
 class Scheme(StrEnum):
@@ -188,14 +187,6 @@ def slack_fields(call: Call, verification: Verification) -> bytes | None:
     return fields["payload"].encode() if "payload" in fields else json.dumps(fields, ensure_ascii=False).encode()
 
 
-# The id and the type of a genuine call, where its sender puts them. Pure.
-
-_TYPE_MAX_CHARS = 128
-_ID = re.compile(rf"[!-+\--~]{{1,{ID_MAX_CHARS}}}", re.ASCII)
-"""Without spaces and commas: a header that came twice has both values in one, with a comma."""
-_TYPE_PART = re.compile(r"[!-+\--~]([ -+\--~]*[!-+\--~])?", re.ASCII)
-
-
 class CallName(NamedTuple):
     """`event_id`: the same in each repeat of the call. `event_type`: such as `push`; empty if there is none."""
 
@@ -204,9 +195,9 @@ class CallName(NamedTuple):
 
 
 def name_of(call: Call, verification: Verification, document: Any) -> CallName:
-    """Return id and type of a call. `document`: its body if that is JSON. Raises NotGenuineError.
+    """Return id and type of a genuine call, from where its sender puts them. Raises NotGenuineError.
 
-    Without an id of the sender's, the digest of the body is the id.
+    `document`: its body if that is JSON. Without an id of the sender's, the digest of the body is the id.
     """
     body = document if isinstance(document, dict) else {}
     digest = hashlib.sha256(call.body).hexdigest()
@@ -257,130 +248,3 @@ def _type(*parts: Any) -> str:
         joined.append(part)
     text = ".".join(joined)
     return text if len(text) <= _TYPE_MAX_CHARS else ""
-
-
-# What a client sends to verify the calls of a check: the scheme, and the secret if it brings one.
-
-_NEW_BYTES = 32
-_HEADER = r"^[A-Za-z][A-Za-z0-9-]{0,63}$"
-_PREFIX = r"^[ -~]{0,32}$"
-
-Header = Annotated[str, Field(pattern=_HEADER)]
-
-
-class _Form(NamedTuple):
-    """The form of a secret. `is_made`: we can make one, and the client gives it to the sender."""
-
-    pattern: str
-    text: str
-    is_made: bool
-
-
-_SHARED: Final = _Form(r"[ -~]{16,256}", "16 to 256 printable ASCII characters", is_made=True)
-_FORMS: Final = {
-    Scheme.STANDARD: _Form("whsec_.*", "whsec_ and 24 to 64 bytes in base64", is_made=True),
-    Scheme.GITHUB: _SHARED,
-    Scheme.GITLAB: _Form(r"[!-+\--~]{16,255}", "16 to 255 ASCII characters without spaces and commas", is_made=True),
-    Scheme.STRIPE: _Form(
-        r"whsec_[A-Za-z0-9]{16,128}",
-        "whsec_ with letters and digits: the signing secret of the endpoint",
-        is_made=False,
-    ),
-    Scheme.SLACK: _Form(
-        r"[0-9a-z]{32}", "32 lower-case letters and digits: the Signing Secret of the app", is_made=False
-    ),
-    Scheme.HMAC: _SHARED,
-}
-
-
-class InboundVerification(StrictModel):
-    """Body of POST /api/checks/{id}/secret; optional. `header` and the fields behind it are those of `hmac`."""
-
-    verify: Scheme = Field(default=Scheme.STANDARD, strict=False, description="How the sender signs its calls.")
-    secret: Text | None = Field(
-        default=None,
-        repr=False,
-        description="The secret that the sender shows: required with stripe and slack. Default: a new one.",
-    )
-    header: Header | None = Field(
-        default=None, description="Required with hmac: the header with the signature.", examples=["X-Signature"]
-    )
-    prefix: Annotated[str, Field(pattern=_PREFIX)] = Field(
-        default="", description="Text before the signature.", examples=["sha256="]
-    )
-    encoding: Encoding = Field(default=Encoding.HEX, strict=False, description="How the signature is written.")
-    timestamp_header: Header | None = Field(
-        default=None, description="A header with seconds since the epoch. Then <timestamp>.<body> is signed."
-    )
-    id_header: Header | None = Field(
-        default=None, description="A header that names the call, the same in each repeat. Default: the body's digest."
-    )
-    event_header: Header | None = Field(
-        default=None, description="A header with the type of the event. Default: the field type of the body."
-    )
-
-    @property
-    def verification(self) -> Verification:
-        return Verification(
-            self.verify,
-            (self.header or "").lower(),
-            self.prefix,
-            self.encoding,
-            self.timestamp_header,
-            self.id_header,
-            self.event_header,
-        )
-
-    def sender_secret(self) -> str:
-        if self.secret is not None:
-            return self.secret
-        return new_secret() if self.verify is Scheme.STANDARD else secrets.token_hex(_NEW_BYTES)
-
-    def problems(self) -> Iterator[FieldProblem]:
-        """Yield what does not fit the scheme. No message quotes the secret."""
-        form, is_hmac = _FORMS[self.verify], self.verify is Scheme.HMAC
-        for name in () if is_hmac else sorted(self.model_fields_set - {"verify", "secret"}):
-            yield FieldProblem(name, "Only with hmac.", of=("verify",))
-        if is_hmac and self.header is None:
-            yield FieldProblem("header", "Required with hmac: the header with the signature.")
-        if self.secret is None and not form.is_made:
-            yield FieldProblem("secret", f"Required with {self.verify.value}: {form.text}.")
-        if self.secret is not None and not _has_form(self.verify, self.secret):
-            yield FieldProblem("secret", f"A secret of {self.verify.value} is {form.text}.", of=("verify",))
-
-
-class VerificationView(TypedDict):
-    """How the calls of a check are signed. The fields behind `verify` are those of `hmac`."""
-
-    verify: Scheme
-    header: NotRequired[str]
-    prefix: NotRequired[str]
-    encoding: NotRequired[Encoding]
-    timestamp_header: NotRequired[str | None]
-    id_header: NotRequired[str | None]
-    event_header: NotRequired[str | None]
-
-
-def verification_view(verification: Verification) -> VerificationView:
-    """Return the body of a scheme."""
-    options = asdict(verification)
-    scheme = options.pop("scheme")
-    return cast("VerificationView", {"verify": scheme, **(options if scheme is Scheme.HMAC else {})})
-
-
-def parse_verification(raw: bytes) -> InboundVerification:
-    """Check a body; none is that of `standard`. Raises BadRequestError, InvalidFieldsError."""
-    problems = Problems()
-    request = parse_body(InboundVerification, raw or b"{}", problems)
-    problems.add(request.problems())
-    problems.refuse()
-    return request
-
-
-def _has_form(scheme: Scheme, secret: str) -> bool:
-    if not re.fullmatch(_FORMS[scheme].pattern, secret, re.ASCII):
-        return False
-    try:
-        return scheme is not Scheme.STANDARD or bool(parse_secret(secret))
-    except InvalidSecretError:
-        return False

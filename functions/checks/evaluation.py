@@ -29,8 +29,6 @@ from functions.checks.assertions import (
     value_at,
 )
 
-# The difference between two outputs, small enough for an event and for a chat.
-
 MAX_LINES = 60
 MAX_CHARS = 4_000
 _COMPARED_LINES = 200
@@ -39,7 +37,7 @@ _CONTEXT_LINES = 3
 
 
 def difference(before: bytes, after: bytes) -> str:
-    """Return a unified diff of two outputs; "" if they are equal.
+    """Return a unified diff of two outputs, small enough for an event and for a chat; "" if they are equal.
 
     At most 60 lines, 4,000 characters and 200 characters a line. Only 200 lines from the first difference on are
     compared, so that two large outputs cost no more time than two small ones. The last line names omitted lines.

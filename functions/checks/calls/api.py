@@ -8,16 +8,18 @@ from aws_lambda_powertools.event_handler import Response
 from pydantic import Field
 
 from functions.checks.api import BODY_ANSWERS, IS_HEARTBEAT, NO_CHECK, NO_PROGRAM, ONE_ANSWERS, own_check
-from functions.checks.run_api import CheckRunView, run_view
-from functions.checks.runs.calls import CallLog, CallOutcome, Inbound, LoggedCall
-from functions.checks.runs.hints import CheckHints
-from functions.checks.runs.signatures import (
+from functions.checks.calls.log import CallLog, CallOutcome, LoggedCall
+from functions.checks.calls.receiving import Inbound
+from functions.checks.calls.secret import (
+    HookStore,
     InboundVerification,
     VerificationView,
     parse_verification,
+    replace_secret,
     verification_view,
 )
-from functions.checks.runs.start import EventStore, replace_secret
+from functions.checks.run_api import CheckRunView, run_view
+from functions.checks.runs.hints import CheckHints
 from functions.env import Env
 from functions.errors import (
     ConflictError,
@@ -122,7 +124,7 @@ class InboundRoutes:
 
     def calls(self, app: Resolver, id_text: str) -> Response[str]:
         check = own_check(self.env, app, id_text)
-        hook = self.env[EventStore].hook(check.check_id)
+        hook = self.env[HookStore].get(check.check_id)
         body: InboundCalls = {
             "url": _url_of(check.check_id),
             "verification": None if hook is None else verification_view(hook.verification),
