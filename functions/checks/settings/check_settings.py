@@ -50,7 +50,7 @@ TAG = r"^[A-Za-z0-9][A-Za-z0-9._:-]{0,63}$"
 
 
 class Quiet(StrictModel):
-    """Minutes after each time of a schedule in which changes of the state are not sent: of a check, or of a tag."""
+    """Minutes after each time of a schedule in which changes of the state are not sent."""
 
     schedule: Text = Field(
         max_length=200, description="When it begins: a cron expression.", examples=["cron(0 2 * * ? *)"]
@@ -92,10 +92,9 @@ _HTTP_URL = r"^https?://[!-~]+$"
 
 
 class GithubStatus(StrictModel):
-    """The status of the commit whose signed GitHub event started the run.
+    """The status of the commit whose signed GitHub event started the run."""
 
-    https://docs.github.com/en/rest/commits/statuses#create-a-commit-status
-    """
+    # https://docs.github.com/en/rest/commits/statuses#create-a-commit-status
 
     token: Annotated[str, Field(pattern=TOKEN)] = Field(
         repr=False,
@@ -112,7 +111,7 @@ class GithubStatus(StrictModel):
 
 
 class Report(StrictModel):
-    """The setting `report`: where the end of a run is told, beside webhooks."""
+    """Where the end of a run is told, beside webhooks."""
 
     github_status: GithubStatus
 
