@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 
 import click
@@ -99,6 +100,8 @@ for command in (*check_states.COMMANDS, *project.COMMANDS_OF_CHECKS):
 
 
 def main() -> None:
+    # A job that is ended by SIGTERM removes what it stored and stops its programs, as after Ctrl-C.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         code = cli.main(prog_name="rustbox", standalone_mode=False)
     except click.ClickException as error:

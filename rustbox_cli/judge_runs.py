@@ -99,7 +99,8 @@ class _Runs:
             self.cancel()
         query = {"wait": str(_POLL_SECS), "after": _AFTER_ALL}
         while "all_passed" not in self._api.call("GET", ("judge", judge_id), query=query).body:
-            pass
+            if self._is_over.is_set():
+                raise CommandError("Interrupted.", ExitCode.INTERRUPTED)
         with self._lock:
             self._open.discard(judge_id)
         return dict(self._api.call("GET", ("judge", judge_id)).body)

@@ -3,6 +3,7 @@
 import json
 import re
 import sys
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 Columns: TypeAlias = Mapping[str, str | Callable[[Any], Any]]
 
 
+PROGRESS_SECS = 10.0
+"""Between two lines of progress where standard error is no terminal, such as the log of a job."""
 _UNBOUNDED = 10_000
 _FOLDED_WIDTH = 8
 """A column of a narrow terminal has at least so many characters beside the ids."""
@@ -110,15 +113,38 @@ def waiting(text: str) -> AbstractContextManager[Any]:
 
 @contextmanager
 def progress(text: str) -> Iterator[Callable[[int, int], None]]:
-    """Yield a function that shows two counts in `text`, if standard error is a terminal."""
+    """Yield a function that shows two counts in `text`: in a terminal at once, else as a line every ten seconds."""
     if not sys.stderr.isatty():
-        yield lambda _done, _total: None
+        with _progress_lines(text) as tell:
+            yield tell
         return
     from rich.console import Console
 
     console = Console(stderr=True)
     with console.status(text.partition(":")[0]) as status:
         yield lambda done, total: status.update(text.format(done, total))
+
+
+@contextmanager
+def _progress_lines(text: str) -> Iterator[Callable[[int, int], None]]:
+    shown = text.partition(":")[0]
+    has_ended = threading.Event()
+
+    def tell(done: int, total: int) -> None:
+        nonlocal shown
+        shown = text.format(done, total)
+
+    def write_lines() -> None:
+        while not has_ended.wait(PROGRESS_SECS):
+            click.echo(f"rustbox: {shown}", err=True)
+
+    writer = threading.Thread(target=write_lines, daemon=True)
+    writer.start()
+    try:
+        yield tell
+    finally:
+        has_ended.set()
+        writer.join()
 
 
 def _print(table: "Table", needed: int = 0) -> None:

@@ -49,6 +49,7 @@ _FOLDERS: dict[str, dict[str, Any]] = {
     "run_time_error": {"permitted": ["AC", "RTE"], "required": ["RTE"]},
     "brute_force": {"permitted": ["AC", "RTE", "TLE"], "required": ["RTE", "TLE"]},
 }
+_FAILURES = frozenset({"RTE", "TLE", "WA"})
 _TAG = re.compile(rb"@EXPECTED_(RESULTS|SCORE)@: *([^\r\n]{1,500})")
 _NO_RULE = "nothing says what is expected of it"
 _SCORE = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?", re.ASCII)
@@ -105,6 +106,12 @@ class Rule:
     score: tuple[float, float] | None = None
     message: str = ""
     cases: str = ""
+
+    @property
+    def needs_all_cases(self) -> bool:
+        """Whether the case that decides the verdict does not decide the rule."""
+        failures = (self.permitted or _FAILURES) - {"AC"}
+        return bool(self.cases or self.score or self.message or (self.required and not failures <= self.required))
 
     def differences(self, outcomes: Outcomes) -> Iterator[str]:
         """Yield a line for each part of the rule that does not hold."""

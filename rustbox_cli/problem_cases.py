@@ -74,6 +74,11 @@ class CaseFolder:
         is_untimed = self.is_package and "cpu_time_secs" not in self.limits.keys() | limits.keys()
         return found + [_UNTIMED] * is_untimed
 
+    def limits_with(self, given: Mapping[str, float]) -> dict[str, float]:
+        """Return the limits, of which those that are given win. A CPU limit that is given brings its wall limit."""
+        is_derived = "cpu_time_secs" in given and "wall_time_secs" in self.limits
+        return {**self.limits, **(cpu_limits(given["cpu_time_secs"]) if is_derived else {}), **given}
+
     @property
     def languages(self) -> list[str] | None:
         """The languages of programs that the service can judge; None: all."""

@@ -91,10 +91,6 @@ _TOLERANCES = {
 _TIME_LIMIT = re.compile(r"""^\s*timelimit\s*=\s*['"]?(.*?)['"]?\s*$""", re.MULTILINE)
 _LIMITS = {"memory": ("memory_mb", 1), "output": ("output_kb", 1024)}
 """Of `problem.yaml`, in MiB: the name of a request, and its units in one of the package."""
-_SHORT_SECS = 3
-"""A program with this time limit ends within the default wall time of each language."""
-_LEAST_WALL_SECS = 15
-"""The default of Kotlin, the longest one."""
 _CPU_SECS, _WALL_SECS, _MOST_WALL_SECS = 15, 25, 120
 """The ceilings of CPU and wall time, and the highest wall time that an operator may allow."""
 _FOLDER_LANGUAGES = {"python3": "python", "javascript_v8": "javascript"}
@@ -174,11 +170,9 @@ def _limits(folder: Path, problem: dict[str, Any]) -> dict[str, float]:
 
 
 def cpu_limits(secs: float) -> dict[str, float]:
-    """Return the limits for a time limit: the default wall time, of 7 to 15 s, may be too short for a long one."""
-    if secs <= _SHORT_SECS:
-        return {"cpu_time_secs": secs}
+    """Return the limits for a time limit. The wall time is twice as long and 1 s, as in DOMjudge and Kattis."""
     most = _WALL_SECS if secs <= _CPU_SECS else _MOST_WALL_SECS
-    return {"cpu_time_secs": secs, "wall_time_secs": min(max(_LEAST_WALL_SECS, 2 * secs + 1), most)}
+    return {"cpu_time_secs": secs, "wall_time_secs": min(2 * secs + 1, most)}
 
 
 def _includes(folder: Path) -> dict[str, list[LocalFile]]:

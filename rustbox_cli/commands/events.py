@@ -8,10 +8,9 @@ import os
 import platform
 import re
 import secrets
-import signal
 import time
 from collections.abc import Generator, Mapping
-from contextlib import closing, contextmanager, suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -253,7 +252,6 @@ def listen(
     query = {"consumer": name, "from": start, "include": "replays,tests", "limit": str(_PAGE)}
     query |= {"type": ",".join(types)} if types else {}
     with (
-        _ended_with_a_commit(),
         session.api() as api,
         httpx.Client(timeout=_TARGET_SECS, trust_env=False) as client,
         closing(_events(api, query)) as items,
@@ -266,16 +264,6 @@ def listen(
         click.echo(f"Forwarding to {forward_to} as consumer {name}. Ctrl+C ends.", err=True)
         for item in items:
             _forward(target, item)
-
-
-@contextmanager
-def _ended_with_a_commit() -> Generator[None, None, None]:
-    """Let SIGTERM end the block as Ctrl+C does."""
-    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 def _events(api: Api, query: dict[str, str]) -> Generator[Mapping[str, Any], None, None]:

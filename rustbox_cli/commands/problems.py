@@ -182,7 +182,7 @@ def _judging(options: dict[str, Any]) -> tuple[dict[str, Any], CaseFolder | None
             needs_answers=not options["no_answers"],
         )
         show_warnings({"warnings": folder.warnings(limits)})
-        limits = folder.limits | limits
+        limits = folder.limits_with(limits)
         given = {name: options[name] for name in ("float_abs", "float_rel") if options[name] is not None}
         checker = {"kind": options["checker"]} if options["checker"] else folder.checker
         body |= {
@@ -303,7 +303,7 @@ def push_problem(
     )
     given_limits = {limit: limit_value(limit, text) for limit, text in limits}
     show_warnings({"warnings": found.warnings(given_limits)})
-    given = {"checker": {"kind": checker} if checker else None, "limits": found.limits | given_limits or None}
+    given = {"checker": {"kind": checker} if checker else None, "limits": found.limits_with(given_limits) or None}
     with session.api() as api, progress("storing files: {} of {}") as tell:
         answer, sent = push(api, name, found, tell, **given)
     show_warnings(answer)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 import uuid
 from dataclasses import asdict, dataclass, replace
+from datetime import datetime, timedelta, timezone
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -33,6 +35,10 @@ _LONGEST_SECS = 10.0
 _CEILING_SECS = 15.0
 """The most CPU time that every service allows."""
 _MESSAGE_CHARS = 300
+_NAME = re.compile(r"verify-[0-9a-f]{12}", re.ASCII)
+"""The id of a problem that is stored while its submissions are judged."""
+_ABANDONED_AFTER = timedelta(hours=1)
+_MOST_LISTED = 1_000
 _WORDS = {
     "differs": "differ",
     "skipped": "skipped",
@@ -116,22 +122,38 @@ class _Verification:
         self._folder = read_case_folder(folder, read=lambda path: path, most_cases=MAX_STORED_CASES)
         self.limit_secs = time_limit_secs or self._folder.limits.get("cpu_time_secs")
         self.is_proposed, self.has_scores = False, package.is_scoring and not self._folder.has_score_files
-        # The verdict of a legacy package that has no scores is that of its first failure.
-        self._stop = "first_failure" if is_legacy and not package.is_scoring else None
+        needs_all_cases = any(rule.needs_all_cases for one in self.submissions for rule in one.rules)
+        self._stop = None if package.is_scoring or needs_all_cases else "first_failure"
         self._problem_id = f"verify-{uuid.uuid4().hex[:12]}"
         self._rows: dict[str, Row] = {}
 
     def __enter__(self) -> _Verification:  # noqa: PYI034 - Self needs Python 3.11
-        with progress("storing files: {} of {}") as tell:
-            # Files of the package go with each submission: a problem with files takes no others.
-            push(self._api, self._problem_id, replace(self._folder, includes={}), tell, stop=self._stop)
+        self._delete_abandoned()
+        try:
+            with progress("storing files: {} of {}") as tell:
+                # Files of the package go with each submission: a problem with files takes no others.
+                push(self._api, self._problem_id, replace(self._folder, includes={}), tell, stop=self._stop)
+        except KeyboardInterrupt:
+            self._delete(self._problem_id, may_fail=True)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._delete(self._problem_id, may_fail=kind is not None)  # the first error says more
+
+    def _delete_abandoned(self) -> None:
+        """Delete what commands have left that were killed more than an hour ago."""
+        latest = datetime.now(timezone.utc) - _ABANDONED_AFTER
+        for problem in list(self._api.items(("problems",), _MOST_LISTED, {})):
+            created = datetime.fromisoformat(problem["created_at"].replace("Z", "+00:00"))  # Python 3.10 knows no Z
+            if _NAME.fullmatch(problem["id"]) and created < latest:
+                self._delete(problem["id"], may_fail=True)
+
+    def _delete(self, problem_id: str, *, may_fail: bool) -> None:
         try:
-            self._api.call("DELETE", ("problems", self._problem_id))
+            self._api.call("DELETE", ("problems", problem_id))
         except CommandError:
-            if kind is None:  # else the first error says more
+            if not may_fail:
                 raise
 
     def rows(self) -> list[Row]:

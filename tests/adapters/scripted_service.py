@@ -46,7 +46,7 @@ class Service:
 
 
 @contextmanager
-def open_service() -> Iterator[Service]:
+def open_service(kind: type[Service] = Service) -> Iterator[Service]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
 
@@ -73,7 +73,7 @@ def open_service() -> Iterator[Service]:
         setattr(Handler, f"do_{method}", Handler._serve)
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     server.daemon_threads = True
-    service = Service(f"http://127.0.0.1:{server.server_port}")
+    service = kind(f"http://127.0.0.1:{server.server_port}")
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
     try:

@@ -43,7 +43,7 @@ def test_tests_of_sinol_are_groups_with_the_least_share(tmp_path: Path) -> None:
         {"id": "1", "points": 30, "aggregate": "min", "stop": True},
         {"id": "2", "points": 70, "aggregate": "min"},
     ]
-    assert found.limits == {"cpu_time_secs": 2.5, "memory_mb": 64}
+    assert found.limits == {"cpu_time_secs": 2.5, "wall_time_secs": 6, "memory_mb": 64}
     assert argument(found) == ["by_line", "{}"]
 
 
@@ -53,8 +53,8 @@ def test_limits_of_sinol_are_those_of_a_test_then_of_its_group(tmp_path: Path) -
     assert {case["id"]: case.get("limits") for case in found.cases} == {
         "sum0": None,
         "sum1ocen": None,
-        "sum1a": {"cpu_time_secs": 0.5},
-        "sum1b": {"cpu_time_secs": 1},
+        "sum1a": {"cpu_time_secs": 0.5, "wall_time_secs": 2},
+        "sum1b": {"cpu_time_secs": 1, "wall_time_secs": 3},
         "sum2a": {"memory_mb": 2},
     }
 

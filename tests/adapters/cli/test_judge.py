@@ -231,7 +231,7 @@ def test_a_problem_package_brings_its_cases_checker_and_time_limit(tmp_path: Pat
     found = read_case_folder(tmp_path)
     assert [one["id"] for one in found.cases] == ["sample/1", "secret/1"]
     assert found.checker == {"kind": "tokens", "case_sensitive": True, "float_abs": 1e-6, "float_rel": 1e-6}
-    assert found.limits == {"cpu_time_secs": 2}
+    assert found.limits == {"cpu_time_secs": 2, "wall_time_secs": 5}
     (tmp_path / "problem.yaml").write_text("validation: custom\n")
     assert read_case_folder(tmp_path, reads_checker=False).checker is None
     (tmp_path / "problem.yaml").write_text("name: x\n")
@@ -267,7 +267,7 @@ def test_a_package_of_2023_07_and_later_has_its_arguments_in_groups_and_cases(tm
             "checker": {"kind": "tokens", "case_sensitive": False},
         },
     ]
-    assert found.limits == {"cpu_time_secs": 1.5}
+    assert found.limits == {"cpu_time_secs": 1.5, "wall_time_secs": 4}
     plain = read_case_folder(tmp_path, reads_checker=False)
     assert (plain.checker, plain.limits) == (None, found.limits)
     assert plain.cases[2] == {"id": "secret/group/2", "stdin": "e", "expected": "f", "args": ["--fast", "3"]}

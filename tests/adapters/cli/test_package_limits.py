@@ -29,24 +29,40 @@ def package(folder: Path, problem: str = "", **files: str) -> Path:
 @pytest.mark.parametrize(
     ("problem", "files", "limits"),
     [
-        ("limits: {time_limit: 2}", {}, {"cpu_time_secs": 2}),
+        ("limits: {time_limit: 2}", {}, {"cpu_time_secs": 2, "wall_time_secs": 5}),
         (
             "limits: {time_limit: 2, memory: 512, output: 4}",
             {},
-            {"cpu_time_secs": 2, "memory_mb": 512, "output_kb": 4096},
+            {"cpu_time_secs": 2, "wall_time_secs": 5, "memory_mb": 512, "output_kb": 4096},
         ),
-        ("limits: {memory: 256}", {".timelimit": "1.5\n"}, {"cpu_time_secs": 1.5, "memory_mb": 256}),
-        ("", {"domjudge-problem.ini": "color = '#fff'\ntimelimit='2.5'\n"}, {"cpu_time_secs": 2.5}),
-        ("", {"domjudge-problem.ini": "timelimit = 2\n", ".timelimit": "1"}, {"cpu_time_secs": 2}),
+        (
+            "limits: {memory: 256}",
+            {".timelimit": "1.5\n"},
+            {"cpu_time_secs": 1.5, "wall_time_secs": 4, "memory_mb": 256},
+        ),
+        (
+            "",
+            {"domjudge-problem.ini": "color = '#fff'\ntimelimit='2.5'\n"},
+            {"cpu_time_secs": 2.5, "wall_time_secs": 6},
+        ),
+        ("", {"domjudge-problem.ini": "timelimit = 2\n", ".timelimit": "1"}, {"cpu_time_secs": 2, "wall_time_secs": 5}),
         ("", {"domjudge-problem.ini": "name = x\n"}, {}),
-        ("limits: {time_limit: 4}", {}, {"cpu_time_secs": 4, "wall_time_secs": 15}),
+        ("limits: {time_limit: 4}", {}, {"cpu_time_secs": 4, "wall_time_secs": 9}),
         ("limits: {time_limit: 10}", {}, {"cpu_time_secs": 10, "wall_time_secs": 21}),
         ("limits: {time_limit: 14}", {}, {"cpu_time_secs": 14, "wall_time_secs": 25}),
         ("limits: {time_limit: 40}", {}, {"cpu_time_secs": 40, "wall_time_secs": 81}),
         ("limits: [1]", {}, {}),
         # The answer shows that programs write more than the default limit: they get that of packages.
-        ("", {".timelimit": "1", "data/secret/1.ans": "x" * 1_048_577}, {"cpu_time_secs": 1, "output_kb": 8192}),
-        ("", {".timelimit": "1", "data/secret/1.ans": "x" * 9_000_000}, {"cpu_time_secs": 1, "output_kb": 8790}),
+        (
+            "",
+            {".timelimit": "1", "data/secret/1.ans": "x" * 1_048_577},
+            {"cpu_time_secs": 1, "wall_time_secs": 3, "output_kb": 8192},
+        ),
+        (
+            "",
+            {".timelimit": "1", "data/secret/1.ans": "x" * 9_000_000},
+            {"cpu_time_secs": 1, "wall_time_secs": 3, "output_kb": 8790},
+        ),
         ("limits: {output: 1}", {"data/secret/1.ans": "x" * 1_048_577}, {"output_kb": 1024}),
     ],
 )
@@ -89,7 +105,7 @@ def test_a_limit_above_a_ceiling_is_refused_by_the_service_and_may_be_given_lowe
     assert "LimitCeilings" in refused.stderr
     service.will(PUSHED)
     assert rustbox("problems", "push", folder, "--limit", "memory_mb=1024").exit_code == 0
-    assert service.asked[-1].body["limits"] == {"cpu_time_secs": 1, "memory_mb": 1024}
+    assert service.asked[-1].body["limits"] == {"cpu_time_secs": 1, "wall_time_secs": 3, "memory_mb": 1024}
 
 
 INCLUDES = {

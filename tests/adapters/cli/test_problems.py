@@ -99,7 +99,7 @@ def test_a_package_is_pushed_with_its_checker_groups_and_limits(
     assert (body["checker"]["kind"], body["checker"]["protocol"], body["limits"]) == (
         "program",
         "kattis",
-        {"cpu_time_secs": 2},
+        {"cpu_time_secs": 2, "wall_time_secs": 5},
     )
     service.will(Reply(200, PUSHED))
     assert rustbox("problems", "push", str(folder), "--checker", "exact").exit_code == 0
