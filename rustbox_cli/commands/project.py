@@ -1,5 +1,6 @@
 """Commands `plan`, `apply` and `export`: a whole project as a file. `checks` has the first two for its checks."""
 
+from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -39,8 +40,9 @@ def _plan_command(default: str) -> click.Command:
     @click.command("plan")
     @_file(default)
     @_options
+    @click.option("--verbose", is_flag=True, help="List what the project has and the file does not.")
     @service_command
-    def plan(session: Session, path: Path, as_json: bool, **options: Any) -> None:
+    def plan(session: Session, path: Path, verbose: bool, as_json: bool, **options: Any) -> None:
         """Show the changes of the next apply, and what the service would refuse. Ends with 2 if there is a difference.
 
         \b
@@ -54,8 +56,10 @@ def _plan_command(default: str) -> click.Command:
         if as_json:
             show_json([_json_of(change) for change in planned.changes])
         else:
-            for change in planned.changes:
+            for change in planned.changes if verbose else planned.due:
                 click.echo(change.text)
+            if planned.kept and not verbose:
+                click.echo(f"  keep {_counts(planned.kept)}: not in the file; --prune removes, --verbose lists")
             click.echo(_summary(planned), err=True)
             if not options["send_env"] and planned.has_hidden_values:
                 click.echo(_HIDDEN_VALUES, err=True)
@@ -134,6 +138,10 @@ def _summary(planned: Plan) -> str:
     actions = [change.action for change in planned.due]
     counts = [(action, actions.count(action)) for action in ("create", "update", "remove") if action in actions]
     return ", ".join(f"{count} to {action}" for action, count in counts) or "Nothing to change."
+
+
+def _counts(kept: list[Change]) -> str:
+    return ", ".join(counted(number, kind) for kind, number in Counter(change.kind for change in kept).items())
 
 
 def _tell_left_alone(wanted: WantedProject, options: dict[str, Any]) -> None:

@@ -76,6 +76,11 @@ class Plan:
         """The changes without things that are kept."""
         return [change for change in self.changes if change.action != "keep"]
 
+    @property
+    def kept(self) -> list[Change]:
+        """The things that the file does not have, without `prune`."""
+        return [change for change in self.changes if change.action == "keep"]
+
     def refuse(self) -> None:
         """Raise CommandError if the service would refuse something."""
         if self.refusals:

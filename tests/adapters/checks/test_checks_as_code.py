@@ -96,9 +96,10 @@ def test_plan_shows_a_readable_difference_and_ends_with_2(rustbox: Rustbox, worl
         "+ create check new",
         "    name: new",
         "    schedule: none, it runs on request",
-        "  keep check gone",
-        "    not in the file; --prune removes it",
+        "  keep 1 check: not in the file; --prune removes, --verbose lists",
     ]
+    listing = rustbox("plan", "--verbose").stdout.splitlines()
+    assert listing[-2:] == ["  keep check gone", "    not in the file; --prune removes it"]
     assert planned.stderr == "1 to create, 1 to update\n"
     assert world.call("GET", "/api/checks").json == before
 
