@@ -184,7 +184,7 @@ def _allow_descriptors() -> None:
 
 
 def _on_stop_signals(react: Callable[[], None]) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda _number, _frame: react())
 
 

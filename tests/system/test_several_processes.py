@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -38,6 +39,12 @@ def first_children(local: LocalStack, name: str, count: int) -> list[int]:
     return wait_for(find, 20, f"{count} {name}", local.log)
 
 
+def pids_of(local: LocalStack) -> dict[str, int]:
+    """Return the pid of each process of a small stack."""
+    names = ("rb-functions", "rb-background")
+    return {"rb-runner": local.runner_pid(), **{name: first_children(local, name, 1)[0] for name in names}}
+
+
 def connections(local: LocalStack, pid: int) -> int:
     """Count the HTTP connections of a process."""
     inodes = set()
@@ -47,6 +54,10 @@ def connections(local: LocalStack, pid: int) -> int:
     rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()[1:]]
     port = f":{local.port:04X}"
     return sum(row[1].endswith(port) and row[3] == "01" and row[9] in inodes for row in rows)
+
+
+ENDS_SECS = 15
+"""A process of a stack at rest ends within this time; alone it takes one to three seconds."""
 
 
 @pytest.fixture(scope="module")
@@ -113,15 +124,24 @@ def test_a_killed_process_is_replaced_and_no_connection_is_refused(killed_stack:
     assert f"rb-functions {killed} ended (signal 9): starting another" in local.told()
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
-def test_a_background_process_that_ends_is_replaced_and_the_runner_goes_on(
-    killed_stack: LocalStack, number: signal.Signals
+@pytest.mark.parametrize("name", ["rb-functions", "rb-background", "rb-runner"])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
+def test_a_process_that_a_signal_ends_is_replaced_and_the_others_go_on(
+    killed_stack: LocalStack, name: str, number: signal.Signals
 ) -> None:
     local = killed_stack
-    (ended,), runner = first_children(local, "rb-background", 1), local.runner_pid()
+    before = pids_of(local)
+    ended = before.pop(name)
+    sent_at = time.monotonic()
     os.kill(ended, number)
-    wait_until(lambda: children(local, "rb-background") not in ([], [ended]), 40, "another process", local.log)
-    assert local.runner_pid() == runner
+    wait_until(lambda: f"{name} {ended} ended" in local.told(), 40, "the process ends", local.log)
+    assert time.monotonic() - sent_at < ENDS_SECS
+    how = "signal 9" if number == signal.SIGKILL else "exit code 0"
+    assert f"{name} {ended} ended ({how}): starting another" in local.told()
+    after = pids_of(local)
+    assert after.pop(name) != ended
+    assert after == before
+    wait_until(local.is_ready, 40, "the service is ready", local.log)
     with local.client() as client:
         queued = client.post("/api/submit", json={"language": "python", "code": "print(2)"}).json()["id"]
         assert final_result(client, queued)["stdout"] == "2\n"

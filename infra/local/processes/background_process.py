@@ -16,6 +16,7 @@ from infra.embedded.dynamodb import tables
 from infra.embedded.storage.store import FILE_NAME
 from infra.local.embedded_aws import FOLDER, session
 from infra.local.metrics import exposition
+from infra.local.processes.child_processes import STOP_SIGNALS
 from infra.local.processes.runner_process import tell_end
 from infra.local.settings import ADMIN_KEY, ADMIN_KEY_PARAMETER, API_KEY, PROJECT_ID
 from infra.local.stream_mappings import StreamPollers
@@ -46,7 +47,7 @@ _STATES: Final = {
 
 
 def run(prepared: Prepared, loaded: Loaded, drained: int) -> int:
-    """Run everything until SIGTERM, which stays blocked so that we can wait for it. Return the exit code."""
+    """Run everything until one of STOP_SIGNALS, which stay blocked: we wait for them. Return the exit code."""
     os.close(drained)  # it serves no requests
     os.close(prepared.log_writer)
     with ExitStack() as parts:
@@ -55,7 +56,7 @@ def run(prepared: Prepared, loaded: Loaded, drained: int) -> int:
         if prepared.settings.first_run:
             # On a thread that ends with the process: a stop does not wait for answers of functions that have drained.
             threading.Thread(target=_show_first_run, args=(prepared, stopping), name="first-run", daemon=True).start()
-        signal.sigwait({signal.SIGTERM})
+        signal.sigwait(STOP_SIGNALS)
         stopping.set()
     return 0
 

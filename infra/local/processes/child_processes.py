@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 
     from infra.local.console import Console
 
-_STOP_SIGNALS: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
-_SIGNALS: Final = _STOP_SIGNALS | {signal.SIGCHLD}
+STOP_SIGNALS: Final = frozenset({signal.SIGINT, signal.SIGTERM, signal.SIGHUP})
+_SIGNALS: Final = STOP_SIGNALS | {signal.SIGCHLD}
 DRAIN_SIGNAL: Final = signal.SIGUSR1
 """Tells a process to serve no more requests, and to go on with its other work."""
 _PR_SET_PDEATHSIG: Final = 1  # prctl(2)
@@ -34,9 +34,10 @@ _MAX_BACKOFF_SECS: Final = 30.0
 
 @dataclass(slots=True)
 class Child:
-    """One process. `run` gets a descriptor, which it closes when it has drained, and ends on SIGTERM with exit code 0.
+    """One process. `run` gets a descriptor, which it closes when it has drained.
 
-    It begins with blocked signals. `name` has at most 15 characters: tools such as `top` show it.
+    It begins with blocked signals, and ends on each of STOP_SIGNALS with exit code 0. `name` has at most 15
+    characters: tools such as `top` show it.
     `is_hopeless` tells from an exit code that no new start can help: the whole stack stops then.
     """
 
@@ -93,7 +94,7 @@ class ChildProcesses:
             pause_secs = self._start_due()
             got = signal.sigtimedwait(_SIGNALS, pause_secs)
             hopeless = self._reap()
-            if got is not None and got.si_signo in _STOP_SIGNALS:
+            if got is not None and got.si_signo in STOP_SIGNALS:
                 break
         self._console.line("stack", "stopping")
         self._stop()

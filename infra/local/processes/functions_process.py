@@ -7,7 +7,6 @@ import contextlib
 import hmac
 import os
 import resource
-import signal
 from functools import partial
 from typing import TYPE_CHECKING, Any, Final
 
@@ -19,7 +18,7 @@ from infra.local.http.gateway import Gateway, KeyOwners, Manners
 from infra.local.http.http_protocol import IDLE_SECS, BoundedProtocol, Connections
 from infra.local.http.site import AllowedHosts, Site
 from infra.local.http.stored_content import StoredContent
-from infra.local.processes.child_processes import DRAIN_SIGNAL, unblock_signals
+from infra.local.processes.child_processes import DRAIN_SIGNAL, STOP_SIGNALS, unblock_signals
 from infra.local.settings import ROOT
 from infra.local.triggers import MappingPollers
 
@@ -50,7 +49,10 @@ class Server(uvicorn.Server):
 
 
 def run(prepared: Prepared, loaded: Loaded, listener: socket.socket, share: Share, drained: int) -> int:
-    """Serve until SIGTERM. After DRAIN_SIGNAL serve no more requests, close `drained`, and go on with the queues."""
+    """Serve until one of STOP_SIGNALS.
+
+    After DRAIN_SIGNAL serve no more requests, close `drained`, and go on with the queues.
+    """
     os.close(prepared.log_writer)
     prepared.embedded.release_messages()  # this process may replace a dead one
     loaded.counters.use_row(share.number)
@@ -68,7 +70,8 @@ async def _serve(prepared: Prepared, loaded: Loaded, listener: socket.socket, sh
         drain.set()
         end.set()
 
-    loop.add_signal_handler(signal.SIGTERM, stop)
+    for number in STOP_SIGNALS:
+        loop.add_signal_handler(number, stop)
     unblock_signals()
     most = _most_connections()
     owners = KeyOwners(

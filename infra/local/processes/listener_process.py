@@ -1,4 +1,4 @@
-"""`python -m infra.local.processes.listener_process`: serves runners of other hosts, until SIGTERM.
+"""`python -m infra.local.processes.listener_process`: serves runners of other hosts, until a signal.
 
 RUNNER_LISTENER has its settings in JSON, see `Settings`. It is started by exec, so that it inherits no key.
 """
@@ -85,8 +85,8 @@ class Settings:
 
 
 def main() -> None:
-    """Serve until SIGTERM."""
-    stop = {signal.SIGTERM}
+    """Serve until a signal."""
+    stop = {signal.SIGINT, signal.SIGTERM, signal.SIGHUP}
     signal.pthread_sigmask(signal.SIG_BLOCK, stop)  # before the threads start
     settings = Settings(**json.loads(os.environ[VARIABLE]))
     server = TunnelServer(

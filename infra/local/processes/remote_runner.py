@@ -26,6 +26,7 @@ from infra.embedded.confined.tunnel_wire import (
     UntrustedError,
     is_pin,
 )
+from infra.local.processes.child_processes import STOP_SIGNALS
 from infra.local.settings import ROOT, TOOLCHAINS_DIR, StartError
 from sandbox_runtime import RUNNER_VERSION
 
@@ -159,7 +160,7 @@ def _run_child(
     )
     child.append(started)
     client.start()  # Order: no thread of ours is there at the fork
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in STOP_SIGNALS:
         signal.signal(number, lambda number, _frame: started.send_signal(number))
     return started.wait()
 
