@@ -108,6 +108,7 @@ class Settings:
     judge_total_secs: int  # the most time of all cases of a judge run together
     dialects: tuple[str, ...]  # protocols of other services that this deployment serves, such as piston
     dialect_origins: tuple[str, ...]  # of pages of others that may call them
+    origins_are_checked: bool  # `make up` has refused pages of other sites before this function
     longest_wait_secs: int  # the most that a request waits for a queued run, or a poll for an event
     runner_url: str  # empty: no direct runs
     network_runner_url: str  # the same for runs with network

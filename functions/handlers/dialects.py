@@ -19,7 +19,7 @@ from functions.submissions.completed_event import judge_runs, on_final
 refuse_insecure_stage()
 
 SETTINGS = (
-    *("stage", "dialects", "dialect_origins"),
+    *("stage", "dialects", "dialect_origins", "origins_are_checked"),
     *("projects_table", "submissions_table", "deliveries_table", "runners_table", "quotas_table"),
     *("payloads_bucket", "interactive_queue_url", "batch_queue_url", "network_queue_url"),
     *("completions_queue_url", "deliveries_queue_url", "checks_queue_url"),

@@ -12,7 +12,7 @@ import pytest
 
 from tests.commands import run_to_end
 from tests.system.key_forwarder import adding_key
-from tests.system.local_stack import API_KEY, ROOT, LocalStack
+from tests.system.local_stack import API_KEY, NAMED_HOST, ROOT, LocalStack
 from tests.system.pages import blocks
 
 SOURCES = Path(__file__).parent / "mcp_clients"
@@ -57,6 +57,13 @@ def test_the_conformance_suite_passes_but_for_what_the_server_does_not_have(with
     said = run([BUN, "--bun", TOOLS / "conformance", "server", *options])
     assert "Baseline check passed" in said
     assert "✓ tools-list" in said
+
+
+@pytest.mark.parametrize(("host", "status"), [("localhost", 200), (NAMED_HOST, 200), ("evil.example.com", 403)])
+def test_pages_of_the_hosts_that_all_routes_allow_may_call(stack: LocalStack, host: str, status: int) -> None:
+    message = {"jsonrpc": "2.0", "id": 1, "method": "ping"}
+    with stack.client() as client:
+        assert client.post("/mcp", json=message, headers={"Origin": f"http://{host}:3000"}).status_code == status
 
 
 def test_the_inspector_calls_a_tool(stack: LocalStack) -> None:

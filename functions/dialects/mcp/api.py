@@ -219,13 +219,14 @@ class McpRoutes(Calls):
 
     def _check_origin(self, origin: str | None) -> None:
         """Refuse a page of another site: https://modelcontextprotocol.io/specification/ (transports, security)."""
-        if origin in self.env.settings.dialect_origins:
+        settings = self.env.settings
+        if settings.origins_are_checked or origin in settings.dialect_origins:
             return
         try:
             host = None if origin is None else urlsplit(origin).hostname or ""
         except ValueError:
             host = ""
-        if host not in {None, *_LOOPBACK, urlsplit(self.env.settings.public_base_url).hostname}:
+        if host not in {None, *_LOOPBACK, urlsplit(settings.public_base_url).hostname}:
             raise ForbiddenError("Requests from pages of other sites are refused. Call /mcp without an Origin header.")
 
 

@@ -87,6 +87,7 @@ async def _serve(prepared: Prepared, loaded: Loaded, listener: socket.socket, sh
     if not prepared.settings.production:
         site = Site(ROOT / ".build" / "site", app)
         app = AllowedHosts(prepared.settings.hosts, prepared.console, site)
+        os.environ["ORIGINS_ARE_CHECKED"] = "true"
     finish_secs = _PRODUCTION_FINISH_SECS if prepared.settings.production else _FINISH_SECS
     server = Server(http_config(app, manners, most, finish_secs))
     serving = asyncio.create_task(server.serve(sockets=[listener]))

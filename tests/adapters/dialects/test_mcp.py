@@ -125,6 +125,11 @@ class TestMessages:
         dialects.ENV.forget()
         assert [ask("ping", origin=f"https://{name}.example").status for name in ("page", "evil")] == [200, 403]
 
+    def test_make_up_has_one_list_of_hosts_for_all_routes(self, aws: Aws) -> None:
+        aws.monkeypatch.setenv("ORIGINS_ARE_CHECKED", "true")
+        dialects.ENV.forget()
+        assert ask("ping", origin="http://box.lan:3000").status == 200
+
     @pytest.mark.parametrize("version", ["2024-11-05", "2025-11-25"])
     def test_a_known_version_is_agreed_on_and_another_one_gets_the_newest(self, version: str) -> None:
         def agreed(asked: Any) -> str:
