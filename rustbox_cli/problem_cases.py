@@ -1,5 +1,7 @@
 """Test cases in a folder: `1.in` beside `1.ans` or `1.out`, or `in/1.in` and `out/1.out`, and problem packages.
 
+CMS also has `input/input0.txt` and `output/output0.txt`.
+
 Of a package of Kattis and ICPC contests these are the cases below `data/sample` and `data/secret`. `.timelimit` has
 seconds.
 """
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
     from rustbox_cli.foreign_packages import Imported
     from rustbox_cli.problem_package import Package
 
+_INPUTS = ("[!.]*.in", "input/input*.txt")
 _ANSWERS = (".ans", ".out")
 _ANSWER_FOLDERS = MappingProxyType({"in": "out", "input": "output"})
 """Of sinol and CMS: the folder of the answers, by that of the inputs."""
@@ -118,10 +121,10 @@ def read_case_folder(
     has_data = (folder / "data").is_dir()
     data = folder / "data" if has_data else folder
     places = [data / name for name in _PACKAGE_FOLDERS if has_data and (data / name).is_dir()] or [data]
-    found = (path for place in places for path in place.rglob("[!.]*.in") if path.is_file())
+    found = (path for place in places for name in _INPUTS for path in place.rglob(name) if path.is_file())
     inputs = sorted(found, key=lambda path: _order(path, data))
     if not inputs:
-        raise refused(f"There is no case (*.in) in {folder}.")
+        raise refused(f"There is no case (*.in, or input/input0.txt as of CMS) in {folder}.")
     _refuse_too_many(folder, len(inputs), most_cases)
     package = read_package(folder, reads_checker=reads_checker)
     checker = package.checker(data, data) if package is not None and reads_checker else None
@@ -206,7 +209,9 @@ def _answer(path: Path, data: Path) -> Path | None:
     places = [path]
     if path.parent != data and path.parent.name in _ANSWER_FOLDERS:
         places.append(path.parent.with_name(_ANSWER_FOLDERS[path.parent.name]) / path.name)
-    answers = (place.with_suffix(suffix) for place in places for suffix in _ANSWERS)
+    answers = [place.with_suffix(suffix) for place in places for suffix in _ANSWERS]
+    if path.suffix == ".txt":
+        answers = [places[-1].with_name(path.name.replace("input", "output", 1))]
     return next((answer for answer in answers if answer.is_file()), None)
 
 
