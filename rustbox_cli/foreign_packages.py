@@ -24,6 +24,7 @@ from rustbox_cli.problem_package import (
     read_yaml,
     refuse_links_out,
     refused,
+    root_of_links,
     scalar_text,
     words_of,
 )
@@ -50,15 +51,15 @@ class Imported:
     includes: dict[str, list[LocalFile]] = field(default_factory=dict)
 
 
-def read_foreign_package(folder: Path, *, reads_groups: bool = True) -> Imported | None:
+def read_foreign_package(folder: Path, *, reads_groups: bool = True, root: Path | None = None) -> Imported | None:
     """Read a package. None: it is neither of both. Raises CommandError.
 
-    `reads_groups`: with its groups and points; else each case has one point.
+    `reads_groups`: with its groups and points; else each case has one point. `root`: see `read_package`.
     """
     is_sinol = (folder / "config.yml").is_file() and any((folder / name).is_dir() for name in ("in", "prog"))
     if not is_sinol and not (folder / "init.yml").is_file():
         return None
-    refuse_links_out(folder)
+    refuse_links_out(folder, root or root_of_links(folder))
     found = _Sinol(folder).read(has_groups=reads_groups) if is_sinol else _Dmoj(folder).read()
     if reads_groups:
         return found

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from datetime import datetime, timedelta, timezone
 from difflib import get_close_matches
 from functools import wraps
+from pathlib import Path
 from typing import Any
 
 import click
@@ -40,6 +41,11 @@ no_answers_option = click.option(
     "--no-answers",
     is_flag=True,
     help="Accept cases that have no answer file. A program passes such a case if it exits with code 0.",
+)
+root_option = click.option(
+    "--root",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="Follow links of the package to files of this folder. Default: the repository that has the package.",
 )
 jobs_option = click.option(
     "--jobs", type=click.IntRange(1, 64), default=4, show_default=True, help="Judge runs at a time."

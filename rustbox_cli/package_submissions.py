@@ -238,7 +238,7 @@ def _map(value: object) -> dict[str, Any]:
 
 
 def _matches(pattern: str, path: str) -> bool:
-    """Whether a pattern matches a path or a folder above. `*` stands for no slash; `{a,b}` for either."""
+    """Whether a pattern matches a path or a folder above. `*` is for no slash; `{a, b}` for either."""
     parts = path.split("/")
     for each in _expanded(pattern):
         wanted = each.replace("[", "[[]").split("/")
@@ -249,7 +249,7 @@ def _matches(pattern: str, path: str) -> bool:
 
 def _expanded(pattern: str) -> Iterator[str]:
     parts = re.split(r"\{([^{}]*)\}", pattern)  # every second one is that of braces
-    choices = [part.split(",") if place % 2 else [part] for place, part in enumerate(parts)]
+    choices = [[word.strip() for word in part.split(",")] if place % 2 else [part] for place, part in enumerate(parts)]
     if math.prod(map(len, choices)) > _MOST_PATTERNS:
         raise refused(f"A pattern of submissions.yaml stands for more than {_MOST_PATTERNS:,} names.")
     return ("".join(chosen) for chosen in product(*choices))

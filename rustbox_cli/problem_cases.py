@@ -106,15 +106,16 @@ def read_case_folder(
     needs_answers: bool = True,
     read: Callable[[Path], Any] = read_utf8,
     most_cases: int = MAX_CASES,
+    root: Path | None = None,
 ) -> CaseFolder:
     """Read the cases below a folder in natural order, samples first. Raises CommandError.
 
     `reads_checker`: take the checker of a problem package. `reads_groups`: and its groups, if it has scores.
     `needs_answers`: refuse cases that every program passes, because they have no answer and no program as a checker.
-    `read`: gives `stdin` and `expected` of a case from their paths.
+    `read`: gives `stdin` and `expected` of a case from their paths. `root`: see `read_package`.
     """
     _refuse_packages(folder)
-    foreign = read_foreign_package(folder, reads_groups=reads_groups)
+    foreign = read_foreign_package(folder, reads_groups=reads_groups, root=root)
     if foreign is not None:
         _refuse_too_many(folder, len(foreign.cases), most_cases)
         return _of_foreign(foreign, read, reads_checker=reads_checker)
@@ -126,7 +127,7 @@ def read_case_folder(
     if not inputs:
         raise refused(f"There is no case (*.in, or input/input0.txt as of CMS) in {folder}.")
     _refuse_too_many(folder, len(inputs), most_cases)
-    package = read_package(folder, reads_checker=reads_checker)
+    package = read_package(folder, reads_checker=reads_checker, root=root)
     checker = package.checker(data, data) if package is not None and reads_checker else None
     scoring = Scoring()
     if package is not None and package.is_scoring and reads_groups:

@@ -49,17 +49,30 @@ def scalar_text(value: object) -> str:
     return str(value)
 
 
-def refuse_links_out(folder: Path) -> None:
+def refuse_links_out(folder: Path, root: Path | None = None) -> None:
     """Raise CommandError if a link of a package leads to a file elsewhere: its author could read your files by it.
 
-    Statements are never read, and those of DOMjudge are such links.
+    `root`: links to what lies in this folder are followed too, but not to hidden files in it. Statements are never
+    read, and those of DOMjudge are such links.
     """
-    root = folder.resolve()
+    own = folder.resolve()
     for path in folder.rglob("*"):
-        if path.relative_to(folder).parts[0] in _STATEMENTS:
+        if not path.is_symlink() or path.relative_to(folder).parts[0] in _STATEMENTS:
             continue
-        if path.is_symlink() and not path.resolve().is_relative_to(root):
-            raise refused(f"{path} is a link to a file outside of {folder}. Replace it by the file.")
+        target = path.resolve()
+        if not target.is_relative_to(own) and not (root is not None and _is_shown(target, root.resolve())):
+            text = f"{path} is a link to a file outside of {root or folder}, or to a hidden one."
+            raise refused(f"{text} Replace it by the file, or give --root FOLDER for a folder that has both.")
+
+
+def _is_shown(target: Path, root: Path) -> bool:
+    return target.is_relative_to(root) and not any(part[0] == "." for part in target.relative_to(root).parts)
+
+
+def root_of_links(folder: Path) -> Path | None:
+    """Return the repository that has a package: its packages link to files of their neighbours. None: there is none."""
+    places = folder.resolve().parents
+    return next((place for place in places if (place / ".git").exists() and place != Path.home()), None)
 
 
 def id_of(name: str) -> str:
@@ -127,15 +140,15 @@ class Package:
         return _default_checker(words, place) if self.program is None else {**self.program, "args": words}
 
 
-def read_package(folder: Path, *, reads_checker: bool = True) -> Package | None:
+def read_package(folder: Path, *, reads_checker: bool = True, root: Path | None = None) -> Package | None:
     """Read a package. None: the folder is none. Raises CommandError for one that cannot be judged.
 
-    `reads_checker`: read its validator too.
+    `reads_checker`: read its validator too. `root`: see `refuse_links_out`; default: the repository.
     """
     path = folder / "problem.yaml"
     if not path.is_file():
         return None
-    refuse_links_out(folder)
+    refuse_links_out(folder, root or root_of_links(folder))
     _refuse_unknown_parts(folder)
     problem = read_yaml(path)
     validation = words_of(problem.get("validation"))

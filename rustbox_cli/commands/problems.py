@@ -21,6 +21,7 @@ from rustbox_cli.options import (
     jobs_option,
     no_answers_option,
     page_options,
+    root_option,
     service_command,
     yes_option,
 )
@@ -90,6 +91,7 @@ _without_groups_option = click.option(
 @click.option("--stop", is_flag=True, help="Skip the cases after the first failure.")
 @_without_groups_option
 @no_answers_option
+@root_option
 @_limit_option
 @click.option("--profile", type=click.Choice(["judge", "agent"]), help="Default: judge.")
 @service_command
@@ -180,6 +182,7 @@ def _judging(options: dict[str, Any]) -> tuple[dict[str, Any], CaseFolder | None
             reads_checker=options["checker"] is None,
             reads_groups=not options["without_groups"],
             needs_answers=not options["no_answers"],
+            root=options["root"],
         )
         show_warnings({"warnings": folder.warnings(limits)})
         limits = folder.limits_with(limits)
@@ -270,6 +273,7 @@ def problems() -> None:
 )
 @_without_groups_option
 @no_answers_option
+@root_option
 @_limit_option
 @service_command
 def push_problem(
@@ -281,6 +285,7 @@ def push_problem(
     checker: str | None,
     without_groups: bool,
     no_answers: bool,
+    root: Path | None,
     limits: tuple[tuple[str, str], ...],
 ) -> None:
     """Store a folder with 1.in and 1.ans (or 1.out), or a problem package of Kattis, ICPC, DOMjudge or BAPCtools.
@@ -300,6 +305,7 @@ def push_problem(
         needs_answers=not no_answers,
         read=lambda path: path,
         most_cases=MAX_STORED_CASES,
+        root=root,
     )
     given_limits = {limit: limit_value(limit, text) for limit, text in limits}
     show_warnings({"warnings": found.warnings(given_limits)})

@@ -15,7 +15,7 @@ import click
 from rustbox_cli.archives import is_zip
 from rustbox_cli.errors import CommandError, ExitCode
 from rustbox_cli.judge_runs import case_message, case_name, failure_text, side_by_side
-from rustbox_cli.options import jobs_option, service_command
+from rustbox_cli.options import jobs_option, root_option, service_command
 from rustbox_cli.output import JUnitCase, junit_xml, plain, progress, show_json, show_table
 from rustbox_cli.package_submissions import outcomes_of, read_submissions, read_time_rules
 from rustbox_cli.problem_cases import MAX_STORED_CASES, push, read_case_folder
@@ -72,9 +72,16 @@ class Row:
 @click.option("--time-limit", "time_limit_secs", type=click.FloatRange(0, min_open=True), help="In place of its own.")
 @click.option("--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write JUnit XML to this file.")
 @jobs_option
+@root_option
 @service_command
 def verify(
-    session: Session, package: Path, time_limit_secs: float | None, junit: Path | None, jobs: int, as_json: bool
+    session: Session,
+    package: Path,
+    root: Path | None,
+    time_limit_secs: float | None,
+    junit: Path | None,
+    jobs: int,
+    as_json: bool,
 ) -> None:
     """Judge the submissions of a problem package, and compare the verdicts with those that are expected.
 
@@ -85,7 +92,7 @@ def verify(
     judged, 121 if it failed.
     """
     folder = CasesFolder().convert(package, None, click.get_current_context())
-    with session.api() as api, _Verification(api, folder, time_limit_secs, jobs) as verification:
+    with session.api() as api, _Verification(api, folder, root, time_limit_secs, jobs) as verification:
         rows = verification.rows()
     name = package.stem if is_zip(package) else package.resolve().name
     if junit is not None:
@@ -109,8 +116,8 @@ def verify(
 class _Verification:
     """A package that is stored while its submissions are judged."""
 
-    def __init__(self, api: Api, folder: Path, time_limit_secs: float | None, jobs: int) -> None:
-        package = read_package(folder)
+    def __init__(self, api: Api, folder: Path, root: Path | None, time_limit_secs: float | None, jobs: int) -> None:
+        package = read_package(folder, root=root)
         if package is None:
             raise refused(f"{folder} is no problem package: it has no problem.yaml.")
         is_legacy = package.is_legacy
@@ -119,7 +126,7 @@ class _Verification:
         if not self.submissions:
             raise refused(f"{folder} has no submissions.")
         self._time_rules: TimeRules = read_time_rules(folder, is_legacy=is_legacy)
-        self._folder = read_case_folder(folder, read=lambda path: path, most_cases=MAX_STORED_CASES)
+        self._folder = read_case_folder(folder, read=lambda path: path, most_cases=MAX_STORED_CASES, root=root)
         self.limit_secs = time_limit_secs or self._folder.limits.get("cpu_time_secs")
         self.is_proposed, self.has_scores = False, package.is_scoring and not self._folder.has_score_files
         needs_all_cases = any(rule.needs_all_cases for one in self.submissions for rule in one.rules)

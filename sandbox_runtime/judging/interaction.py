@@ -178,9 +178,12 @@ class Relay:
 # An interactor that waits for its program outlives it, so that a deadlock is the program's time limit.
 EXTRA_WALL_SECS = 5
 INTERACTOR_OUTPUT_BYTES = 8 << 20
-"""And as many bytes as its input has, because interactors pass parts of it on."""
+"""Or the program's limit if that is more; and as many bytes as its input has, because it passes parts of it on."""
 
-INTERACTOR_CUT = f"the interactor wrote more than {INTERACTOR_OUTPUT_BYTES:,} bytes and its input"
+INTERACTOR_CUT = (
+    "the interactor wrote more than its input and the limit of the program's output, "
+    f"at least {INTERACTOR_OUTPUT_BYTES:,} bytes. Raise output_kb of the problem"
+)
 
 type LendSlot = Callable[[], AbstractContextManager[Jail]]
 """Lends a second slot. Raises JailError."""
@@ -205,7 +208,8 @@ def interact(
     wall_secs = spec.limits.wall_time_secs + spec.overtime_secs + EXTRA_WALL_SECS
     limits = replace(interactor_spec.limits, wall_time_secs=wall_secs)
     input_bytes = sum(len(file.content) for file in interactor_spec.files if file.name == INPUT)
-    relay = Relay(spec.limits.output_bytes, INTERACTOR_OUTPUT_BYTES + input_bytes)
+    most_bytes = max(INTERACTOR_OUTPUT_BYTES, spec.limits.output_bytes) + input_bytes
+    relay = Relay(spec.limits.output_bytes, most_bytes)
     try:
         # Waiting commands and pre-warmed runs have their streams already.
         first = replace(spec, pipes=relay.first, stdin=b"", waiting=None)

@@ -136,6 +136,19 @@ def test_an_interactor_talks_with_the_program(judge: Judge) -> None:
     assert found.run.stdout.head.endswith(b"637\n")
 
 
+@pytest.mark.parametrize(("output_kb", "outcome"), [(64, "judge_error"), (8 << 10, "passed")])
+def test_an_interactor_may_write_as_much_as_the_program(
+    judge: Judge, output_kb: int, outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(interaction, "INTERACTOR_OUTPUT_BYTES", 1 << 20)
+    code = b"import sys\nprint(len(sys.stdin.buffer.read()))\n"
+    talk = "import os, sys\nfor _ in range(64): os.write(1, b'x' * 65536)\nos.close(1)\ninput()\nsys.exit(42)\n"
+    checker = program(talk, protocol="kattis", kind="interactor")
+    limits = RequestedLimits(cpu_time_secs=5, wall_time_secs=10, memory_mb=256, output_kb=output_kb)
+    (found,) = results(judge(judge_requested([case(b"", None)], code=code, checkers=(checker,), limits=limits)))
+    assert found.outcome == outcome, found
+
+
 SHORT = RequestedLimits(cpu_time_secs=0.3, wall_time_secs=1, memory_mb=128, output_kb=64)
 
 

@@ -34,6 +34,38 @@ def test_a_link_out_of_the_package_is_not_followed(package: Path, tmp_path: Path
         read_case_folder(package)
 
 
+def test_links_are_followed_to_the_repository_but_not_to_hidden_files_and_a_given_root(
+    package: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "headers").mkdir()
+    (tmp_path / "headers" / "2.in").write_text("2\n")
+    (package / "data/secret/2.in").symlink_to("../../../headers/2.in")
+    (package / "data/secret/2.ans").write_text("2\n")
+    with pytest.raises(CommandError, match="--root FOLDER"):
+        read_case_folder(package)
+    assert len(read_case_folder(package, root=tmp_path).cases) == 2
+    (tmp_path / ".git").mkdir()
+    assert [case["stdin"] for case in read_case_folder(package).cases] == ["1\n", "2\n"]
+    with pytest.raises(CommandError, match="outside of"):
+        read_case_folder(package, root=package)
+    (tmp_path / ".git" / "config").write_text("url = https://token@git.example.com")
+    (package / "data/secret/2.ans").unlink()
+    (package / "data/secret/2.ans").symlink_to(tmp_path / ".git" / "config")
+    with pytest.raises(CommandError, match="or to a hidden one"):
+        read_case_folder(package)
+
+
+def test_a_repository_of_a_home_folder_is_no_root(
+    package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / ".git").mkdir()
+    (tmp_path / "passwords").write_text("x")
+    (package / "data/secret/2.in").symlink_to(tmp_path / "passwords")
+    with pytest.raises(CommandError, match="is a link to a file outside of"):
+        read_case_folder(package)
+
+
 def test_a_link_inside_of_the_package_is_followed(package: Path) -> None:
     (package / "generated.in").write_text("2\n")
     (package / "data/secret/2.in").symlink_to("../../generated.in")

@@ -142,6 +142,12 @@ def test_a_star_stands_for_no_slash_and_brackets_for_themselves(tmp_path: Path) 
     }
 
 
+def test_spaces_around_the_words_of_a_brace_count_as_none(tmp_path: Path) -> None:
+    yaml = "'x/{ 4 }{ 2 , 3 }.py': {required: [WA]}\n"
+    found = read(tmp_path, {"submissions.yaml": yaml, "x/42.py": "", "x/43.py": "", "x/4.py": ""}, is_legacy=False)
+    assert {path: one.expected for path, one in found.items()} == {"x/4.py": "-", "x/42.py": "WA", "x/43.py": "WA"}
+
+
 def test_a_pattern_that_stands_for_millions_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="more than 1,000 names"):
         read(tmp_path, {"submissions.yaml": f"'{'{a,b}' * 30}': {{permitted: [AC]}}", "x/y.py": ""}, is_legacy=False)
