@@ -60,8 +60,13 @@ def exit_code(result: Result) -> int:
 
 
 def verdict_message(result: Result) -> str | None:
-    """Return a message for standard error; None for AC and RE, where the program's output is enough."""
+    """Return a message for standard error; None where the program's output is enough, as for most of AC and RE.
+
+    A program that misses a data package fails by RE, and the service says how to install the package.
+    """
     verdict, cause = result["verdict"], result["result"]["cause"]
+    if verdict == "RE" and (text := result["result"].get("error_message")):
+        return plain(text)
     if verdict == "SIG":
         return f"SIG ({cause}): signal {result['signal']} ended the program"
     return f"{verdict} ({cause}): {_WORDS[verdict]}" if verdict in _WORDS else None

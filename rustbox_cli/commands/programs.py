@@ -330,3 +330,5 @@ def _show(found: Result) -> None:
         if is_final(found) and (text := found["output"][stream]):
             shown = plain(text).rstrip("\n")
             click.echo(f"\n{stream}:\n{shown}")
+    if is_final(found) and (message := verdict_message(found)) is not None:
+        click.echo(f"\nrustbox: {message}", err=True)

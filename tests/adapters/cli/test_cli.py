@@ -228,6 +228,17 @@ def test_run_exits_with_the_code_of_the_verdict(
     assert (ended.exit_code, ended.stdout, ended.stderr) == (code, "42\n", remark)
 
 
+@pytest.mark.parametrize("arguments", [("run", "PROGRAM"), ("result", ID)])
+def test_a_missing_data_package_is_named_below_the_traceback(
+    service: Service, rustbox: Rustbox, program: str, arguments: tuple[str, str]
+) -> None:
+    failed = final("RE", exit_code=1)
+    failed["result"]["error_message"] = "numpy is not installed: make up DATA=1\x1b"
+    service.will(Reply(200, failed))
+    ended = rustbox(*(program if each == "PROGRAM" else each for each in arguments))
+    assert ended.stderr.strip() == "rustbox: numpy is not installed: make up DATA=1\\x1b"
+
+
 def test_run_as_json_has_the_same_exit_code(service: Service, rustbox: Rustbox, program: str) -> None:
     service.will(Reply(200, final("TLE")))
     ended = rustbox("run", program, "--json")
