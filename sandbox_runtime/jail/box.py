@@ -62,9 +62,9 @@ class Box:
 
     def close(self) -> None:
         """Close the descriptor; a second call does nothing. The kernel frees the files with the last descriptor."""
-        if self._fd >= 0:
-            os.close(self._fd)
-            self._fd = -1
+        fd, self._fd = self._fd, -1  # Order: another thread may close it too, and the number may be another run's then
+        if fd >= 0:
+            os.close(fd)
 
 
 _libc = ctypes.CDLL(None)

@@ -151,9 +151,9 @@ class TemplateProcess:
         if self._process is not None:
             _end(self._process)
         self.channel.close()
-        if self._errors >= 0:
-            os.close(self._errors)
-            self._errors = -1
+        errors, self._errors = self._errors, -1
+        if errors >= 0:
+            os.close(errors)
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
@@ -355,14 +355,14 @@ class Launch:
         self.status.close()
         if self._command_socket is not None:
             self._command_socket.close()
-        if self._pidfd >= 0:
+        pidfd, self._pidfd = self._pidfd, -1
+        if pidfd >= 0:
             # If the template died before it reaped init, init may have become our child, as in a container.
             with suppress(ChildProcessError):
-                if os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG) is None:
+                if os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG) is None:
                     # It was killed, and is not gone yet. A pidfd is readable when it is.
                     ended = select.poll()
-                    ended.register(self._pidfd, select.POLLIN)
+                    ended.register(pidfd, select.POLLIN)
                     ended.poll(_INIT_END_MS)
-                    os.waitid(os.P_PIDFD, self._pidfd, os.WEXITED | os.WNOHANG)
-            os.close(self._pidfd)
-            self._pidfd = -1
+                    os.waitid(os.P_PIDFD, pidfd, os.WEXITED | os.WNOHANG)
+            os.close(pidfd)
