@@ -7,6 +7,7 @@ import errno
 import fcntl
 import json
 import os
+import signal
 import socket
 import struct
 from ipaddress import IPv4Network
@@ -115,21 +116,24 @@ def main(channel_fd: int) -> None:
     syscalls.drop_bounding_set()  # before the capability that it needs is gone
     syscalls.keep_capabilities((_CAP_SYS_ADMIN,))
     syscalls.prctl("set no_new_privs", syscalls.PR_SET_NO_NEW_PRIVS, 1)
+    maker = os.getpid()
     while True:
         pid = os.fork()
         if pid == 0:
-            _serve_order(channel)
+            _serve_order(channel, maker)
         _, status = os.waitpid(pid, 0)
         if status != 0:  # the end of file, or an order without an answer: our end tells the runner
             return
 
 
-def _serve_order(channel: socket.socket) -> NoReturn:
-    """Make the namespace, wait for the order, answer it. Never returns."""
+def _serve_order(channel: socket.socket, maker: int) -> NoReturn:
+    """Make the namespace, wait for the order, answer it. Never returns. Ends with its parent, the maker."""
     exit_code = 1
     try:
         problem, step = _make_namespace()
-        order = channel.recv(ORDER_BYTES)
+        # Order: unshare(2) takes the signal back, and a parent that died before sends none.
+        syscalls.prctl("set parent death signal", syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+        order = channel.recv(ORDER_BYTES) if os.getppid() == maker else b""
         if order:
             _answer(channel, order, problem, step)
             exit_code = 0

@@ -5,7 +5,7 @@ import os
 import select
 import signal
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -47,6 +47,14 @@ def process_of(maker: NamespaceMaker) -> Path:
 
 def children_of(process: Path) -> list[str]:
     return (process / "task" / process.name / "children").read_text().split()
+
+
+def is_waiting(pid: str) -> bool:
+    """Whether a child has made its namespace and waits for its order."""
+    with suppress(OSError):
+        own, its = Path("/proc/self/ns/net").readlink(), Path(f"/proc/{pid}/ns/net").readlink()
+        return own != its and Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "S"
+    return False
 
 
 @contextmanager
@@ -106,9 +114,10 @@ def test_its_process_has_nothing_of_the_runner(maker: NamespaceMaker, monkeypatc
 def test_after_its_death_it_starts_again(maker: NamespaceMaker) -> None:
     maker.make(EMPTY).close()
     first = process_of(maker)
+    until(lambda: any(is_waiting(pid) for pid in children_of(first)))
     with watched(children_of(first)) as has_ended:
         os.kill(int(first.name), signal.SIGKILL)
-        until(has_ended)  # a child ends after its parent, and may answer once more until then
+        until(has_ended, patience_secs=10)  # a child ends after its parent, and may answer once more until then
     maker.make(EMPTY).close()
     assert process_of(maker) != first
 
