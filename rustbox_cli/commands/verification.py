@@ -184,9 +184,9 @@ class _Verification:
     def times(self, rows: Sequence[Row]) -> dict[str, Any]:
         """Return the time limit, the slowest accepted submission, and the fastest one that is too slow."""
         slow = {one.path for one in self.submissions if one.is_too_slow}
-        too_slow = [
-            (row.secs, row.submission) for row in rows if row.submission in slow and row.got == "TLE" and row.secs
-        ]
+        late = ((row.secs or 0, row.submission) for row in rows if row.submission in slow and row.got == "TLE")
+        # One that waited for its wall limit has used less CPU time than the limit, which says nothing of the limit.
+        too_slow = [each for each in late if each[0] and each[0] >= (self.limit_secs or 0)]
         slowest = self._slowest_accepted()
         return {
             "time_limit_secs": self.limit_secs,

@@ -118,6 +118,15 @@ def test_files_of_the_package_go_with_each_submission(rustbox: Rustbox, service:
     ]
 
 
+def test_a_program_that_waited_for_its_wall_limit_is_not_the_fastest_too_slow(
+    rustbox: Rustbox, service: Service, package: Path
+) -> None:
+    replies = [judged(), judged("failed", "TLE", 0.002), judged("wrong_answer")]
+    service.will(NONE, PUSHED, *[reply for each in replies for reply in each], DELETED)
+    shown = verify(rustbox, package, "--time-limit", "1").stdout
+    assert "fastest too slow" not in shown, shown
+
+
 def test_json_has_rows_and_times(rustbox: Rustbox, service: Service, package: Path) -> None:
     service.will(NONE, PUSHED, *AS_EXPECTED, DELETED)
     found = json.loads(verify(rustbox, package, "--time-limit", "3", "--json").stdout)
