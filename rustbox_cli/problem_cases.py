@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from rustbox_cli.foreign_packages import Imported
     from rustbox_cli.problem_package import Package
 
-_INPUTS = ("[!.]*.in", "input/input*.txt")
+_INPUTS = ("[!.]*.in", "input/input[0-9]*.txt")
 _ANSWERS = (".ans", ".out")
 _ANSWER_FOLDERS = MappingProxyType({"in": "out", "input": "output"})
 """Of sinol and CMS: the folder of the answers, by that of the inputs."""

@@ -61,8 +61,10 @@ def refuse_links_out(folder: Path, root: Path | None = None) -> None:
             continue
         target = path.resolve()
         if not target.is_relative_to(own) and not (root is not None and _is_shown(target, root.resolve())):
-            text = f"{path} is a link to a file outside of {root or folder}, or to a hidden one."
-            raise refused(f"{text} Replace it by the file, or give --root FOLDER for a folder that has both.")
+            text = (
+                f"{path} is a link to a file outside of {root or folder}, or to a hidden one. Replace it by the file."
+            )
+            raise refused(f"{text} `judge`, `problems push` and `problems verify` also take --root.")
 
 
 def _is_shown(target: Path, root: Path) -> bool:
@@ -71,8 +73,8 @@ def _is_shown(target: Path, root: Path) -> bool:
 
 def root_of_links(folder: Path) -> Path | None:
     """Return the repository that has a package: its packages link to files of their neighbours. None: there is none."""
-    places = folder.resolve().parents
-    return next((place for place in places if (place / ".git").exists() and place != Path.home()), None)
+    places, home = folder.resolve().parents, Path.home().resolve()
+    return next((place for place in places if (place / ".git").exists() and place != home), None)
 
 
 def id_of(name: str) -> str:

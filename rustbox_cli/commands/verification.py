@@ -152,8 +152,10 @@ class _Verification:
         """Delete what commands have left that were killed more than an hour ago."""
         latest = datetime.now(timezone.utc) - _ABANDONED_AFTER
         for problem in list(self._api.items(("problems",), _MOST_LISTED, {})):
+            if not _NAME.fullmatch(problem["id"]):
+                continue
             created = datetime.fromisoformat(problem["created_at"].replace("Z", "+00:00"))  # Python 3.10 knows no Z
-            if _NAME.fullmatch(problem["id"]) and created < latest:
+            if created < latest:
                 self._delete(problem["id"], may_fail=True)
 
     def _delete(self, problem_id: str, *, may_fail: bool) -> None:

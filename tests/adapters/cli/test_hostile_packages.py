@@ -41,7 +41,7 @@ def test_links_are_followed_to_the_repository_but_not_to_hidden_files_and_a_give
     (tmp_path / "headers" / "2.in").write_text("2\n")
     (package / "data/secret/2.in").symlink_to("../../../headers/2.in")
     (package / "data/secret/2.ans").write_text("2\n")
-    with pytest.raises(CommandError, match="--root FOLDER"):
+    with pytest.raises(CommandError, match="also take --root"):
         read_case_folder(package)
     assert len(read_case_folder(package, root=tmp_path).cases) == 2
     (tmp_path / ".git").mkdir()
@@ -58,7 +58,8 @@ def test_links_are_followed_to_the_repository_but_not_to_hidden_files_and_a_give
 def test_a_repository_of_a_home_folder_is_no_root(
     package: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
+    tmp_path.with_name("home").symlink_to(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path.with_name("home")))
     (tmp_path / ".git").mkdir()
     (tmp_path / "passwords").write_text("x")
     (package / "data/secret/2.in").symlink_to(tmp_path / "passwords")

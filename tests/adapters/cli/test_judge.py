@@ -189,7 +189,11 @@ def test_a_refusal_names_the_first_cases_without_an_answer(tmp_path: Path) -> No
 def test_the_names_of_cms_are_cases_in_natural_order(tmp_path: Path) -> None:
     names = ("0", "2", "10")
     write(tmp_path, {f"input/input{name}.txt": f"in {name}" for name in names})
-    write(tmp_path, {f"output/output{name}.txt": f"out {name}" for name in names} | {"input/notes.txt": ""})
+    write(
+        tmp_path,
+        {f"output/output{name}.txt": f"out {name}" for name in names}
+        | {"input/notes.txt": "", "input/input_format.txt": ""},
+    )
     wanted = [{"id": f"input/input{name}", "stdin": f"in {name}", "expected": f"out {name}"} for name in names]
     assert read_case_folder(tmp_path).cases == wanted
     (tmp_path / "output" / "output2.txt").unlink()
