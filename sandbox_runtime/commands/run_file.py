@@ -119,7 +119,7 @@ def _run(request: ExecutionRequested, language: Language, toolchains_dir: str) -
         received.append(number)
         os.eventfd_write(stop_fd, 1)
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+    for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, stop)
     index = FIRST_INDEX + os.getpid() % INDEXES
     mounts, init = binds((language,), toolchains_dir), init_program(toolchains_dir)

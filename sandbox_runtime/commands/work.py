@@ -184,7 +184,9 @@ def _allow_descriptors() -> None:
 
 
 def _on_stop_signals(react: Callable[[], None]) -> None:
-    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+    # nohup(1) ignores SIGHUP for its program.
+    is_kept = signal.getsignal(signal.SIGHUP) is signal.SIG_IGN
+    for number in (signal.SIGTERM, signal.SIGINT, *(() if is_kept else (signal.SIGHUP,))):
         signal.signal(number, lambda _number, _frame: react())
 
 

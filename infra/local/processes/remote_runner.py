@@ -161,6 +161,8 @@ def _run_child(
     child.append(started)
     client.start()  # Order: no thread of ours is there at the fork
     for number in STOP_SIGNALS:
+        if number == signal.SIGHUP and signal.getsignal(number) is signal.SIG_IGN:  # by nohup(1)
+            continue
         signal.signal(number, lambda number, _frame: started.send_signal(number))
     return started.wait()
 
