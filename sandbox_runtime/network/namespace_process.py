@@ -130,9 +130,9 @@ def _serve_order(channel: socket.socket, maker: int) -> NoReturn:
     """Make the namespace, wait for the order, answer it. Never returns. Ends with its parent, the maker."""
     exit_code = 1
     try:
-        problem, step = _make_namespace()
-        # Order: unshare(2) takes the signal back, and a parent that died before sends none.
+        # Order: only behind the prctl can a parent that is gone already be noticed without a gap.
         syscalls.prctl("set parent death signal", syscalls.PR_SET_PDEATHSIG, signal.SIGKILL)
+        problem, step = _make_namespace()
         order = channel.recv(ORDER_BYTES) if os.getppid() == maker else b""
         if order:
             _answer(channel, order, problem, step)
